@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Decoder for the instructions that the hypervisor emulates: those that
+ * trap in a guest kernel at ring 1, and plain moves to and from memory.
+ * Only 16- and 32-bit code; a closed list, see enum insn_op.
+ */
+#ifndef DECODE_H
+#define DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INSN_MAX	15	/* SDM 2A 2.3.11 */
+
+enum insn_op {
+	INSN_NONE,
+	INSN_CLI, INSN_STI, INSN_HLT,
+	INSN_IN, INSN_OUT,		/* port: imm, or DX when port_dx */
+	INSN_INS, INSN_OUTS,		/* port DX; memory operand set */
+	INSN_MOV_FROM_CR, INSN_MOV_TO_CR,	/* reg: CR; rm: register */
+	INSN_MOV_FROM_DR, INSN_MOV_TO_DR,
+	INSN_CLTS, INSN_INVD, INSN_WBINVD,
+	INSN_RDMSR, INSN_WRMSR, INSN_RDPMC, INSN_RDTSC,
+	INSN_LGDT, INSN_LIDT, INSN_SGDT, INSN_SIDT,	/* memory */
+	INSN_SMSW, INSN_LMSW,		/* rm or memory */
+	INSN_INVLPG,			/* memory, address alone */
+	INSN_LLDT, INSN_LTR, INSN_SLDT, INSN_STR,	/* rm or memory */
+	INSN_MOV_TO_SREG,		/* sreg from rm or memory, 16 bits */
+	INSN_POP_SREG,			/* sreg */
+	INSN_LOAD_FAR,			/* sreg:reg from memory: LDS ... LSS */
+	INSN_JMP_FAR, INSN_CALL_FAR,	/* selector:imm, or memory if mem */
+	INSN_RET_FAR,			/* imm: bytes of arguments to drop */
+	INSN_IRET,
+	INSN_INT,			/* imm: vector */
+	INSN_INT3,
+	INSN_XSETBV,
+	INSN_SYSENTER,
+	INSN_MOV_LOAD,			/* reg from rm or memory */
+	INSN_MOV_STORE,			/* reg to rm or memory */
+	INSN_MOV_IMM,			/* imm to rm or memory */
+	INSN_MOVZX, INSN_MOVSX,		/* reg (size) from rm (src_size) */
+	INSN_OPS
+};
+
+/* Numbers of the general registers are those of the encoding. */
+enum insn_reg {
+	REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI,
+	REG_NONE = 0xff
+};
+
+enum insn_sreg {
+	SREG_ES, SREG_CS, SREG_SS, SREG_DS, SREG_FS, SREG_GS
+};
+
+struct insn {
+	uint8_t	op;		/* enum insn_op */
+	uint8_t	length;
+	/*
+	 * Bytes of the operand: 1, 2 or 4. For LGDT and its kind, far
+	 * transfers, IRET and POP it is the operand size, 2 or 4. At size 1,
+	 * register numbers 4-7 mean AH, CH, DH, BH (src_size for MOVZX).
+	 */
+	uint8_t	size;
+	uint8_t	src_size;	/* MOVZX, MOVSX: 1 or 2; others: size */
+	uint8_t	addr_size;	/* 2 or 4; also the size of ECX under rep */
+	uint8_t	rep;		/* 0, or the last of f2h (repne), f3h (rep) */
+	bool	opsize_prefix;	/* 66h seen */
+	bool	seg_prefix;	/* seg comes from a prefix */
+	bool	port_dx;
+	uint8_t	mod;		/* ModRM, 0 where there is none */
+	uint8_t	reg;
+	uint8_t	rm;		/* register, when mem is false */
+	uint8_t	sreg;		/* enum insn_sreg, for those that load one */
+	bool	mem;		/* the operand below is valid */
+	uint8_t	seg;		/* enum insn_sreg of the memory operand */
+	uint8_t	base;		/* enum insn_reg */
+	uint8_t	index;		/* enum insn_reg */
+	uint8_t	scale;		/* 1, 2, 4, 8 */
+	uint32_t disp;		/* sign extended */
+	uint32_t imm;		/* zero extended, but MOV_IMM as encoded */
+	uint16_t selector;	/* of a direct far JMP or CALL */
+};
+
+enum decode_result {
+	DECODE_OK,
+	DECODE_MORE,		/* the instruction goes on beyond the bytes */
+	/*
+	 * Not in the list, or not an instruction. The processor has raised
+	 * the exception that is due before we looked: pass that one on.
+	 */
+	DECODE_INVALID,
+};
+
+/*
+ * Decode what starts at bytes; reads at most len (and at most INSN_MAX) of
+ * them. code32: the D bit of CS. On anything but DECODE_OK *insn is not
+ * to be used.
+ */
+enum decode_result decode(const uint8_t *bytes, size_t len, bool code32,
+			  struct insn *insn);
+
+/*
+ * Offset of the memory operand in its segment; regs in the order of enum
+ * insn_reg. It wraps at 64 KB or 4 GB with addr_size.
+ */
+uint32_t insn_offset(const struct insn *insn, const uint32_t regs[8]);
+
+#endif

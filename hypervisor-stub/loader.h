@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Puts a kernel, its initial RAM disk, its command line and the boot
+ * parameters into guest memory, after the Linux/x86 boot protocol, 32-bit
+ * entry (Documentation/x86/boot.rst). A kernel is a bzImage of protocol
+ * 2.05 or later, or an ELF32 i386 executable.
+ *
+ * Never writes outside guest memory and never reads outside the images,
+ * whatever they hold.
+ */
+#ifndef LOADER_H
+#define LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOADER_ERROR_MAX	160
+
+/* Smallest and largest guest memory that we accept, in bytes. */
+#define LOADER_RAM_MIN		(4ull << 20)
+#define LOADER_RAM_MAX		(3ull << 30)
+
+struct loader_range {
+	uint64_t start;		/* guest-physical */
+	uint64_t size;
+};
+
+struct loader_in {
+	uint8_t		*ram;		/* guest-physical 0 */
+	uint64_t	ram_size;	/* multiple of 4 KB */
+	const uint8_t	*kernel;
+	uint64_t	kernel_size;
+	const uint8_t	*initrd;	/* NULL: none */
+	uint64_t	initrd_size;
+	const char	*cmdline;	/* NULL: empty */
+	/* Parts of memory above 1 MB that the guest must leave alone. */
+	const struct loader_range *reserved;
+	unsigned int	reserved_count;
+};
+
+/* Which input an error is about. */
+enum loader_part {
+	LOADER_KERNEL,
+	LOADER_INITRD,
+	LOADER_MEMORY,
+	LOADER_CMDLINE,
+};
+
+struct loader_out {
+	uint32_t	eip;		/* CS, DS, ES, SS: flat; EBP, EDI, EBX 0 */
+	uint32_t	esi;		/* boot parameters */
+	uint32_t	esp;		/* a few KB of stack below this */
+	enum loader_part part;		/* these two: after an error alone */
+	char		error[LOADER_ERROR_MAX];
+};
+
+/* True: out->eip and out->esi are set. False: out->part and out->error. */
+bool loader_load(const struct loader_in *in, struct loader_out *out);
+
+#endif
