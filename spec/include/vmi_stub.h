@@ -31,11 +31,16 @@
 /* Bits of stub_shared.deferred. */
 #define STUB_DEFER_CR3		0x1u	/* load stub_shared.cr3 */
 #define STUB_DEFER_FLUSH	0x2u	/* flush the TLB */
+#define STUB_DEFER_INVAL	0x4u	/* the queue holds STUB_Q_INVAL */
 
 /*
  * The update queue grows upwards; tail runs from -STUB_QUEUE_LEN to 0 and
  * entry i is queue[STUB_QUEUE_LEN + i], so that the increment itself tells
  * when the queue is full. The low two bits of an entry give its kind.
+ *
+ * Who empties the queue while the guest is inside one of the windows of the
+ * ROM (below) must move the guest back to its restart first: the ROM may
+ * have read the tail already.
  */
 #define STUB_QUEUE_LEN		1024
 #define STUB_Q_KIND		3u
@@ -47,6 +52,8 @@
 #define STUB_QP_OP		0xffcu
 #define STUB_QP_ALLOC		0x004u	/* becomes a page table */
 #define STUB_QP_RELEASE		0x008u	/* stops being a table of any level */
+
+#define STUB_QUEUE_GUARD	0xffffffffu	/* equals no entry */
 
 struct stub_linear {
 	uint32_t	va;		/* first virtual address */
@@ -63,7 +70,9 @@ struct stub_shared {
 	uint32_t	cr4;
 	uint32_t	esp0;		/* stack for entries from user mode */
 	uint32_t	ss0;		/* its selector, RPL included */
-	uint32_t	lazy_mode;	/* enum vmi_lazy_mode */
+	uint32_t	lazy_mode;	/* enum vmi_lazy_mode; delivering an event
+					 * drains and sets VMI_LAZY_NONE, since the
+					 * handler is not in the guest's batch */
 	uint32_t	deferred;	/* STUB_DEFER_* */
 	uint32_t	gdt_dirty;	/* bit n: descriptor n changed in memory */
 	int32_t		tail;		/* -STUB_QUEUE_LEN: queue empty */
@@ -77,7 +86,8 @@ struct stub_shared {
 	uint64_t	stolen;		/* cycles */
 	uint64_t	expiry;		/* arguments of STUB_HC_SET_ALARM */
 	uint64_t	period;
-	uint8_t		pad[0x1000 - 0xc0];
+	uint8_t		pad[0x1000 - 0xc0 - 4];
+	uint32_t	queue_guard;	/* STUB_QUEUE_GUARD, "queue[-1]" */
 	uint32_t	queue[STUB_QUEUE_LEN];
 };
 
@@ -88,6 +98,7 @@ VMI_OFFSET(stub_shared, dr, 0x60);
 VMI_OFFSET(stub_shared, gdt_base, 0x80);
 VMI_OFFSET(stub_shared, tsc_base, 0x98);
 VMI_OFFSET(stub_shared, period, 0xb8);
+VMI_OFFSET(stub_shared, queue_guard, 0xffc);
 VMI_OFFSET(stub_shared, queue, 0x1000);
 VMI_SIZE(stub_shared, 0x2000);
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every number that NASM needs, taken from the C headers: compiled to
+ * assembly (never run), from which spec.mk keeps the lines that begin with
+ * ".ascii \"->". Nothing in rom/ types an offset by hand.
+ */
+#include "vmi.h"
+#include "vmi_stub.h"
+
+#define DEFINE(name, value) \
+	__asm__ volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
+#define CONSTANT(name)		DEFINE(name, name)
+#define FIELD(type, field) \
+	DEFINE(type##_##field, offsetof(struct type, field))
+#define SIZE(type)		DEFINE(type##_size, sizeof(struct type))
+
+void offsets(void);
+
+void offsets(void)
+{
+	CONSTANT(VMI_API_MAJOR);
+	CONSTANT(VMI_API_MINOR);
+	CONSTANT(VMI_ROM_MAGIC);
+	CONSTANT(VMI_SIGNATURE);
+	CONSTANT(VMI_ENTRY_INIT);
+	CONSTANT(VMI_ENTRY_RELOC);
+	CONSTANT(VMI_PCI_SIGNATURE);
+	CONSTANT(VMI_PCI_VENDOR);
+	CONSTANT(VMI_PCI_DEVICE);
+	CONSTANT(VMI_PNP_SIGNATURE);
+	SIZE(vmi_rom_header);
+	FIELD(vmi_rom_header, bios_init);
+	FIELD(vmi_rom_header, checksum);
+	FIELD(vmi_rom_header, signature);
+	FIELD(vmi_rom_header, virtual_top);
+	FIELD(vmi_rom_header, license);
+	FIELD(vmi_rom_header, pci);
+	FIELD(vmi_rom_header, pnp);
+	FIELD(vmi_rom_header, reserved3);
+	SIZE(vmi_pci_data);
+	FIELD(vmi_pci_data, rom_minor);
+	SIZE(vmi_pnp_header);
+	FIELD(vmi_pnp_header, checksum);
+	FIELD(vmi_pnp_header, manufacturer);
+
+	CONSTANT(VMI_RELOC_NONE);
+	CONSTANT(VMI_RELOC_CALL);
+	CONSTANT(VMI_RELOC_JUMP);
+	CONSTANT(VMI_RELOC_NOP);
+	CONSTANT(VMI_CALL_COUNT);
+#define CALL(nr, name)	DEFINE(VMI_CALL_##name, nr);
+	VMI_CALLS(CALL)
+	CONSTANT(VMI_LAZY_NONE);
+	CONSTANT(VMI_LAZY_MMU);
+	CONSTANT(VMI_LAZY_CPU);
+	CONSTANT(VMI_FLUSH_GLOBAL);
+
+	CONSTANT(STUB_LAYOUT);
+	CONSTANT(STUB_SHARED_OFFSET);
+	CONSTANT(STUB_VECTOR);
+#define HCALL(nr, name, call)	DEFINE(STUB_HC_##name, nr);
+	STUB_HCALLS(HCALL)
+	CONSTANT(STUB_IF);
+	CONSTANT(STUB_PENDING);
+	CONSTANT(STUB_DEFER_CR3);
+	CONSTANT(STUB_DEFER_FLUSH);
+	CONSTANT(STUB_DEFER_INVAL);
+	CONSTANT(STUB_QUEUE_LEN);
+	CONSTANT(STUB_QUEUE_GUARD);
+	CONSTANT(STUB_Q_UPDATE_PA);
+	CONSTANT(STUB_Q_PAGE);
+	CONSTANT(STUB_Q_INVAL);
+	CONSTANT(STUB_QP_ALLOC);
+	CONSTANT(STUB_QP_RELEASE);
+	FIELD(stub_shared, flags);
+	FIELD(stub_shared, cr0);
+	FIELD(stub_shared, cr2);
+	FIELD(stub_shared, cr3);
+	FIELD(stub_shared, cr4);
+	FIELD(stub_shared, esp0);
+	FIELD(stub_shared, ss0);
+	FIELD(stub_shared, lazy_mode);
+	FIELD(stub_shared, deferred);
+	FIELD(stub_shared, gdt_dirty);
+	FIELD(stub_shared, tail);
+	FIELD(stub_shared, linear);
+	SIZE(stub_linear);
+	FIELD(stub_linear, va);
+	FIELD(stub_linear, bytes);
+	FIELD(stub_shared, ldt);
+	FIELD(stub_shared, tr);
+	FIELD(stub_shared, tsc_base);
+	FIELD(stub_shared, tsc_hz);
+	FIELD(stub_shared, queue_guard);
+	FIELD(stub_shared, queue);
+
+	CONSTANT(STUB_INFO_MAGIC);
+	CONSTANT(STUB_INFO_OFFSET);
+	CONSTANT(STUB_WINDOWS);
+	SIZE(stub_window);
+	SIZE(stub_rom_info);
+}
