@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Tests. To add
+#   a unit test: write tests/unit/test_NAME.c and add one line below,
+#		 $(eval $(call unit_test,NAME,SOURCES UNDER TEST))
+#   any other:	 put an executable into tests/run/, see tests/runner for what
+#		 it prints, and add its name to RUN_TESTS.
+
+UNITCFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit -Ihypervisor-stub \
+		   -Ispec/include -fsanitize=address,undefined \
+		   -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_TESTS	:=
+
+# $(1) name, $(2) sources under test, $(3) libraries beyond cmocka
+define unit_test
+UNIT_TESTS	+= $(B)/tests/unit/$(1)
+$(B)/tests/unit/$(1): tests/unit/test_$(1).c $(2) | $(B)/.deps
+	@mkdir -p $$(@D)
+	@echo "  CC      tests/unit/$(1)"
+	@$$(HOSTCC) $$(UNITCFLAGS) -MMD -MP -MF $$@.d -o $$@ \
+		tests/unit/test_$(1).c $(2) -lcmocka $(3)
+-include $(B)/tests/unit/$(1).d
+endef
+
+$(eval $(call unit_test,pic,hypervisor-stub/pic.c))
+
+RUN_TESTS	:=
+
+.PHONY: check-unit
+
+check: all $(UNIT_TESTS)
+	@tests/runner $(UNIT_TESTS) $(addprefix tests/run/,$(RUN_TESTS))
+
+check-unit: $(UNIT_TESTS)
+	@tests/runner $(UNIT_TESTS)
