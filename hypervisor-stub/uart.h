@@ -21,7 +21,7 @@ struct uart {
 	uint8_t	rx_count;
 	uint8_t	ier, fcr, lcr, mcr, scr;
 	uint8_t	msr_delta;	/* low half of MSR */
-	uint8_t	line_errors;	/* overrun, break: cleared by reading LSR */
+	uint8_t	line_errors;	/* overrun; reading LSR clears it */
 	uint16_t divisor;
 	bool	thre_pending;	/* "holding register empty" not yet seen */
 };
