@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The Linux guest: one bzImage that boots natively and under VMI, and an
+# initramfs with a shell. New kernel files are in guest-linux/src, changes to
+# Debian's files in guest-linux/patches, everything built is in $(B)/linux.
+
+PACKAGES	+= libc6-dev-i386
+
+L		:= $(B)/linux
+L_TARBALL	:= /usr/src/linux-source-6.1.tar.xz
+L_SRC		:= $(L)/src
+L_MAKE		= $(MAKE) -C $(L_SRC) ARCH=i386 KBUILD_BUILD_USER=openvmi \
+		  KBUILD_BUILD_HOST=openvmi KBUILD_BUILD_TIMESTAMP=@0
+L_JOBS		:= $(shell nproc)
+# Steps of a full build, for the progress display.
+L_STEPS		:= 1020
+
+# Sources that no i386 guest without devices compiles; their Kconfig files
+# and makefiles stay.
+L_SKIP		:= $(addsuffix /*.[chS],arch/[!x]* drivers/gpu drivers/media \
+		   drivers/net drivers/scsi drivers/staging drivers/infiniband \
+		   samples sound) Documentation/*/* tools/testing/* *.dts *.dtsi
+
+$(L)/.unpacked: guest-linux/linux.mk | $(B)/.deps
+	@mkdir -p $(L)
+	@echo "  LINUX   unpack $(notdir $(L_TARBALL)) (20 s)"
+	@rm -rf $(L_SRC) $(L)/originals && mkdir -p $(L_SRC)
+	@tar -xf $(L_TARBALL) -C $(L_SRC) --strip-components=1 --wildcards \
+		$(foreach s,$(L_SKIP),--exclude='*/$s')
+	@touch $@
+
+L_PORT		:= $(wildcard guest-linux/patches/*.patch) \
+		   $(shell find guest-linux/src -type f 2>/dev/null) \
+		   spec/include/vmi.h spec/include/vmi_stub.h
+
+# A patch that is removed changes the directory, not a file.
+$(L)/.patched: $(L)/.unpacked $(L_PORT) guest-linux/patches \
+	       guest-linux/update-tree
+	@echo "  LINUX   patch"
+	@guest-linux/update-tree $(L_SRC) $(L)/originals
+	@touch $@
+
+$(L_SRC)/.config: guest-linux/config $(L)/.patched
+	@echo "  LINUX   configure"
+	@$(L_MAKE) KCONFIG_ALLCONFIG=$(abspath $<) allnoconfig \
+		>$(L)/config.log 2>&1 || { cat $(L)/config.log; exit 1; }
+	@for o in $$(grep -o '^CONFIG_[A-Z0-9_]*' $<); do \
+		grep -q "^$$o=" $@ || { \
+			echo "guest-linux/config: $$o has no effect"; \
+			rm -f $@; exit 1; }; \
+	done
+
+$(L)/bzImage: $(L_SRC)/.config $(L)/.patched
+	@echo "  LINUX   compile; log: $(L)/build.log"
+	@$(L_MAKE) -j$(L_JOBS) bzImage 2>$(L)/build.err | \
+		tee $(L)/build.log | \
+		guest-linux/progress -v what=LINUX -v total=$(L_STEPS) || { \
+		tail -n 20 $(L)/build.err; exit 1; }
+	@cp $(L_SRC)/arch/x86/boot/bzImage $@
+
+# ---- initramfs ----------------------------------------------------------------
+
+I		:= $(B)/initramfs
+# Debian's busybox for i386, whatever architecture this machine has: a package
+# index of its own, so that the system's own is not touched.
+I_APT		:= apt-get -q -oAPT::Architecture=i386 \
+		   -oAPT::Architectures=i386 -oAPT::Sandbox::User=root \
+		   -oDir::State::Lists=$(abspath $(I))/apt/lists \
+		   -oDir::Cache=$(abspath $(I))/apt/cache
+
+$(I)/busybox: | $(B)/.deps
+	@echo "  FETCH   busybox-static (i386)"
+	@mkdir -p $(I)/apt/lists/partial $(I)/apt/cache/archives/partial
+	@# One index of several may be out of step; what counts is the package.
+	@cd $(I)/apt && { rm -f *.deb; $(I_APT) update || :; \
+		$(I_APT) download busybox-static; } >../fetch.log 2>&1 || { \
+		tail -n 5 ../fetch.log; exit 1; }
+	@rm -rf $(I)/deb && dpkg-deb -x $(I)/apt/busybox-static_*_i386.deb \
+		$(I)/deb
+	@cp $(I)/deb/bin/busybox $@
+
+$(I)/smoke: guest-linux/initramfs/smoke.c | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@gcc -m32 -static -pthread -O2 -std=gnu11 -msse2 -mfpmath=sse $(WARN) \
+		-o $@ $<
+
+# Programs that other parts put into the initramfs, e.g. $(I)/bench.
+I_PROGRAMS	= $(I)/busybox $(I)/smoke $(I_EXTRA)
+I_FILES		:= $(addprefix guest-linux/initramfs/,init inittab rc halt)
+
+$(B)/initramfs.cpio.gz: $(I_FILES) $(I)/busybox $(I)/smoke $(I_EXTRA) \
+			guest-linux/linux.mk
+	@echo "  CPIO    $@"
+	@rm -rf $(I)/root
+	@mkdir -p $(I)/root/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,tmp,etc}
+	@cp $(I_PROGRAMS) $(I)/root/bin/
+	@for a in $$($(I)/busybox --list); do \
+		[ "$$a" = busybox ] || ln -s /bin/busybox $(I)/root/bin/$$a; \
+	done
+	@ln -s /bin/busybox $(I)/root/sbin/init
+	@install -m755 guest-linux/initramfs/init $(I)/root/init
+	@install -m755 guest-linux/initramfs/{rc,halt} $(I)/root/etc/
+	@install -m644 guest-linux/initramfs/inittab $(I)/root/etc/
+	@cd $(I)/root && find . | LC_ALL=C sort | \
+		cpio --quiet -o -H newc -R 0:0 --reproducible | \
+		gzip -9n >$(abspath $@)
