@@ -9,7 +9,8 @@
 
 #define DEFINE(name, value) \
 	__asm__ volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
-#define CONSTANT(name)		DEFINE(name, name)
+#define CONSTANT(name) \
+	__asm__ volatile("\n.ascii \"->" #name " %c0\"" : : "i"(name))
 #define FIELD(type, field) \
 	DEFINE(type##_##field, offsetof(struct type, field))
 #define SIZE(type)		DEFINE(type##_size, sizeof(struct type))
@@ -50,6 +51,8 @@ void offsets(void)
 	CONSTANT(VMI_CALL_COUNT);
 #define CALL(nr, name)	DEFINE(VMI_CALL_##name, nr);
 	VMI_CALLS(CALL)
+	CONSTANT(VMI_SYSEXIT_CS);
+	CONSTANT(VMI_SYSEXIT_SS);
 	CONSTANT(VMI_LAZY_NONE);
 	CONSTANT(VMI_LAZY_MMU);
 	CONSTANT(VMI_LAZY_CPU);
@@ -72,6 +75,7 @@ void offsets(void)
 	CONSTANT(STUB_Q_INVAL);
 	CONSTANT(STUB_QP_ALLOC);
 	CONSTANT(STUB_QP_RELEASE);
+	SIZE(stub_shared);
 	FIELD(stub_shared, flags);
 	FIELD(stub_shared, cr0);
 	FIELD(stub_shared, cr2);

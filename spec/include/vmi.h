@@ -189,6 +189,10 @@ enum vmi_call { VMI_CALLS(VMI_CALL_ENUM) };
 #define VMI_PAGE_CLONE		0x20u
 #define VMI_PAGE_ZEROED		0x40u
 
+/* Selectors of the user mode that SYSEXIT returns to. */
+#define VMI_SYSEXIT_CS		0x73u
+#define VMI_SYSEXIT_SS		0x7bu
+
 #define VMI_FLUSH_TLB		0x01u	/* FlushTLB: non-global translations */
 #define VMI_FLUSH_GLOBAL	0x02u	/* ... and global ones */
 
