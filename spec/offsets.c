@@ -5,6 +5,7 @@
  * ".ascii \"->". Nothing in rom/ types an offset by hand.
  */
 #include "vmi.h"
+#include "vmi_rom.h"
 #include "vmi_stub.h"
 
 #define DEFINE(name, value) \
@@ -57,6 +58,9 @@ void offsets(void)
 	CONSTANT(VMI_LAZY_MMU);
 	CONSTANT(VMI_LAZY_CPU);
 	CONSTANT(VMI_FLUSH_GLOBAL);
+
+	CONSTANT(VMI_ROM_INFO_OFFSET);
+	CONSTANT(VMI_ROM_INFO_MAGIC);
 
 	CONSTANT(STUB_LAYOUT);
 	CONSTANT(STUB_SHARED_OFFSET);

@@ -36,6 +36,9 @@ virtual_top:
 	dw pnp - header
 	dd 0
 	ROM_PRIVATE_HEADER		; reserved3 is the vendor's
+	times VMI_ROM_INFO_OFFSET - ($ - header) db 0
+	dd VMI_ROM_INFO_MAGIC		; struct vmi_rom_info
+	dw answers - header, ROM_SLOTS, ROM_SLOT_SIZE, VMI_CALL_COUNT
 	times VMI_ENTRY_INIT - ($ - header) db 0
 
 	extern rom_Init
