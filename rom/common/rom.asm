@@ -113,7 +113,7 @@ print:	cs lodsb
 	jmp print
 .done:	ret
 
-banner:		db " VMI ROM: ", 0
+banner:		db " ROM, VMI 3.0: ", 0
 newline:	db 13, 10, 0
 
 ; ---- get-relocation -----------------------------------------------------------
