@@ -77,7 +77,7 @@ struct insn {
 	uint8_t	base;		/* enum insn_reg */
 	uint8_t	index;		/* enum insn_reg */
 	uint8_t	scale;		/* 1, 2, 4, 8 */
-	uint32_t disp;		/* sign extended */
+	uint32_t disp;		/* sign extended; A0-A3: zero extended */
 	uint32_t imm;		/* zero extended, but MOV_IMM as encoded */
 	uint16_t selector;	/* of a direct far JMP or CALL */
 };

@@ -107,9 +107,7 @@ bool uart_irq(const struct uart *u)
 void uart_init(struct uart *u, void (*tx)(void *, uint8_t), void *opaque)
 {
 	*u = (struct uart) { .tx = tx, .opaque = opaque };
-	/* 9600 bps and an empty transmitter, as firmware leaves it. */
-	u->divisor = 12;
-	u->thre_pending = true;
+	u->divisor = 12;	/* 9600 bps, as firmware leaves it */
 }
 
 static void receive(struct uart *u, uint8_t byte)

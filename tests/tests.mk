@@ -25,6 +25,7 @@ $(eval $(call unit_test,pic,hypervisor-stub/pic.c))
 $(eval $(call unit_test,pit,hypervisor-stub/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/rtc.c))
+$(eval $(call unit_test,decode,hypervisor-stub/decode.c,-lZydis))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

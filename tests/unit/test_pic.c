@@ -53,6 +53,10 @@ static void test_reset_masks_everything(void **state)
 		pic_set_irq(&p, i, true);
 	assert_false(pic_pending(&p));
 	assert_int_equal(pic_in(&p, 0x60), 0xff);
+	assert_int_equal(pic_ack(&p), 0x0f);
+	pic_out(&p, 0x21, 0xfb);
+	pic_out(&p, 0xa1, 0x7f);
+	assert_int_equal(pic_ack(&p), 0x77);
 }
 
 static void test_vectors(void **state)
@@ -360,6 +364,75 @@ static void test_poll(void **state)
 	assert_int_equal(isr(&p, 0x20), 0x20);
 }
 
+static void test_icw1_level_mode(void **state)
+{
+	struct pic p = ready(1);
+
+	(void)state;
+	pic_out(&p, 0x4d0, 0x20);
+	pic_set_irq(&p, 4, true);
+	pic_set_irq(&p, 5, true);
+	assert_int_equal(pic_ack(&p), 0x34);
+	/* Lines and ELCR stay; the edge of 4 is forgotten, 5 is a level. */
+	pic_out(&p, 0x20, 0x11);
+	pic_out(&p, 0x21, 0x30);
+	pic_out(&p, 0x21, 0x04);
+	pic_out(&p, 0x21, 0x01);
+	assert_int_equal(pic_in(&p, 0x4d0), 0x20);
+	assert_int_equal(irr(&p, 0x20), 0x20);
+	pic_set_irq(&p, 4, true);
+	assert_int_equal(irr(&p, 0x20), 0x20);
+	/* ICW1 can make every input a level, 0 included. */
+	pic_set_irq(&p, 0, true);
+	pic_out(&p, 0x20, 0x19);
+	pic_out(&p, 0x21, 0x30);
+	pic_out(&p, 0x21, 0x04);
+	pic_out(&p, 0x21, 0x01);
+	assert_int_equal(irr(&p, 0x20), 0x31);
+	pic_set_irq(&p, 0, false);
+	assert_int_equal(irr(&p, 0x20), 0x30);
+}
+
+static void test_commands_that_change_nothing(void **state)
+{
+	struct pic p = ready(1);
+
+	(void)state;
+	pic_set_irq(&p, 18, true);		/* no such line */
+	pic_set_irq(&p, 2, true);
+	assert_int_equal(irr(&p, 0x20), 0);
+	pic_set_irq(&p, 16, true);
+	assert_int_equal(irr(&p, 0x20), 0);
+	pic_out(&p, 0x20, 0x43);		/* OCW2 no-operation */
+	pic_out(&p, 0x20, 0x63);		/* specific EOI, no rotation */
+	assert_int_equal(p.chip[0].lowest, 7);
+	pulse(&p, 7);
+	assert_int_equal(pic_ack(&p), 0x37);
+	pulse(&p, 1);
+	pic_out(&p, 0x20, 0x28);		/* special mask without ESMM */
+	assert_false(p.chip[0].special_mask);
+	assert_int_equal(isr(&p, 0x20), 0x80);
+	pic_out(&p, 0x20, 0x08);		/* read select without RR */
+	assert_int_equal(pic_in(&p, 0x20), 0x80);
+	assert_int_equal(pic_ack(&p), 0x31);
+	pic_out(&p, 0x20, 0x20);
+	pic_out(&p, 0x20, 0x20);		/* 7, the lowest, ends too */
+	assert_int_equal(isr(&p, 0x20), 0);
+	pic_out(&p, 0x20, 0x0c);
+	assert_int_equal(pic_in(&p, 0x20), 0);	/* poll: nothing */
+	pulse(&p, 0);
+	pic_out(&p, 0x20, 0x0c);
+	assert_int_equal(pic_in(&p, 0x20), 0x80);
+	/* Special nesting on the slave means nothing: no chip below it. */
+	pic_out(&p, 0x20, 0x20);
+	p.chip[1].special_nested = true;
+	pulse(&p, 10);
+	assert_int_equal(pic_ack(&p), 0x3a);
+	pic_out(&p, 0x20, 0x20);
+	pulse(&p, 10);
+	assert_false(pic_pending(&p));
+}
+
 /* Whatever a guest writes: vectors stay in the two ranges that it chose. */
 static void test_hostile(void **state)
 {
@@ -425,6 +498,8 @@ int main(void)
 		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_special_mask),
 		cmocka_unit_test(test_poll),
+		cmocka_unit_test(test_icw1_level_mode),
+		cmocka_unit_test(test_commands_that_change_nothing),
 		cmocka_unit_test(test_hostile),
 	};
 

@@ -252,6 +252,69 @@ static void test_channel_2_gate(void **state)
 	assert_false(pit_tick(&p, 1ull << 40));
 }
 
+static void test_gate_twice(void **state)
+{
+	struct pit p = fresh();
+
+	(void)state;
+	/* Mode 2, then 1: only a rising gate restarts. */
+	pit_out(&p, PIT_PORT61, 1, 0);
+	load(&p, 2, 2, 100, 0);
+	pit_out(&p, PIT_PORT61, 1, 10 * TICK);
+	assert_int_equal(live(&p, 2, 20 * TICK), 80);
+	pit_out(&p, PIT_PORT61, 0, 30 * TICK);
+	assert_int_equal(live(&p, 2, 50 * TICK), 100);
+	load(&p, 2, 1, 100, 0);
+	pit_out(&p, PIT_PORT61, 1, 0);
+	pit_out(&p, PIT_PORT61, 1, 10 * TICK);
+	assert_int_equal(live(&p, 2, 20 * TICK), 80);
+	pit_out(&p, PIT_PORT61, 0, 20 * TICK);	/* goes on counting */
+	assert_int_equal(live(&p, 2, 30 * TICK), 70);
+	/* A gate without a count starts nothing. */
+	pit_out(&p, PIT_MODE, 0xb4, 0);
+	pit_out(&p, PIT_PORT61, 1, 0);
+	assert_false(p.channel[2].running);
+}
+
+static void test_control_word(void **state)
+{
+	struct pit p = fresh();
+
+	(void)state;
+	/* Forgets half-done writes and reads, latches, and the count. */
+	load(&p, 0, 2, 100, 0);
+	pit_in(&p, PIT_CH0, 0);
+	pit_out(&p, PIT_CH0, 1, 0);
+	assert_int_equal(status(&p, 0, 0), 0xc0 | 0x34);
+	pit_out(&p, PIT_MODE, 0xc2, 0);
+	pit_out(&p, PIT_MODE, 0x36, 0);
+	assert_int_equal(status(&p, 0, 0), 0xc0 | 0x36);
+	assert_true(pit_next(&p, 0) == PIT_NEVER);
+	assert_int_equal(live(&p, 0, 99 * TICK), 0);
+	pit_out(&p, PIT_CH0, 50, 0);
+	pit_out(&p, PIT_CH0, 0, 0);
+	assert_int_equal(live(&p, 0, 110 * TICK), 30);
+	/* OUT of mode 0 is low at once, of the others high. */
+	pit_out(&p, PIT_MODE, 0x30, 0);
+	assert_int_equal(status(&p, 0, 0), 0x40 | 0x30);
+	pit_out(&p, PIT_MODE, 0x33, 0);		/* BCD bit is remembered */
+	assert_int_equal(status(&p, 0, 0), 0xc0 | 0x33);
+	/* Modes 6 and 7 are 2 and 3. */
+	load(&p, 0, 6, 100, 0);
+	assert_true(pit_next(&p, 0) == 100 * TICK);
+	assert_int_equal(live(&p, 0, 10 * TICK), 90);
+	assert_int_equal(status(&p, 0, 60 * TICK), 0xbc);
+	load(&p, 0, 7, 100, 0);
+	assert_int_equal(live(&p, 0, 10 * TICK), 80);
+	assert_int_equal(status(&p, 0, 60 * TICK), 0x3e);
+	assert_true(pit_tick(&p, 100 * TICK));
+	/* Modes 1 and 5 wait for a gate, which channel 0 never gets. */
+	load(&p, 0, 5, 100, 100 * TICK);
+	assert_true(pit_next(&p, 100 * TICK) == PIT_NEVER);
+	assert_int_equal(status(&p, 0, 150 * TICK), 0xba);
+	assert_false(pit_tick(&p, 300 * TICK));
+}
+
 static void test_refresh_toggles(void **state)
 {
 	struct pit p = fresh();
@@ -364,6 +427,8 @@ int main(void)
 		cmocka_unit_test(test_latch),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_channel_2_gate),
+		cmocka_unit_test(test_gate_twice),
+		cmocka_unit_test(test_control_word),
 		cmocka_unit_test(test_refresh_toggles),
 		cmocka_unit_test(test_no_drift),
 		cmocka_unit_test(test_hostile),

@@ -104,6 +104,14 @@ static void test_divisor(void **state)
 	assert_int_equal(uart_in(&u, IER), 0x12);
 	uart_out(&u, DATA, 0x35);
 	assert_int_equal(uart_in(&u, IER), 0x12);
+	uart_out(&u, DATA, 0xff);
+	uart_out(&u, IER, 0xff);
+	uart_out(&u, DATA, 0x00);
+	assert_int_equal(uart_in(&u, DATA), 0x00);
+	assert_int_equal(uart_in(&u, IER), 0xff);
+	uart_out(&u, DATA, 0xff);
+	uart_out(&u, IER, 0x00);
+	assert_int_equal(uart_in(&u, DATA), 0xff);
 	assert_int_equal(uart_in(&u, LCR), 0x83);
 	uart_out(&u, LCR, 0x03);
 	assert_int_equal(uart_in(&u, IER), 0);
@@ -222,6 +230,89 @@ static void test_priorities(void **state)
 	assert_false(uart_irq(&u));
 }
 
+static void test_only_enabled_sources(void **state)
+{
+	struct uart u = running(0);
+	int i;
+
+	(void)state;
+	uart_out(&u, MCR, 0x1b);
+	uart_out(&u, MCR, 0x08);
+	uart_out(&u, DATA, 1);
+	for (i = 0; i < 17; i++)
+		uart_receive(&u, i);
+	assert_int_equal(uart_in(&u, IIR), 0xc1);
+	uart_out(&u, IER, 0x04);
+	assert_int_equal(uart_in(&u, IIR), 0xc6);
+	uart_out(&u, IER, 0x01);
+	assert_int_equal(uart_in(&u, IIR), 0xc4);
+	uart_out(&u, IER, 0x02);
+	assert_int_equal(uart_in(&u, IIR), 0xc2);
+	uart_out(&u, IER, 0x08);
+	assert_int_equal(uart_in(&u, IIR), 0xc0);
+	/* Enabling errors, data or modem lines alone does not raise THRE. */
+	uart_out(&u, IER, 0x0d);
+	for (i = 0; i < 16; i++)
+		uart_in(&u, DATA);
+	uart_in(&u, LSR);
+	uart_in(&u, MSR);
+	assert_int_equal(uart_in(&u, IIR), 0xc1);
+}
+
+static void test_fifo_control(void **state)
+{
+	struct uart u = running(0x01);
+
+	(void)state;
+	uart_receive(&u, 1);
+	uart_out(&u, IIR, 0x41);	/* keeps the content */
+	assert_int_equal(uart_in(&u, IIR), 0xcc);
+	uart_out(&u, IIR, 0x45);	/* clears the transmitter alone */
+	assert_int_equal(uart_in(&u, DATA), 1);
+	uart_out(&u, IER, 0x02);
+	uart_in(&u, IIR);
+	uart_out(&u, IIR, 0x43);	/* clears the receiver alone */
+	assert_int_equal(uart_in(&u, IIR), 0xc1);
+	uart_out(&u, IER, 0x01);
+	uart_out(&u, IIR, 0xc0);	/* off: the trigger is 1 again */
+	uart_receive(&u, 1);
+	assert_int_equal(uart_in(&u, IIR), 0x04);
+	uart_out(&u, IIR, 0x01);
+	uart_receive(&u, 1);
+	assert_int_equal(uart_in(&u, IIR), 0xc4);
+}
+
+/* Each register by itself: a write changes no other. */
+static void test_registers_are_separate(void **state)
+{
+	static const uint8_t vals[] = { 0x00, 0x0f, 0x05, 0x0a };
+	unsigned int reg, other, v;
+
+	(void)state;
+	for (reg = 1; reg < 8; reg++) {
+		for (v = 0; v < sizeof(vals); v++) {
+			struct uart u = fresh();
+
+			uart_out(&u, IER, 0x03);
+			uart_out(&u, LCR, 0x1b);
+			uart_out(&u, MCR, 0x09);
+			uart_out(&u, SCR, 0x77);
+			uart_out(&u, reg, vals[v]);
+			for (other = 1; other < 8; other++) {
+				static const uint8_t was[8] = {
+					[IER] = 0x03, [LCR] = 0x1b,
+					[MCR] = 0x09, [SCR] = 0x77
+				};
+
+				if (was[other])
+					assert_int_equal(uart_in(&u, other),
+						other == reg ? vals[v] :
+						was[other]);
+			}
+		}
+	}
+}
+
 static void test_loopback(void **state)
 {
 	struct uart u = running(0x01);
@@ -301,6 +392,9 @@ int main(void)
 		cmocka_unit_test(test_receive_one),
 		cmocka_unit_test(test_trigger),
 		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_only_enabled_sources),
+		cmocka_unit_test(test_fifo_control),
+		cmocka_unit_test(test_registers_are_separate),
 		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_hostile),
 	};
