@@ -236,7 +236,7 @@ static void test_only_enabled_sources(void **state)
 	int i;
 
 	(void)state;
-	uart_out(&u, MCR, 0x1b);
+	uart_out(&u, MCR, 0x10);
 	uart_out(&u, MCR, 0x08);
 	uart_out(&u, DATA, 1);
 	for (i = 0; i < 17; i++)
