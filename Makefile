@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# OpenVMI: the front door. "make help" lists what there is.
+
+SHELL		:= /bin/bash
+.SHELLFLAGS	:= -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+B		:= build
+GEN		:= $(B)/gen
+WARN		:= -Wall -Wextra -Wshadow -Wundef -Werror
+HOSTCC		?= gcc
+HOSTCFLAGS	:= -O2 -g -std=gnu11 $(WARN) -Ispec/include
+
+.PHONY: all run check linux clean help
+all:
+
+# ---- what the build needs, from Debian -------------------------------------
+
+PACKAGES	:= gcc gcc-multilib binutils nasm make libcmocka-dev libzydis-dev \
+		   qemu-system-x86 linux-source-6.1 xz-utils flex bison bc \
+		   cpio gzip patch perl python3
+
+# Installed once; the stamp is renewed when the list changes.
+$(B)/.deps: Makefile
+	@mkdir -p $(@D)
+	@missing=; for p in $(PACKAGES); do \
+		dpkg -s $$p >/dev/null 2>&1 || missing+=" $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		echo "installing from Debian:$$missing"; \
+		{ $$sudo apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			$$sudo apt-get -qq install -y --no-install-recommends \
+			$$missing; } >$(B)/deps.log 2>&1 || { \
+			echo "make: could not install$$missing;" \
+			     "see $(B)/deps.log"; exit 1; }; \
+	fi
+	@touch $@
+
+# ---- the parts --------------------------------------------------------------
+
+include spec/spec.mk
+include rom/rom.mk
+include hypervisor-stub/hv.mk
+include guest-linux/linux.mk
+include tests/tests.mk
+
+# ---- what users type ----------------------------------------------------------
+
+all: $(B)/rom/stub.rom $(B)/rom/native.rom $(B)/hypervisor-stub.elf \
+     $(B)/linux/bzImage $(B)/initramfs.cpio.gz $(B)/tools/vmi-rom
+
+run: all
+	@./vmi-run
+
+linux: $(B)/linux/bzImage
+
+clean:
+	rm -rf $(B)
+
+help:
+	@echo 'make run     build everything and boot Linux in VMI mode to a shell'
+	@echo 'make check   run every test; the last line is "N passed, N failed"'
+	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
+	@echo 'make linux   build the kernel alone'
+	@echo 'make bench   instructions under VMI against native, one table'
+	@echo 'make clean   remove build/'
+	@echo './vmi-run --help  run any guest'

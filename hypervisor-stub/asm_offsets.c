@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Offsets and numbers for entry.asm: compiled to assembly, from which hv.mk
+ * takes the lines marked "->" (gcc's own comments cannot look like that).
+ */
+#include <cpu.h>
+
+#include "hv.h"
+
+#define DEFINE(name, value) \
+	asm volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
+
+void offsets(void);
+void offsets(void)
+{
+	DEFINE(REGS_GPR, offsetof(struct regs, gpr));
+	DEFINE(REGS_VECTOR, offsetof(struct regs, vector));
+	DEFINE(REGS_ERROR, offsetof(struct regs, error));
+	DEFINE(REGS_EIP, offsetof(struct regs, eip));
+	DEFINE(VCPU_SH, offsetof(struct vcpu, sh));
+	DEFINE(VCPU_STACK_LIMIT, offsetof(struct vcpu, stack_limit));
+	DEFINE(VCPU_IOPL, offsetof(struct vcpu, iopl));
+	DEFINE(VCPU_EXITS, offsetof(struct vcpu, exits));
+	DEFINE(VCPU_SYSCALL_GATE, offsetof(struct vcpu, gate[SYSCALL_VECTOR]));
+	DEFINE(GATE_EIP, offsetof(struct gate, eip));
+	DEFINE(GATE_CS, offsetof(struct gate, cs));
+	DEFINE(GATE_TYPE, offsetof(struct gate, type));
+	DEFINE(STUB_SHARED_ESP0, offsetof(struct stub_shared, esp0));
+	DEFINE(STUB_SHARED_SS0, offsetof(struct stub_shared, ss0));
+	DEFINE(SYSCALL_VECTOR, SYSCALL_VECTOR);
+	DEFINE(EFLAGS_GATE_CLEARS, EFLAGS_GATE_CLEARS);
+}
+
+_Static_assert(offsetof(struct gate, dpl) == offsetof(struct gate, type) + 1,
+	       "entry.asm compares both at once");
+_Static_assert(sizeof(struct regs) % 16 == 0, "stack alignment at calls");

@@ -1,0 +1,145 @@
+; SPDX-License-Identifier: GPL-2.0-only
+;
+; From the multiboot entry (32-bit, flat, paging off; eax = magic, ebx =
+; info) to hv_main() in long mode, above 4 GB.
+
+MB_MAGIC	equ 0x1badb002
+MB_FLAGS	equ 0x00000003		; page-aligned modules, memory map
+
+IMAGE_BASE	equ 0xffffffff80000000
+DIRECT_GB	equ 16			; cpu.h, DIRECT_SIZE
+
+PG_P		equ 0x001
+PG_W		equ 0x002
+PG_PS		equ 0x080
+PG_G		equ 0x100
+
+EFER		equ 0xc0000080
+EFER_LME	equ 0x100
+EFER_NXE	equ 0x800
+
+extern hv_main, image_end
+global boot_start, hv_pml4, hv_stack_top
+
+%define PHYS(sym) ((sym) - IMAGE_BASE)
+
+section .multiboot progbits alloc noexec nowrite align=4
+	dd MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
+
+section .boot progbits alloc exec write align=16
+bits 32
+boot_start:
+	cld
+	cli
+	mov	esp, PHYS(hv_stack_top)
+	mov	edi, eax		; magic
+	mov	esi, ebx		; info
+
+	; Without long mode there is nothing to do, and nobody to tell but
+	; the debug port.
+	mov	eax, 0x80000000
+	cpuid
+	cmp	eax, 0x80000001
+	jb	.no_long_mode
+	mov	eax, 0x80000001
+	cpuid
+	bt	edx, 29
+	jnc	.no_long_mode
+	bt	edx, 20
+	jnc	.no_long_mode
+
+	; Direct map: DIRECT_GB page directories of 2 MB pages.
+	mov	ebx, PHYS(direct_pd)
+	mov	eax, PG_P | PG_W | PG_PS | PG_G
+	xor	edx, edx
+	mov	ecx, DIRECT_GB * 512
+.fill:	mov	[ebx], eax
+	mov	[ebx + 4], edx
+	add	ebx, 8
+	add	eax, 0x200000
+	adc	edx, 0
+	loop	.fill
+
+	mov	ebx, PHYS(direct_pdpt)
+	mov	eax, PHYS(direct_pd) + (PG_P | PG_W)
+	mov	ecx, DIRECT_GB
+.link:	mov	[ebx], eax
+	add	ebx, 8
+	add	eax, 4096
+	loop	.link
+
+	; The image: the same first GB at -2 GB. While booting also at 0.
+	mov	eax, PHYS(direct_pd) + (PG_P | PG_W)
+	mov	[PHYS(image_pdpt) + 510 * 8], eax
+	mov	eax, PHYS(direct_pdpt) + (PG_P | PG_W)
+	mov	[PHYS(hv_pml4)], eax
+	mov	[PHYS(hv_pml4) + 256 * 8], eax
+	mov	eax, PHYS(image_pdpt) + (PG_P | PG_W)
+	mov	[PHYS(hv_pml4) + 511 * 8], eax
+
+	mov	eax, 0x20		; CR4.PAE
+	mov	cr4, eax
+	mov	eax, PHYS(hv_pml4)
+	mov	cr3, eax
+	mov	ecx, EFER
+	rdmsr
+	or	eax, EFER_LME | EFER_NXE
+	wrmsr
+	mov	eax, 0x80010033		; PG WP NE ET MP PE
+	mov	cr0, eax
+	lgdt	[boot_gdtr]
+	jmp	8:.long
+
+.no_long_mode:
+	mov	ebx, .message
+.put:	mov	al, [ebx]
+	inc	ebx
+	out	0xe9, al
+	test	al, al
+	jnz	.put
+	mov	al, 3			; isa-debug-exit: bad boot input
+	out	0xf4, al
+.stop:	hlt
+	jmp	.stop
+.message:
+	db "error: this CPU has no long mode with NX", 10, 0
+
+bits 64
+.long:	mov	rax, .high
+	jmp	rax
+
+section .text
+.high:	mov	eax, 16
+	mov	ds, eax
+	mov	es, eax
+	mov	ss, eax
+	xor	eax, eax
+	mov	fs, eax
+	mov	gs, eax
+	mov	rsp, hv_stack_top
+	mov	qword [hv_pml4], 0	; nothing of ours below 4 GB from here on
+	mov	rax, cr3
+	mov	cr3, rax
+	mov	edi, edi
+	mov	esi, esi
+	call	hv_main
+	ud2
+
+section .boot
+align 8
+boot_gdt:
+	dq 0
+	dq 0x00209b0000000000		; 64-bit code
+	dq 0x0000930000000000		; data
+boot_gdtr:
+	dw boot_gdtr - boot_gdt - 1
+	dd boot_gdt
+
+section .bss
+alignb 4096
+hv_pml4:	resb 4096
+direct_pdpt:	resb 4096
+image_pdpt:	resb 4096
+direct_pd:	resb 4096 * DIRECT_GB
+hv_stack:	resb 16384
+hv_stack_top:

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Segment descriptors and gates. The guest's tables stay where they are and
+ * the CPU never sees them: it uses our GDT and LDT, whose entries are copies
+ * that have been checked, and for events the gates that are kept in struct
+ * vcpu. Copies are renewed when the guest loads a table, tells of a changed
+ * entry, or faults on a selector whose copy turns out to be old.
+ */
+#include <cpu.h>
+#include <string.h>
+
+#include "hv.h"
+
+#define D_TYPE_CONFORMING	0x0000040000000000ull
+#define D_ACCESSED		0x0000010000000000ull
+#define D_S			0x0000100000000000ull
+#define D_DPL			0x0000600000000000ull
+#define D_DPL1			0x0000200000000000ull
+#define D_L			0x0020000000000000ull
+#define TYPE_LDT		2
+#define TYPE_TSS32		9
+
+static unsigned int desc_type(uint64_t d)
+{
+	return d >> 40 & 15;
+}
+
+uint32_t desc_base(uint64_t d)
+{
+	return (d >> 16 & 0xffffff) | (uint32_t)(d >> 56) << 24;
+}
+
+static uint32_t desc_limit(uint64_t d)
+{
+	uint32_t limit = (d & 0xffff) | (d >> 32 & 0xf0000);
+
+	return d & 1ull << 55 ? limit << 12 | 0xfff : limit;
+}
+
+/*
+ * What the CPU may see of a guest descriptor: data and non-conforming code
+ * of 16 or 32 bits, at ring 1 at best. 64-bit code would reach above 4 GB,
+ * gates lead to rings of their own choice, conforming code keeps the
+ * caller's. The accessed bit is set, so that the CPU does not write here.
+ */
+static uint64_t sanitize(uint64_t d)
+{
+	if (!(d & D_S))
+		return 0;
+	if ((d & DESC_CODE) && (d & (D_L | D_TYPE_CONFORMING)))
+		return 0;
+	if (!(d & D_DPL))
+		d |= D_DPL1;
+	return d | D_ACCESSED;
+}
+
+/* Entry index of a table in guest memory; 0 if it is not there. */
+static uint64_t read_desc(struct vcpu *v, gva_t base, uint32_t limit,
+			  uint32_t index)
+{
+	uint64_t d;
+
+	if (index * 8 + 7 > limit || !guest_read(v, &d, base + index * 8, 8))
+		return 0;
+	return d;
+}
+
+/* ---- GDT ---------------------------------------------------------------- */
+
+void desc_gdt_changed(struct vcpu *v, uint32_t index)
+{
+	if (index < GDT_GUEST)
+		v->gdt_table[index] = sanitize(read_desc(v, v->gdt_base,
+							 v->gdt_limit, index));
+}
+
+void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
+{
+	uint32_t i;
+
+	v->gdt_base = v->sh->gdt_base = base;
+	v->gdt_limit = v->sh->gdt_limit = limit & 0xffff;
+	v->gdt_table[0] = 0;
+	for (i = 1; i < GDT_GUEST; i++)
+		desc_gdt_changed(v, i);
+}
+
+/* ---- LDT and TSS ------------------------------------------------------------ */
+
+static void set_ldt_entry(struct vcpu *v, uint32_t index)
+{
+	v->ldt_table[index] = sanitize(read_desc(v, v->ldt_base, v->ldt_limit,
+						 index));
+}
+
+/* A system descriptor of the guest's GDT, 0 if it is not of that type. */
+static uint64_t system_desc(struct vcpu *v, uint16_t sel, unsigned int type)
+{
+	uint64_t d;
+
+	if (sel & 4)
+		return 0;
+	d = read_desc(v, v->gdt_base, v->gdt_limit, sel >> 3);
+	if ((d & D_S) || !(d & DESC_P) || desc_type(d) != type)
+		return 0;
+	return d;
+}
+
+bool desc_load_ldt(struct vcpu *v, uint16_t sel)
+{
+	uint64_t d = 0;
+	uint32_t i;
+
+	if (sel & ~3) {
+		d = system_desc(v, sel, TYPE_LDT);
+		if (!d)
+			return false;
+	}
+	v->ldt = v->sh->ldt = sel;
+	v->ldt_base = desc_base(d);
+	/* An empty table may come with a limit of -1 (client facts 14.12). */
+	v->ldt_limit = desc_limit(d) == 0xfffff ? 0 : desc_limit(d) & 0xffff;
+	if (!(sel & ~3)) {
+		lldt(0);
+		return true;
+	}
+	for (i = 0; i < LDT_ENTRIES; i++) {
+		if (i * 8 + 7 > v->ldt_limit && !v->ldt_table[i])
+			continue;
+		set_ldt_entry(v, i);
+	}
+	lldt(HV_LDT);
+	return true;
+}
+
+void desc_ldt_changed(struct vcpu *v, gva_t base, uint32_t index)
+{
+	if (v->ldt && base == v->ldt_base && index < LDT_ENTRIES)
+		set_ldt_entry(v, index);
+}
+
+bool desc_load_tr(struct vcpu *v, uint16_t sel)
+{
+	uint64_t d = system_desc(v, sel, TYPE_TSS32);
+
+	if (!d)		/* busy: the guest loads it again */
+		d = system_desc(v, sel, TYPE_TSS32 | 2);
+	if (!d)
+		return false;
+	v->tr = v->sh->tr = sel;
+	v->tss_base = desc_base(d);
+	v->tss_limit = desc_limit(d);
+	return true;
+}
+
+/* ---- look-up ------------------------------------------------------------------- */
+
+static uint64_t *table_entry(struct vcpu *v, uint16_t sel)
+{
+	uint32_t index = sel >> 3;
+
+	if (sel & 4)
+		return v->ldt ? &v->ldt_table[index] : NULL;
+	return index && index < GDT_GUEST ? &v->gdt_table[index] : NULL;
+}
+
+uint64_t desc_lookup(struct vcpu *v, uint16_t sel)
+{
+	uint64_t *d = table_entry(v, sel);
+
+	return d ? *d : 0;
+}
+
+bool desc_refresh(struct vcpu *v, uint16_t sel)
+{
+	uint64_t *d = table_entry(v, sel), old;
+
+	if (!d)
+		return false;
+	old = *d;
+	if (sel & 4)
+		set_ldt_entry(v, sel >> 3);
+	else
+		desc_gdt_changed(v, sel >> 3);
+	return *d != old;
+}
+
+/* ---- IDT -------------------------------------------------------------------------- */
+
+void desc_idt_changed(struct vcpu *v, uint32_t index)
+{
+	struct gate *gate = &v->gate[index & 255];
+	uint64_t d = read_desc(v, v->idt_base, v->idt_limit, index & 255);
+	unsigned int type = desc_type(d);
+	uint16_t cs = d >> 16;
+
+	*gate = (struct gate){ .type = GATE_NONE };
+	if ((d & D_S) || !(d & DESC_P) || !(cs & ~3) ||
+	    (type != GATE_INTERRUPT && type != GATE_TRAP))
+		return;
+	gate->eip = (d & 0xffff) | (d >> 32 & 0xffff0000);
+	gate->cs = (cs & ~3) | 1;
+	gate->dpl = d >> 45 & 3;
+	gate->type = type;
+}
+
+void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
+{
+	int i;
+
+	v->idt_base = v->sh->idt_base = base;
+	v->idt_limit = v->sh->idt_limit = limit & 0xffff;
+	for (i = 0; i < 256; i++)
+		desc_idt_changed(v, i);
+}
+
+/* ---- set-up ------------------------------------------------------------------------- */
+
+/* 104 bytes; RSP0 is all that we use of it (SDM Vol. 3, 7.7). */
+struct tss64 {
+	uint32_t	reserved;
+	uint64_t	rsp[3];
+	uint64_t	reserved2;
+	uint64_t	ist[7];
+	uint64_t	reserved3;
+	uint16_t	reserved4;
+	uint16_t	iomap;
+} __attribute__((packed));
+
+static struct tss64 tss;
+static struct { uint64_t low, high; } idt[256];
+static uint8_t ist_stack[3][4096] __attribute__((aligned(16)));
+
+static void system_entry(uint64_t *d, uint64_t base, uint32_t limit, int type)
+{
+	d[0] = (limit & 0xffff) | (base & 0xffffff) << 16 |
+	       (uint64_t)(0x80 | type) << 40 |
+	       (uint64_t)(limit & 0xf0000) << 32 | (base >> 24 & 0xff) << 56;
+	d[1] = base >> 32;
+}
+
+/*
+ * Interrupt gates to our code for all vectors. The guest may use those of
+ * its own traps and system calls with INT; all else from INT is a #GP, where
+ * its own gate decides. NMI, #DF and #MC can hit us anywhere: own stacks.
+ */
+static void idt_init(void)
+{
+	uint64_t at;
+	int i, dpl, ist;
+
+	for (i = 0; i < 256; i++) {
+		at = (uint64_t)exit_stubs[i];
+		dpl = i == VEC_BP || i == VEC_OF || i == SYSCALL_VECTOR ? 3 :
+		      i == STUB_VECTOR ? 1 : 0;
+		ist = i == VEC_NMI ? 1 : i == VEC_DF ? 2 : i == VEC_MC ? 3 : 0;
+		idt[i].low = (at & 0xffff) | HV_CS << 16 | (uint64_t)ist << 32 |
+			     (uint64_t)(0x8e | dpl << 5) << 40 |
+			     (at & 0xffff0000) << 32;
+		idt[i].high = at >> 32;
+	}
+}
+
+void desc_init(struct guest *g, void *stack_top)
+{
+	struct vcpu *v = &g->vcpu;
+	struct dtr gdtr, idtr;
+	int i;
+
+	v->gdt_table = memory_alloc(GDT_ENTRIES * 8, PAGE_SIZE);
+	v->ldt_table = memory_alloc(LDT_ENTRIES * 8, PAGE_SIZE);
+	hv_assert(v->gdt_table && v->ldt_table);
+
+	v->gdt_table[HV_CS / 8] = 0x00209b0000000000;
+	system_entry(&v->gdt_table[HV_TSS / 8], (uint64_t)&tss,
+		     sizeof(tss) - 1, 9);
+	system_entry(&v->gdt_table[HV_LDT / 8], (uint64_t)v->ldt_table,
+		     LDT_ENTRIES * 8 - 1, TYPE_LDT);
+	tss.rsp[0] = (uint64_t)stack_top;
+	for (i = 0; i < 3; i++)
+		tss.ist[i] = (uint64_t)(ist_stack[i] + sizeof(ist_stack[i]));
+	tss.iomap = sizeof(tss);
+
+	idt_init();
+	gdtr = (struct dtr){ GDT_ENTRIES * 8 - 1, (uint64_t)v->gdt_table };
+	idtr = (struct dtr){ sizeof(idt) - 1, (uint64_t)idt };
+	lgdt(&gdtr);
+	load_cs(HV_CS);
+	lidt(&idtr);
+	ltr(HV_TSS);
+	lldt(0);
+}

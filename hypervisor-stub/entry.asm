@@ -1,0 +1,214 @@
+; SPDX-License-Identifier: GPL-2.0-only
+;
+; Every way from the guest into the hypervisor and back.
+;
+; The CPU switches to the vCPU's stack (TSS.RSP0, the top of it) and pushes
+; ss, rsp, rflags, cs, rip and sometimes an error code; the code below
+; completes struct regs (hv.h) and calls hv_exit(). The guest is 32-bit:
+; only the low halves of eight registers exist for it, so r8-r15 are free
+; here. Segment registers are left alone: in 64-bit mode they mean nothing,
+; and ring 1 or 3 finds its own again.
+
+%include "hv.inc"			; offsets, from asm_offsets.c
+
+bits 64
+default rel
+
+extern hv_exit, hv_fault, hv_iret_fault, current
+global exit_stubs, enter_guest, copy_fixup
+
+section .text
+
+; ---- one stub per vector, 16 bytes each -----------------------------------
+
+; Vectors for which the CPU pushes an error code (SDM Vol. 3, 6.3.1).
+%define HAS_ERROR(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21)
+
+align 16
+exit_stubs:
+%assign v 0
+%rep 256
+	align 16
+  %if v == SYSCALL_VECTOR
+	jmp	syscall_entry
+  %else
+    %if !HAS_ERROR(v)
+	push	byte 0
+    %endif
+	push	v
+	jmp	exit_common
+  %endif
+%assign v v+1
+%endrep
+
+; What the CPU and the stub have pushed.
+struc FRAME
+.vector	resq 1
+.error	resq 1
+.rip	resq 1
+.cs	resq 1
+.rflags	resq 1
+.rsp	resq 1
+.ss	resq 1
+endstruc
+
+%macro SAVE_GPR 0
+	mov	[rsp + REGS_GPR + 0 * 4], eax
+	mov	[rsp + REGS_GPR + 1 * 4], ecx
+	mov	[rsp + REGS_GPR + 2 * 4], edx
+	mov	[rsp + REGS_GPR + 3 * 4], ebx
+	mov	[rsp + REGS_GPR + 5 * 4], ebp
+	mov	[rsp + REGS_GPR + 6 * 4], esi
+	mov	[rsp + REGS_GPR + 7 * 4], edi
+%endmacro
+
+align 16
+exit_common:
+	test	byte [rsp + FRAME.cs], 3
+	jz	from_hypervisor
+	sub	rsp, REGS_VECTOR
+	SAVE_GPR
+	cld
+	mov	rdi, rsp
+	call	hv_exit
+	mov	rdi, rsp
+	; fall through
+
+; void enter_guest(struct regs *): does not return.
+enter_guest:
+	mov	rsp, rdi
+	mov	eax, [rsp + REGS_GPR + 0 * 4]
+	mov	ecx, [rsp + REGS_GPR + 1 * 4]
+	mov	edx, [rsp + REGS_GPR + 2 * 4]
+	mov	ebx, [rsp + REGS_GPR + 3 * 4]
+	mov	ebp, [rsp + REGS_GPR + 5 * 4]
+	mov	esi, [rsp + REGS_GPR + 6 * 4]
+	mov	edi, [rsp + REGS_GPR + 7 * 4]
+	add	rsp, REGS_EIP
+guest_iret:
+	iretq
+
+; ---- interrupted ourselves --------------------------------------------------
+
+; An interrupt while waiting for one, a fault at an instruction of the
+; exception table, or a bug: void hv_fault(struct hv_frame *).
+from_hypervisor:
+	push	rax
+	lea	rax, [guest_iret]
+	cmp	rax, [rsp + 8 + FRAME.rip]
+	pop	rax
+	je	.iret
+	push	rax
+	push	rcx
+	push	rdx
+	push	rsi
+	push	rdi
+	push	r8
+	push	r9
+	push	r10
+	push	r11
+	cld
+	mov	rdi, rsp
+	call	hv_fault
+	pop	r11
+	pop	r10
+	pop	r9
+	pop	r8
+	pop	rdi
+	pop	rsi
+	pop	rdx
+	pop	rcx
+	pop	rax
+	add	rsp, FRAME.rip
+	iretq
+
+	; The CPU refused the guest's cs or ss. The registers are the guest's
+	; already, and the new frame lies over their place in struct regs:
+	; build it again. void hv_iret_fault(struct regs *).
+.iret:
+	mov	r8, [rsp + FRAME.vector]
+	mov	r9, [rsp + FRAME.error]
+	mov	rsp, [rsp + FRAME.rsp]
+	sub	rsp, REGS_EIP
+	SAVE_GPR
+	mov	[rsp + REGS_VECTOR], r8
+	mov	[rsp + REGS_ERROR], r9
+	cld
+	mov	rdi, rsp
+	call	hv_iret_fault
+	mov	rdi, rsp
+	jmp	enter_guest
+
+; ---- system calls -----------------------------------------------------------
+
+; "int 80h" from user mode to a trap gate of the guest: move ss, esp, eflags,
+; cs and eip to the guest's kernel stack and go to its handler. Anything
+; else is left to hv_exit(). Nothing of the guest's is lost if the stack
+; cannot be written: what lies below esp0 is free.
+align 16
+syscall_entry:
+	test	byte [rsp + 8], 2	; cs: ring 3, not 1
+	jz	.slow
+	mov	r8, [current]
+	cmp	word [r8 + VCPU_SYSCALL_GATE + GATE_TYPE], 3 << 8 | 15
+	jne	.slow
+	mov	r9, [r8 + VCPU_SH]
+	mov	r10d, [r9 + STUB_SHARED_ESP0]
+	sub	r10d, 20
+	cmp	r10d, [r8 + VCPU_STACK_LIMIT]
+	ja	.slow
+	mov	r11d, [rsp + 0]
+.eip:	mov	[r10 + 0], r11d
+	mov	r11d, [rsp + 8]
+.cs:	mov	[r10 + 4], r11d
+	mov	r11d, [rsp + 16]
+	or	r11d, [r8 + VCPU_IOPL]
+.flags:	mov	[r10 + 8], r11d
+	mov	r11d, [rsp + 24]
+.esp:	mov	[r10 + 12], r11d
+	mov	r11d, [rsp + 32]
+.ss:	mov	[r10 + 16], r11d
+	mov	r11d, [r8 + VCPU_SYSCALL_GATE + GATE_EIP]
+	mov	[rsp + 0], r11
+	movzx	r11d, word [r8 + VCPU_SYSCALL_GATE + GATE_CS]
+	mov	[rsp + 8], r11
+	and	dword [rsp + 16], ~EFLAGS_GATE_CLEARS
+	mov	[rsp + 24], r10
+	mov	r11d, [r9 + STUB_SHARED_SS0]
+	mov	[rsp + 32], r11
+	inc	qword [r8 + VCPU_EXITS + SYSCALL_VECTOR * 8]
+	iretq
+
+.slow:	push	byte 0
+	push	SYSCALL_VECTOR
+	jmp	exit_common
+
+; ---- guest memory -------------------------------------------------------------
+
+; uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
+; Words first: the frames and descriptors that we copy are made of them.
+copy_fixup:
+	mov	ecx, edx
+	shr	ecx, 2
+.words:	rep movsd
+	mov	ecx, edx
+	and	ecx, 3
+.bytes:	rep movsb
+	mov	eax, ecx
+	ret
+.word_fault:
+	and	edx, 3
+	lea	eax, [rdx + rcx * 4]
+	ret
+.byte_fault:
+	mov	eax, ecx
+	ret
+
+section extable progbits alloc noexec nowrite align=8
+	dq copy_fixup.words, copy_fixup.word_fault
+	dq copy_fixup.bytes, copy_fixup.byte_fault
+	dq syscall_entry.eip, syscall_entry.slow
+	dq syscall_entry.cs, syscall_entry.slow
+	dq syscall_entry.flags, syscall_entry.slow
+	dq syscall_entry.esp, syscall_entry.slow
+	dq syscall_entry.ss, syscall_entry.slow

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exceptions and interrupts for the guest: the frame that the CPU would
+ * build on the guest's own stack, and the way to the handler that its IDT
+ * names; and IRET where the ROM cannot do it alone.
+ */
+#include <cpu.h>
+
+#include "hv.h"
+
+/* Stack for entries from user mode. Before VMI_Init the TSS has it. */
+static void user_entry_stack(struct vcpu *v, uint32_t *esp, uint32_t *ss)
+{
+	uint32_t sp0[2];
+
+	if (v->hole) {
+		*esp = v->sh->esp0;
+		*ss = v->sh->ss0;
+		return;
+	}
+	if (!guest_read(v, sp0, v->tss_base + 4, sizeof(sp0)))
+		guest_kill(v, "no TSS at %08x for an event in user mode",
+			   v->tss_base);
+	*esp = sp0[0];
+	*ss = (sp0[1] & 0xfffc) | 1;
+}
+
+/* A fault during delivery has nowhere to go: the guest ends here, where a
+ * CPU would go on to a double and a triple fault. */
+static void deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
+{
+	struct regs *r = v->regs;
+	struct gate *gate = &v->gate[vector];
+	bool user = regs_ring(r) == 3;
+	uint32_t frame[6], *p = frame, esp = r->esp, ss = r->ss, flags;
+
+	if (!v->hole)
+		desc_idt_changed(v, vector);
+	if (gate->type == GATE_NONE)
+		guest_kill(v, "no 32-bit interrupt or trap gate for vector %d",
+			   vector);
+	/* The handler is no part of what the guest was batching. */
+	if (v->sh->lazy_mode) {
+		queue_drain(v);
+		v->sh->lazy_mode = VMI_LAZY_NONE;
+	}
+	flags = r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL);
+	flags |= v->iopl | (guest_if(v) ? EFLAGS_IF : 0);
+	if (has_error)
+		*p++ = error;
+	*p++ = r->eip;
+	*p++ = r->cs;
+	*p++ = flags;
+	if (user) {
+		*p++ = r->esp;
+		*p++ = r->ss;
+		user_entry_stack(v, &esp, &ss);
+	}
+	esp -= (char *)p - (char *)frame;
+	if (!guest_write(v, esp, frame, (char *)p - (char *)frame))
+		guest_kill(v, "the stack at %08x cannot take the frame of vector %d",
+			   esp, vector);
+	r->eip = gate->eip;
+	r->cs = gate->cs;
+	r->eflags &= ~(uint64_t)EFLAGS_GATE_CLEARS;
+	r->esp = esp;
+	r->ss = ss;
+	if (gate->type == GATE_INTERRUPT)
+		v->sh->flags &= ~STUB_IF;
+}
+
+void event_exception(struct vcpu *v, int vector)
+{
+	deliver(v, vector, false, 0);
+}
+
+void event_exception_error(struct vcpu *v, int vector, uint32_t error)
+{
+	deliver(v, vector, true, error);
+}
+
+void event_page_fault(struct vcpu *v, gva_t va, uint32_t error)
+{
+	v->sh->cr2 = va;
+	deliver(v, VEC_PF, true, error);
+}
+
+/* INT n: eip is behind the instruction. */
+void event_soft_int(struct vcpu *v, int vector)
+{
+	if (!v->hole)
+		desc_idt_changed(v, vector);
+	if (v->gate[vector].type != GATE_NONE &&
+	    v->gate[vector].dpl < (regs_ring(v->regs) == 3 ? 3 : 0)) {
+		v->regs->eip -= 2;
+		deliver(v, VEC_GP, true, vector * 8 + 2);
+		return;
+	}
+	deliver(v, vector, false, 0);
+}
+
+/*
+ * No interrupt may come between certain instructions of the ROM: move the
+ * guest back to where they start. True if it must not come at all for now.
+ */
+static bool leave_window(struct vcpu *v)
+{
+	struct regs *r = v->regs;
+	uint32_t i;
+
+	if (r->eip - v->rom_base >= v->rom_end - v->rom_base)
+		return false;
+	for (i = 0; i < v->windows; i++) {
+		struct stub_window *w = &v->window[i];
+
+		if (r->eip < w->start || r->eip >= w->end)
+			continue;
+		r->eip = w->restart;
+		if (w->clear_if)
+			v->sh->flags &= ~STUB_IF;
+		return w->clear_if;
+	}
+	return false;
+}
+
+void event_poll(struct vcpu *v)
+{
+	struct guest *g = v->g;
+
+	if (pic_pending(&g->pic) && guest_if(v) && v->idt_limit &&
+	    !(regs_ring(v->regs) == 1 && leave_window(v))) {
+		g->stats.injected++;
+		deliver(v, pic_ack(&g->pic), false, 0);
+	}
+	if (pic_pending(&g->pic))
+		v->sh->flags |= STUB_PENDING;
+	else
+		v->sh->flags &= ~STUB_PENDING;
+}
+
+/* ---- IRET ---------------------------------------------------------------- */
+
+static bool good_selector(struct vcpu *v, uint32_t sel, bool code)
+{
+	uint64_t d = desc_lookup(v, sel);
+	bool is_code = d & DESC_CODE;
+
+	return (d & DESC_P) && is_code == code &&
+	       (d >> 45 & 3) == (sel & 3) && (code || (d >> 41 & 1));
+}
+
+/*
+ * Return to what the frame at this address says. From the ROM the faults of
+ * a bad frame belong to the place in the guest that jumped there; otherwise
+ * to the IRET instruction at eip.
+ */
+void event_iret(struct vcpu *v, gva_t at, bool from_rom)
+{
+	struct regs *r = v->regs;
+	uint32_t frame[5], cs, ss = r->ss, esp = at + 12, bad = 0;
+	const uint32_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM;
+
+	if (from_rom) {
+		r->esp = at;
+		if (rom_find_iret_site(v))
+			r->eip = v->iret_site;
+	}
+	if (!guest_read(v, frame, at, 12))
+		guest_kill(v, "no IRET frame at %08x", at);
+	cs = frame[1] & 0xffff;
+	if (!(cs & 3))
+		cs |= 1;	/* the ring that the guest takes for 0 */
+	if ((cs & 3) == 2 || (frame[2] & EFLAGS_VM) || !good_selector(v, cs, true))
+		bad = cs;
+	if (!bad && (cs & 3) == 3) {
+		if (!guest_read(v, frame + 3, at + 12, 8))
+			guest_kill(v, "no IRET frame at %08x", at + 12);
+		esp = frame[3];
+		ss = frame[4] & 0xffff;
+		if (!good_selector(v, ss, false))
+			bad = ss;
+	}
+	if (bad) {
+		event_exception_error(v, VEC_GP, bad & 0xfffc);
+		return;
+	}
+	r->eip = frame[0];
+	r->cs = cs;
+	r->eflags = (frame[2] & ~keep) | EFLAGS_IF | EFLAGS_FIXED;
+	r->esp = esp;
+	r->ss = ss;
+	if (frame[2] & EFLAGS_IF)
+		v->sh->flags |= STUB_IF;
+	else
+		v->sh->flags &= ~STUB_IF;
+}

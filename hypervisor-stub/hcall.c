@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hypercalls of the stub ROM. They come from ring 1 alone (the gate's DPL).
+ * Which VMI call a hypercall serves is the ROM's business; see
+ * spec/include/vmi_stub.h for arguments and results.
+ */
+#include <cpu.h>
+
+#include "hv.h"
+
+static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	(void)a, (void)b;
+	rom_activate(v);
+}
+
+static void hc_drain(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	(void)a, (void)b;
+	queue_drain(v);
+}
+
+static void hc_events(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	(void)a, (void)b;
+	event_poll(v);
+}
+
+static void hc_iret(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	struct regs *r = v->regs;
+	uint32_t eax;
+
+	(void)a, (void)b;
+	if (!guest_read(v, &eax, r->esp, 4))
+		guest_kill(v, "no stack at %08x", (uint32_t)r->esp);
+	r->gpr[EAX] = eax;
+	event_iret(v, r->esp + 4, true);
+	event_poll(v);
+}
+
+static void hc_set_cr0(struct vcpu *v, uint32_t value, uint32_t b)
+{
+	(void)b;
+	cr0_write(v, value);
+}
+
+static void hc_set_cr3(struct vcpu *v, uint32_t value, uint32_t b)
+{
+	(void)b;
+	queue_drain(v);
+	cr3_write(v, value);
+}
+
+static void hc_set_cr4(struct vcpu *v, uint32_t value, uint32_t b)
+{
+	(void)b;
+	queue_drain(v);
+	cr4_write(v, value);
+}
+
+static void hc_clts(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	(void)a, (void)b;
+	cr0_write(v, v->cr0 & ~CR0_TS);
+}
+
+static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
+{
+	(void)b;
+	queue_drain(v);
+	shadow_inval(v, va);
+	shadow_flush_tlb(v->g);
+}
+
+static void hc_flush_tlb(struct vcpu *v, uint32_t flags, uint32_t b)
+{
+	(void)flags, (void)b;
+	queue_drain(v);
+	shadow_flush(v);
+}
+
+static void hc_set_gdt(struct vcpu *v, uint32_t base, uint32_t limit)
+{
+	desc_load_gdt(v, base, limit);
+}
+
+static void hc_set_idt(struct vcpu *v, uint32_t base, uint32_t limit)
+{
+	desc_load_idt(v, base, limit);
+}
+
+static void hc_set_ldt(struct vcpu *v, uint32_t sel, uint32_t b)
+{
+	(void)b;
+	if (!desc_load_ldt(v, sel))
+		event_exception_error(v, VEC_GP, sel & 0xfffc);
+}
+
+static void hc_set_tr(struct vcpu *v, uint32_t sel, uint32_t b)
+{
+	(void)b;
+	if (!desc_load_tr(v, sel))
+		event_exception_error(v, VEC_GP, sel & 0xfffc);
+}
+
+static void hc_gdt_changed(struct vcpu *v, uint32_t index, uint32_t b)
+{
+	(void)b;
+	desc_gdt_changed(v, index);
+}
+
+static void hc_ldt_changed(struct vcpu *v, uint32_t base, uint32_t index)
+{
+	desc_ldt_changed(v, base, index);
+}
+
+static void hc_idt_changed(struct vcpu *v, uint32_t index, uint32_t b)
+{
+	(void)b;
+	desc_idt_changed(v, index);
+}
+
+/* An entry outside all linear slots: find where it is ourselves. */
+static void hc_update_va(struct vcpu *v, uint32_t va, uint32_t b)
+{
+	gpa_t pa;
+
+	(void)b;
+	queue_drain(v);
+	if (shadow_translate(v, va, &pa))
+		shadow_entry_changed(v->g, pa);
+	shadow_flush_tlb(v->g);
+}
+
+static void hc_set_dr(struct vcpu *v, uint32_t nr, uint32_t value)
+{
+	dr_write(v, nr, value);
+}
+
+static void hc_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub)
+{
+	uint32_t r[4];
+
+	guest_cpuid(v, leaf, sub, r);
+	v->regs->gpr[EAX] = r[0];
+	v->regs->gpr[EBX] = r[1];
+	v->regs->gpr[ECX] = r[2];
+	v->regs->gpr[EDX] = r[3];
+}
+
+static void hc_halt(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	(void)a, (void)b;
+	v->sh->flags |= STUB_IF;
+	guest_halt(v);
+}
+
+static void hc_end(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	(void)v, (void)a, (void)b;
+	machine_end(END_ORDERLY);
+}
+
+static void hc_set_iopl(struct vcpu *v, uint32_t flags, uint32_t b)
+{
+	(void)b;
+	v->iopl = flags & EFLAGS_IOPL;
+}
+
+static void hc_set_alarm(struct vcpu *v, uint32_t flags, uint32_t b)
+{
+	(void)b;
+	alarm_set(v, flags, v->sh->expiry, v->sh->period);
+	event_poll(v);
+}
+
+static void hc_cancel_alarm(struct vcpu *v, uint32_t flags, uint32_t b)
+{
+	(void)b;
+	v->regs->gpr[EAX] = alarm_cancel(v, flags);
+}
+
+static void hc_wallclock(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	uint64_t ns = wallclock_ns();
+
+	(void)a, (void)b;
+	v->regs->gpr[EAX] = ns;
+	v->regs->gpr[EDX] = ns >> 32;
+}
+
+static void (*const handler[STUB_HC_COUNT])(struct vcpu *, uint32_t edx,
+					    uint32_t ecx) = {
+	[STUB_HC_INIT]		= hc_init,
+	[STUB_HC_DRAIN]		= hc_drain,
+	[STUB_HC_QUEUE_FULL]	= hc_drain,
+	[STUB_HC_EVENTS]	= hc_events,
+	[STUB_HC_IRET]		= hc_iret,
+	[STUB_HC_SET_CR0]	= hc_set_cr0,
+	[STUB_HC_SET_CR3]	= hc_set_cr3,
+	[STUB_HC_SET_CR4]	= hc_set_cr4,
+	[STUB_HC_CLTS]		= hc_clts,
+	[STUB_HC_INVAL_PAGE]	= hc_inval_page,
+	[STUB_HC_FLUSH_TLB]	= hc_flush_tlb,
+	[STUB_HC_SET_GDT]	= hc_set_gdt,
+	[STUB_HC_SET_IDT]	= hc_set_idt,
+	[STUB_HC_SET_LDT]	= hc_set_ldt,
+	[STUB_HC_SET_TR]	= hc_set_tr,
+	[STUB_HC_GDT_CHANGED]	= hc_gdt_changed,
+	[STUB_HC_LDT_CHANGED]	= hc_ldt_changed,
+	[STUB_HC_IDT_CHANGED]	= hc_idt_changed,
+	[STUB_HC_UPDATE_VA]	= hc_update_va,
+	[STUB_HC_SET_DR]	= hc_set_dr,
+	[STUB_HC_CPUID]		= hc_cpuid,
+	[STUB_HC_HALT]		= hc_halt,
+	[STUB_HC_REBOOT]	= hc_end,
+	[STUB_HC_SHUTDOWN]	= hc_end,
+	[STUB_HC_SET_IOPL]	= hc_set_iopl,
+	[STUB_HC_SET_ALARM]	= hc_set_alarm,
+	[STUB_HC_CANCEL_ALARM]	= hc_cancel_alarm,
+	[STUB_HC_WALLCLOCK]	= hc_wallclock,
+};
+
+void hcall(struct vcpu *v)
+{
+	struct regs *r = v->regs;
+	uint32_t nr = r->gpr[EAX], i = v->traced++ % TRACE_LEN;
+
+	v->trace[i].nr = nr;
+	v->trace[i].a = r->gpr[EDX];
+	v->trace[i].b = r->gpr[ECX];
+	v->trace[i].eip = r->eip;
+	if (nr >= STUB_HC_COUNT)
+		guest_kill(v, "hypercall %u does not exist", nr);
+	if (!v->hole && nr != STUB_HC_INIT)
+		guest_kill(v, "hypercall %u before VMI_Init", nr);
+	v->g->stats.hcall[nr]++;
+	handler[nr](v, r->gpr[EDX], r->gpr[ECX]);
+}

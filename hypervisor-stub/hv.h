@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two objects of the hypervisor: struct guest (memory, devices, shadow
+ * tables) and its one struct vcpu, and what each file offers to the others.
+ */
+#ifndef HV_H
+#define HV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmi_stub.h"
+#include "decode.h"
+#include "pic.h"
+#include "pit.h"
+#include "rtc.h"
+#include "uart.h"
+
+#define PAGE_SIZE	4096u
+#define PAGE_SHIFT	12
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* Guest addresses are integers that nobody can dereference by accident. */
+typedef uint32_t gva_t;		/* guest linear */
+typedef uint32_t gpa_t;		/* guest physical */
+
+/* ---- exits ----------------------------------------------------------------- */
+
+/* General registers by their number in instruction encodings. The slot of
+ * esp is unused: the guest's is in the frame. */
+enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
+
+/*
+ * The guest's registers, built by the CPU and entry.asm at the top of the
+ * vCPU's stack at every exit. The upper half of eip, cs, esp and ss is zero.
+ */
+struct regs {
+	uint32_t	gpr[8];
+	uint64_t	pad;
+	uint64_t	vector;
+	uint64_t	error;
+	uint64_t	eip, cs, eflags, esp, ss;
+};
+
+/* Ring of the interrupted code: 1 guest kernel, 3 guest user. */
+static inline unsigned int regs_ring(const struct regs *r)
+{
+	return r->cs & 3;
+}
+
+/* ---- descriptor tables ----------------------------------------------------- */
+
+#define GDT_GUEST	512		/* entries that the guest can have */
+#define GDT_ENTRIES	(GDT_GUEST + 8)
+#define LDT_ENTRIES	8192
+#define HV_CS		(GDT_GUEST * 8)	/* the hypervisor's own, above them */
+#define HV_TSS		(HV_CS + 16)
+#define HV_LDT		(HV_CS + 32)
+
+/* A guest IDT gate, ready for delivery; type 0: not present or not usable. */
+struct gate {
+	uint32_t	eip;
+	uint16_t	cs;		/* RPL 1 */
+	uint8_t		type;		/* GATE_* */
+	uint8_t		dpl;
+};
+#define SYSCALL_VECTOR	0x80
+/* What delivery through a gate clears (SDM Vol. 3, 6.12.1.3). */
+#define EFLAGS_GATE_CLEARS (EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM)
+#define GATE_NONE	0
+#define GATE_INTERRUPT	14
+#define GATE_TRAP	15
+
+/* ---- shadow tables --------------------------------------------------------- */
+
+/* A page of a shadow table (shadow.c). */
+struct spage {
+	uint64_t	*table;		/* 512 entries */
+	uint64_t	*parent;	/* the one entry that links it, if known */
+	uint32_t	parents;	/* how many entries link it */
+	uint32_t	gfn;		/* of the guest table shadowed */
+	uint32_t	next, prev;	/* in a list of the pool */
+	uint8_t		role;		/* SP_* */
+	uint8_t		half;		/* which half of the guest's table */
+};
+
+/* The shadow of one guest page directory: one shadow page per GB. */
+struct root {
+	uint32_t	gfn;
+	uint32_t	next;		/* in the free list */
+	struct spage	*pd[4];
+};
+#define ROOTS		2048
+
+/* What is known of a guest page frame. */
+struct gframe {
+	uint32_t	mfn;		/* machine frame */
+	uint32_t	pt[2];		/* shadows as a page table, pool indices */
+	uint16_t	root;		/* shadow as a page directory */
+	uint16_t	flags;		/* GF_* */
+};
+#define GF_TRACKED	1u	/* the guest tells of changes to this table */
+#define GF_LARGE	2u	/* first of 512 contiguous, aligned frames */
+
+struct shadow {
+	struct spage	*pages;		/* the pool; index 0 is not used */
+	uint32_t	count;
+	uint32_t	free;		/* list */
+	uint32_t	free_count;
+	uint32_t	untracked;	/* list of page tables */
+	struct root	*roots;		/* index 0: paging is off */
+	uint32_t	root_free;	/* list */
+	struct root	*current;
+	uint64_t	*pdpt;		/* of the vCPU: the root's four pages */
+	uint64_t	*hole_pt;	/* maps what lies above virtual_top */
+	bool		flush;		/* a translation was taken away */
+};
+
+/* ---- statistics ------------------------------------------------------------ */
+
+struct stats {
+	uint64_t	hcall[STUB_HC_COUNT];
+	uint64_t	drains;			/* that found something */
+	uint64_t	drained;		/* entries in all */
+	uint64_t	shadow_fills;
+	uint64_t	shadow_zaps;		/* whole pool emptied */
+	uint64_t	reflected;		/* page faults that are the guest's */
+	uint64_t	emulated[INSN_OPS];
+	uint64_t	io_unknown;
+	uint64_t	injected;		/* virtual interrupts */
+};
+
+/* ---- the vCPU ---------------------------------------------------------------- */
+
+#define TRACE_LEN	16
+
+struct vcpu {
+	/* Used by entry.asm. */
+	struct stub_shared *sh;		/* untrusted */
+	uint32_t	stack_limit;	/* highest frame address to push to */
+	struct gate	gate[256];
+	uint64_t	exits[256];	/* by vector */
+
+	struct guest	*g;
+	struct regs	*regs;
+	uint32_t	hole;		/* virtual_top, 0 before VMI_Init */
+	uint32_t	queue_start;	/* where the queue is empty: STUB_QUEUE_LEN
+					 * - 1 makes every update exit */
+
+	/* The hypervisor's own copies of what it relies on. */
+	uint32_t	cr0, cr3, cr4;
+	uint32_t	iopl;		/* EFLAGS position */
+	uint32_t	idt_base, idt_limit;
+	uint32_t	gdt_base, gdt_limit;
+	uint32_t	ldt_base, ldt_limit;
+	uint16_t	ldt, tr;
+	uint32_t	tss_base, tss_limit;
+
+	uint64_t	*gdt_table, *ldt_table;
+
+	/* ROM windows, linear addresses. */
+	struct stub_window window[STUB_WINDOWS];
+	uint32_t	windows;
+	uint32_t	rom_base, rom_end;
+	uint32_t	iret_entry, iret_insn[2];
+	uint32_t	iret_site;	/* last known, 0 none */
+
+	/* Alarm, VMI-3.7; times in TSC cycles. */
+	bool		alarm_armed;
+	uint64_t	alarm_expiry, alarm_period;
+	uint64_t	tsc_base;	/* TSC at VMI_Init */
+
+	struct {			/* the last hypercalls, for reports */
+		uint32_t nr, a, b, eip;
+	} trace[TRACE_LEN];
+	uint32_t	traced;
+};
+
+struct guest {
+	struct vcpu	vcpu;
+	struct shadow	shadow;
+	struct gframe	*frames;
+	uint32_t	nframes;
+	uint8_t		*ram;		/* host address of guest-physical 0 */
+	uint64_t	bus_mfn;	/* what lies behind absent memory: ones */
+	const uint8_t	*rom;		/* working copy */
+	uint32_t	rom_size;
+	uint32_t	virtual_top;
+
+	struct pic	pic;
+	struct pit	pit;
+	struct uart	uart;
+	struct rtc	rtc;
+	uint8_t		port61;
+
+	struct stats	stats;
+};
+
+extern struct vcpu *current;		/* the vCPU on this CPU */
+
+/* ---- entry.asm ----------------------------------------------------------------- */
+
+/* Copy through the current tables; the number of bytes not copied because
+ * of a fault. Nothing is checked: use guest_read() and guest_write(). */
+uint32_t copy_fixup(void *dst, const void *src, uint32_t len);
+void __attribute__((noreturn)) enter_guest(struct regs *);
+extern const uint8_t exit_stubs[256][16];
+
+/* ---- main.c, log.c, report.c ------------------------------------------------------ */
+
+void log_char(char c);
+void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
+
+/* How the machine ends; the value tells vmi-run. */
+enum end {
+	END_ORDERLY	= 0,
+	END_GUEST_DIED	= 1,
+	END_PANIC	= 2,
+	END_BAD_INPUT	= 3,
+};
+void __attribute__((noreturn)) machine_end(enum end);
+
+/* Our own mistake. */
+#define panic(...)	panic_at(__FILE__, __LINE__, __VA_ARGS__)
+void __attribute__((noreturn, format(printf, 3, 4)))
+panic_at(const char *file, int line, const char *fmt, ...);
+#define hv_assert(c)	do { if (!(c)) panic("assertion %s", #c); } while (0)
+
+/* What the user gave us cannot work: one line, then the end. */
+void __attribute__((noreturn, format(printf, 1, 2)))
+bad_input(const char *fmt, ...);
+
+/* The guest's mistake: a report that lets its developer find it. */
+void __attribute__((noreturn, format(printf, 2, 3)))
+guest_kill(struct vcpu *, const char *fmt, ...);
+
+/* ---- memory.c ---------------------------------------------------------------------- */
+
+/* Zeroed, contiguous machine memory, or NULL; never given back. */
+void *memory_alloc(uint64_t bytes, uint64_t align);
+
+/* ---- gmem.c ------------------------------------------------------------------------- */
+
+/* By guest-linear address, through the guest's own tables, as its kernel
+ * would. False: not mapped, or not the guest's to touch. */
+bool guest_read(struct vcpu *, void *dst, gva_t src, uint32_t len);
+bool guest_write(struct vcpu *, gva_t dst, const void *src, uint32_t len);
+/* One word of guest-physical memory, aligned; ones where there is none. */
+uint32_t guest_phys_read(struct guest *, gpa_t);
+void guest_phys_or(struct guest *, gpa_t, uint32_t bits);
+
+/* ---- shadow.c, queue.c, fault.c ----------------------------------------------------- */
+
+const char *shadow_init(struct guest *, uint32_t pool_pages);
+void shadow_load(struct vcpu *);	/* CR0 or CR3 changed: find the root */
+void shadow_flush(struct vcpu *);	/* forget what a TLB flush forgets */
+void shadow_inval(struct vcpu *, gva_t);
+void shadow_zap(struct guest *);	/* forget everything */
+void shadow_entry_changed(struct guest *, gpa_t);	/* a table entry */
+void shadow_page_alloc(struct guest *, uint32_t gfn);
+void shadow_page_release(struct guest *, uint32_t gfn);
+void shadow_flush_tlb(struct guest *);	/* if a translation was taken away */
+
+bool shadow_translate(struct vcpu *, gva_t, gpa_t *);	/* as a kernel read */
+
+void queue_drain(struct vcpu *);
+
+enum fault {
+	FAULT_FIXED,		/* the shadow was stale; go on */
+	FAULT_GUEST,		/* the guest's own; *error is what it sees */
+	FAULT_BUS,		/* write to guest-physical memory that is absent */
+};
+enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
+
+/* ---- desc.c -------------------------------------------------------------------------- */
+
+void desc_init(struct guest *, void *stack_top);
+void desc_load_gdt(struct vcpu *, gva_t base, uint32_t limit);
+void desc_gdt_changed(struct vcpu *, uint32_t index);
+bool desc_load_ldt(struct vcpu *, uint16_t sel);
+void desc_ldt_changed(struct vcpu *, gva_t base, uint32_t index);
+bool desc_load_tr(struct vcpu *, uint16_t sel);
+void desc_load_idt(struct vcpu *, gva_t base, uint32_t limit);
+void desc_idt_changed(struct vcpu *, uint32_t index);
+/* The shadow of a selector's descriptor differed from memory and is now right. */
+bool desc_refresh(struct vcpu *, uint16_t sel);
+/* The sanitized descriptor, 0 if there is none. */
+uint64_t desc_lookup(struct vcpu *, uint16_t sel);
+uint32_t desc_base(uint64_t desc);
+#define DESC_CODE	0x0000080000000000ull
+#define DESC_P		0x0000800000000000ull
+#define DESC_D		0x0040000000000000ull
+
+/* ---- event.c --------------------------------------------------------------------------- */
+
+void event_exception(struct vcpu *, int vector);
+void event_exception_error(struct vcpu *, int vector, uint32_t error);
+void event_soft_int(struct vcpu *, int vector);
+void event_page_fault(struct vcpu *, gva_t, uint32_t error);
+/* Deliver a pending interrupt now, or note it in the shared area. */
+void event_poll(struct vcpu *);
+void event_iret(struct vcpu *, gva_t frame, bool from_rom);
+
+static inline bool guest_if(const struct vcpu *v)
+{
+	return regs_ring(v->regs) == 3 || (v->sh->flags & STUB_IF);
+}
+
+/* ---- exit.c, hcall.c, emul.c, cr.c, io.c -------------------------------------------------- */
+
+void hv_exit(struct regs *);
+void hcall(struct vcpu *);
+/* Emulate the instruction at eip; false: not one that is emulated, or not
+ * allowed, so the exception is the guest's. */
+bool emulate(struct vcpu *);
+
+void cr0_write(struct vcpu *, uint32_t);
+void cr3_write(struct vcpu *, uint32_t);
+void cr4_write(struct vcpu *, uint32_t);
+void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
+void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
+
+uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);
+void io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
+void io_console_poll(struct guest *);
+void io_console_tx(void *, uint8_t);
+
+/* ---- timer.c ---------------------------------------------------------------------------------- */
+
+extern uint64_t tsc_hz;
+void machine_init(void);	/* interrupt controllers, clock, console */
+void timer_update(struct vcpu *);	/* fire what is due, program the next */
+void alarm_set(struct vcpu *, uint32_t flags, uint64_t expiry, uint64_t period);
+bool alarm_cancel(struct vcpu *, uint32_t flags);
+uint64_t wallclock_ns(void);
+#define IRQ_BASE	0x20		/* vector of the machine's IRQ 0 */
+#define IRQ_TIMER	0
+#define IRQ_COM1	4
+void irq_ack(int irq);
+void guest_halt(struct vcpu *);
+
+/* ---- rom.c, stats.c ------------------------------------------------------------------------------ */
+
+const char *rom_publish(struct guest *, const uint8_t *image, size_t size);
+void rom_activate(struct vcpu *);
+bool rom_find_iret_site(struct vcpu *);
+
+void stats_print(struct guest *);
+void stats_cpuid(struct guest *, uint32_t leaf, uint32_t r[4]);
+
+#endif

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The hypervisor: build/hypervisor-stub.elf, a multiboot image.
+
+HV_SRC		:= main boot entry memory gmem shadow queue desc event exit \
+		   hcall emul decode cr io pic pit uart rtc timer rom loader \
+		   stats log string rom_check
+HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
+		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+		   -fno-stack-protector -fcf-protection=none \
+		   -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+		   -nostdinc -isystem $$($(HOSTCC) -print-file-name=include) \
+		   $(WARN) -Ihypervisor-stub/include -Ispec/include -Irom/tool
+HV_OBJ		:= $(HV_SRC:%=$(B)/hv/%.o)
+HV_INC		:= $(B)/hv/hv.inc
+
+$(B)/hv/%.o: hypervisor-stub/%.c hypervisor-stub/hv.mk | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(HOSTCC) $(HV_CFLAGS) -MMD -c -o $@ $<
+
+# The check of an image is the tool's: both refuse with the same words.
+$(B)/hv/rom_check.o: rom/tool/check.c hypervisor-stub/hv.mk | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(HOSTCC) $(HV_CFLAGS) -MMD -c -o $@ $<
+
+$(B)/hv/asm_offsets.s: hypervisor-stub/asm_offsets.c hypervisor-stub/hv.mk | $(B)/.deps
+	@mkdir -p $(@D)
+	@$(HOSTCC) $(HV_CFLAGS) -MMD -S -o $@ $<
+
+$(HV_INC): $(B)/hv/asm_offsets.s
+	@sed -n 's/.*"->\([A-Z0-9_]*\) \$$\(-\{0,1\}[0-9]*\)".*/%define \1 \2/p' $< >$@
+
+$(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) | $(B)/.deps
+	@echo "  NASM    $@"
+	@nasm -f elf64 -g -F dwarf -w+all -w-unknown-warning -w+error -I$(B)/hv/ -o $@ $<
+
+$(B)/hv/hypervisor64.elf: $(HV_OBJ) hypervisor-stub/hv.ld
+	@echo "  LD      $@"
+	@$(HOSTCC) -nostdlib -static -no-pie -Wl,-T,hypervisor-stub/hv.ld \
+		-Wl,-z,max-page-size=4096,-z,noexecstack,--build-id=none \
+		-Wl,--no-warn-rwx-segments -o $@ $(HV_OBJ) -lgcc
+
+# QEMU's multiboot loader takes 32-bit ELF files only.
+$(B)/hypervisor-stub.elf: $(B)/hv/hypervisor64.elf
+	@objcopy -O elf32-i386 $< $@
+
+-include $(HV_OBJ:.o=.d) $(B)/hv/asm_offsets.d

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The machine, as seen from ring 0: privileged instructions, and where
+ * physical memory is mapped. Unit tests on the host put their own file of
+ * this name in front.
+ */
+#ifndef CPU_H
+#define CPU_H
+
+#include <stdint.h>
+
+/* All of physical memory below DIRECT_SIZE is mapped from DIRECT_BASE on,
+ * the hypervisor's image once more in the top 2 GB (boot.asm). */
+#define DIRECT_BASE	0xffff800000000000ull
+#define DIRECT_SIZE	0x400000000ull
+#define IMAGE_BASE	0xffffffff80000000ull
+
+static inline void *pa_to_va(uint64_t pa)
+{
+	return (void *)(DIRECT_BASE + pa);
+}
+
+static inline uint64_t va_to_pa(const void *va)
+{
+	uint64_t a = (uint64_t)va;
+
+	return a >= IMAGE_BASE ? a - IMAGE_BASE : a - DIRECT_BASE;
+}
+
+static inline void outb(uint16_t port, uint8_t v)
+{
+	asm volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+	uint32_t lo, hi;
+
+	asm volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t v)
+{
+	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v),
+		     "d"((uint32_t)(v >> 32)));
+}
+
+static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
+{
+	asm volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+		     : "a"(leaf), "c"(sub));
+}
+
+#define CR_ACCESS(n)						\
+static inline uint64_t read_cr##n(void)				\
+{								\
+	uint64_t v;						\
+								\
+	asm volatile("mov %%cr" #n ", %0" : "=r"(v));		\
+	return v;						\
+}								\
+static inline void write_cr##n(uint64_t v)			\
+{								\
+	asm volatile("mov %0, %%cr" #n : : "r"(v) : "memory");	\
+}
+CR_ACCESS(0)
+CR_ACCESS(2)
+CR_ACCESS(3)
+CR_ACCESS(4)
+
+static inline void flush_tlb(void)
+{
+	write_cr3(read_cr3());
+}
+
+struct dtr {
+	uint16_t	limit;
+	uint64_t	base;
+} __attribute__((packed));
+
+static inline void lgdt(const struct dtr *d)
+{
+	asm volatile("lgdt %0" : : "m"(*d));
+}
+
+static inline void lidt(const struct dtr *d)
+{
+	asm volatile("lidt %0" : : "m"(*d));
+}
+
+static inline void lldt(uint16_t sel)
+{
+	asm volatile("lldt %0" : : "r"(sel));
+}
+
+static inline void load_cs(uint16_t sel)
+{
+	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
+		     : : "r"((uint64_t)sel) : "rax", "memory");
+}
+
+static inline void ltr(uint16_t sel)
+{
+	asm volatile("ltr %0" : : "r"(sel));
+}
+
+static inline void load_data_segments(uint16_t sel)
+{
+	asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs"
+		     : : "r"((uint32_t)sel));
+}
+
+/* Wait for an interrupt. sti takes effect after the next instruction, so
+ * none can slip in between (SDM Vol. 2, STI). */
+static inline void wait_for_interrupt(void)
+{
+	asm volatile("sti; hlt; cli" : : : "memory");
+}
+
+#define EFLAGS_CF	0x00000001u
+#define EFLAGS_FIXED	0x00000002u
+#define EFLAGS_TF	0x00000100u
+#define EFLAGS_IF	0x00000200u
+#define EFLAGS_DF	0x00000400u
+#define EFLAGS_IOPL	0x00003000u
+#define EFLAGS_NT	0x00004000u
+#define EFLAGS_RF	0x00010000u
+#define EFLAGS_VM	0x00020000u
+#define EFLAGS_AC	0x00040000u
+
+#define CR0_PE		0x00000001u
+#define CR0_MP		0x00000002u
+#define CR0_EM		0x00000004u
+#define CR0_TS		0x00000008u
+#define CR0_ET		0x00000010u
+#define CR0_NE		0x00000020u
+#define CR0_WP		0x00010000u
+#define CR0_AM		0x00040000u
+#define CR0_PG		0x80000000u
+
+#define CR4_TSD		0x00000004u
+#define CR4_DE		0x00000008u
+#define CR4_PSE		0x00000010u
+#define CR4_PAE		0x00000020u
+#define CR4_MCE		0x00000040u
+#define CR4_PGE		0x00000080u
+#define CR4_PCE		0x00000100u
+#define CR4_OSFXSR	0x00000200u
+#define CR4_OSXMMEXCPT	0x00000400u
+#define CR4_UMIP	0x00000800u
+
+/* Exception vectors (SDM Vol. 3, 6.3.1). */
+#define VEC_DB		1
+#define VEC_NMI		2
+#define VEC_BP		3
+#define VEC_OF		4
+#define VEC_UD		6
+#define VEC_NM		7
+#define VEC_DF		8
+#define VEC_TS		10
+#define VEC_NP		11
+#define VEC_SS		12
+#define VEC_GP		13
+#define VEC_PF		14
+#define VEC_AC		17
+#define VEC_MC		18
+
+/* Page-fault error code. */
+#define PF_P		0x1u
+#define PF_W		0x2u
+#define PF_U		0x4u
+#define PF_RSVD		0x8u
+#define PF_I		0x10u
+
+#endif

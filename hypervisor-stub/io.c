@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which device answers which port. All of them are one byte wide; ports that
+ * nobody models, wider accesses among them, read ones and ignore writes, and
+ * are counted. So a PCI configuration read finds no device.
+ */
+#include <cpu.h>
+
+#include "hv.h"
+
+#define COM1		0x3f8
+#define KBD_COMMAND	0x64
+#define KBD_RESET	0xfe	/* pulse the reset line */
+#define PORT_A		0x92	/* bit 0: reset */
+#define RESET_CONTROL	0xcf9	/* bit 2: reset */
+
+#define COM1_IRQ	4
+
+static bool is_pic(uint16_t port)
+{
+	return (port & 0xff7e) == 0x20 || (port & 0xfffe) == PIC_MASTER_ELCR;
+}
+
+static bool is_pit(uint16_t port)
+{
+	return (port & 0xfffc) == PIT_CH0 || port == PIT_PORT61;
+}
+
+static uint64_t now_seconds(void)
+{
+	return wallclock_ns() / 1000000000;
+}
+
+uint32_t io_in(struct vcpu *v, uint16_t port, unsigned int size)
+{
+	struct guest *g = v->g;
+	uint8_t val;
+
+	if (size == 1 && is_pic(port))
+		return pic_in(&g->pic, port);
+	if (size == 1 && is_pit(port))
+		return pit_in(&g->pit, port, rdtsc());
+	if (size == 1 && (port & 0xfffe) == RTC_INDEX)
+		return rtc_in(&g->rtc, port, now_seconds());
+	if (size == 1 && (port & 0xfff8) == COM1) {
+		val = uart_in(&g->uart, port & 7);
+		io_console_poll(g);
+		return val;
+	}
+	g->stats.io_unknown++;
+	return UINT32_MAX;
+}
+
+void io_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val)
+{
+	struct guest *g = v->g;
+
+	if (size == 1 && is_pic(port)) {
+		pic_out(&g->pic, port, val);
+	} else if (size == 1 && is_pit(port)) {
+		pit_out(&g->pit, port, val, rdtsc());
+		timer_update(v);
+	} else if (size == 1 && (port & 0xfffe) == RTC_INDEX) {
+		rtc_out(&g->rtc, port, val);
+	} else if (size == 1 && (port & 0xfff8) == COM1) {
+		uart_out(&g->uart, port & 7, val);
+		io_console_poll(g);
+	} else if ((port == KBD_COMMAND && (val & 0xff) == KBD_RESET) ||
+		   (port == PORT_A && (val & 1)) ||
+		   (port == RESET_CONTROL && (val & 4))) {
+		machine_end(END_ORDERLY);
+	} else {
+		g->stats.io_unknown++;
+	}
+}
+
+/*
+ * Move what was typed from the machine's UART to the guest's, as far as
+ * there is room; the rest waits in the machine's FIFO until the guest reads.
+ */
+void io_console_poll(struct guest *g)
+{
+	while (uart_can_receive(&g->uart) && (inb(COM1 + 5) & 1))
+		uart_receive(&g->uart, inb(COM1));
+	pic_set_irq(&g->pic, COM1_IRQ, uart_irq(&g->uart));
+}
+
+void io_console_tx(void *opaque, uint8_t byte)
+{
+	(void)opaque;
+	while (!(inb(COM1 + 5) & 0x20))
+		;
+	outb(COM1, byte);
+}

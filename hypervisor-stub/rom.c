@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ROM: what the guest finds in its low memory, the working copy above
+ * virtual_top, and VMI_Init. The image was given to us by the user, not by
+ * the guest; what the guest does to its own copy changes nothing.
+ */
+#include <cpu.h>
+#include <string.h>
+
+#include "check.h"
+#include "hv.h"
+
+#define ROM_GPA		VMI_SCAN_START
+#define SHARED_PAGES	(sizeof(struct stub_shared) / PAGE_SIZE)
+
+/* Entries of the hole's page table. Ring 1 may read and run the ROM, and
+ * read and write the shared area; ring 3 neither. */
+#define HOLE_ROM	0x061ull		/* D A P */
+#define HOLE_SHARED	0x8000000000000063ull	/* NX D A W P */
+
+const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
+{
+	struct vcpu *v = &g->vcpu;
+	const struct vmi_rom_header *h = (const void *)image;
+	const struct stub_rom_info *info;
+	const struct stub_window *w;
+	const char *err = vmi_rom_check(image, size);
+	const uint32_t *relocs;
+	uint8_t *copy;
+	uint32_t i;
+
+	if (!err)
+		err = vmi_rom_check_stub(image, size);
+	if (err)
+		return err;
+	if (h->virtual_top % (4 << 20) || h->virtual_top < 0xf0000000)
+		return "virtual_top is not 4 MB aligned in the top 256 MB";
+	size = h->length * VMI_ROM_UNIT;
+	info = (const void *)(image + STUB_INFO_OFFSET);
+
+	copy = memory_alloc(STUB_ROM_MAX, PAGE_SIZE);
+	v->sh = memory_alloc(sizeof(*v->sh), PAGE_SIZE);
+	if (!copy || !v->sh)
+		return "no memory for its working copy";
+	memcpy(copy, image, size);
+	relocs = (const void *)(image + info->relocs);
+	for (i = 0; i < info->reloc_count; i++) {
+		uint32_t word;
+
+		memcpy(&word, copy + relocs[i], 4);
+		word += h->virtual_top;
+		memcpy(copy + relocs[i], &word, 4);
+	}
+	memcpy(g->ram + ROM_GPA, image, size);
+
+	g->rom = copy;
+	g->virtual_top = h->virtual_top;
+	v->rom_base = h->virtual_top + STUB_ROM_OFFSET;
+	v->rom_end = v->rom_base + size;
+	v->iret_entry = v->rom_base + info->iret_entry;
+	for (i = 0; i < ARRAY_SIZE(v->iret_insn); i++)
+		v->iret_insn[i] = v->rom_base + info->iret_insn[i];
+	w = (const void *)(image + info->windows);
+	v->windows = info->window_count;
+	for (i = 0; i < v->windows; i++)
+		v->window[i] = (struct stub_window){
+			.start = v->rom_base + w[i].start,
+			.end = v->rom_base + w[i].end,
+			.restart = v->rom_base + w[i].restart,
+			.clear_if = w[i].clear_if,
+		};
+	return NULL;
+}
+
+/* VMI_Init: from here on the top of the linear space is ours. */
+void rom_activate(struct vcpu *v)
+{
+	struct guest *g = v->g;
+	struct stub_shared *sh = v->sh;
+	uint64_t *pt = g->shadow.hole_pt;
+	uint32_t i;
+
+	if (v->hole)
+		guest_kill(v, "VMI_Init was called before");
+	for (i = 0; i < STUB_ROM_MAX / PAGE_SIZE; i++)
+		pt[i] = (va_to_pa(g->rom) + i * PAGE_SIZE) | HOLE_ROM;
+	for (i = 0; i < SHARED_PAGES; i++)
+		pt[STUB_SHARED_OFFSET / PAGE_SIZE + i] =
+			(va_to_pa(sh) + i * PAGE_SIZE) | HOLE_SHARED;
+
+	sh->layout = STUB_LAYOUT;
+	sh->cr0 = v->cr0;
+	sh->cr3 = v->cr3;
+	sh->cr4 = v->cr4;
+	sh->ss0 = v->regs->ss;
+	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
+	sh->queue_guard = STUB_QUEUE_GUARD;
+	v->tsc_base = rdtsc();
+	sh->tsc_base = v->tsc_base;
+	sh->tsc_hz = tsc_hz;
+
+	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
+	desc_load_idt(v, v->idt_base, v->idt_limit);
+	/* A kernel cannot tell us of its page tables so far: forget them. */
+	shadow_zap(g);
+	v->hole = g->virtual_top;
+	/* Room for the largest frame of entry.asm. */
+	v->stack_limit = v->hole - 20;
+	v->regs->gpr[EAX] = 0;
+	log_printf("VMI_Init at %08x: the guest is in VMI mode\n",
+		   (uint32_t)v->regs->eip);
+}
+
+/*
+ * Where in the kernel does a jump to our IRET stand? The guest patched it in
+ * and a JMP leaves no trace, so look for it in the memory that linear slot 0
+ * describes. Needed only when IRET faults, and the place hardly ever changes.
+ */
+static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
+{
+	uint32_t rel;
+
+	memcpy(&rel, insn + 1, 4);
+	return insn[0] == 0xe9 && at + 5 + rel == target;
+}
+
+bool rom_find_iret_site(struct vcpu *v)
+{
+	uint64_t ram = (uint64_t)v->g->nframes << PAGE_SHIFT;
+	uint32_t va = v->sh->linear[0].va, pa = v->sh->linear[0].pa;
+	uint64_t bytes = v->sh->linear[0].bytes, i;
+	const uint8_t *p = v->g->ram;
+	uint8_t insn[5];
+
+	if (v->iret_site && guest_read(v, insn, v->iret_site, 5) &&
+	    is_jump_to(insn, v->iret_site, v->iret_entry))
+		return true;
+	v->iret_site = 0;
+	if (pa >= ram)
+		return false;
+	if (bytes > ram - pa)
+		bytes = ram - pa;
+	for (i = 0; i + 5 <= bytes; i++)
+		if (p[pa + i] == 0xe9 &&
+		    is_jump_to(p + pa + i, va + i, v->iret_entry)) {
+			v->iret_site = va + i;
+			return true;
+		}
+	return false;
+}

@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow page tables.
+ *
+ * The guest's tables are plain memory that it writes as it likes; what the
+ * CPU walks are our own, in long-mode format. A shadow entry is like a TLB
+ * entry: it may be older than the guest's, until the flush that x86 asks
+ * for, and it never maps anything but the guest's own frames.
+ *
+ *	guest page directory (4 GB)	root: four pages SP_PD, 1 GB each
+ *	guest page table (4 MB)		two pages SP_PT, 2 MB each
+ *	guest 4 MB page			two 2 MB entries, or SP_SPLIT pages
+ *
+ * The four SP_PD are hung into the vCPU's one PDPT when the root is loaded.
+ * A shadow belongs to the guest frame (struct gframe), whoever links it: all
+ * address spaces share the shadows of the kernel's page tables.
+ *
+ * A guest table is "tracked" once the guest has told of it, by AllocatePage
+ * or by an update; then a flush need not look at it. All others are
+ * forgotten at every flush.
+ */
+#include <cpu.h>
+#include <string.h>
+
+#include "hv.h"
+
+/* Bits common to guest and shadow entries (SDM Vol. 3, 4.3 and 4.5). */
+#define PTE_P		0x001u
+#define PTE_W		0x002u
+#define PTE_U		0x004u
+#define PTE_A		0x020u
+#define PTE_D		0x040u
+#define PTE_PS		0x080u
+#define SE_LINK		0x200u			/* links a page of the pool */
+#define SE_NX		0x8000000000000000ull
+#define SE_ADDR		0x000ffffffffff000ull
+
+enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT };
+
+/* The most pages that one operation takes: PD, PT. */
+#define RESERVE		4
+
+static struct guest *guest_of(struct shadow *s)
+{
+	return (struct guest *)((char *)s - offsetof(struct guest, shadow));
+}
+
+static uint32_t index_of(const struct shadow *s, const struct spage *p)
+{
+	return p - s->pages;
+}
+
+static struct spage *page_of(const struct shadow *s, uint64_t entry)
+{
+	uint64_t first = va_to_pa(s->pages[0].table);
+
+	return &s->pages[((entry & SE_ADDR) - first) >> PAGE_SHIFT];
+}
+
+static uint64_t link_to(const struct spage *p)
+{
+	return va_to_pa(p->table) | SE_LINK | PTE_A | PTE_P;
+}
+
+/* ---- the pool ----------------------------------------------------------- */
+
+static struct spage *page_alloc(struct shadow *s, int role, uint32_t gfn)
+{
+	struct spage *p = &s->pages[s->free];
+
+	hv_assert(s->free);
+	s->free = p->next;
+	s->free_count--;
+	memset(p->table, 0, PAGE_SIZE);
+	p->role = role;
+	p->gfn = gfn;
+	p->parent = NULL;
+	p->parents = 0;
+	p->next = p->prev = 0;
+	return p;
+}
+
+static void page_free(struct shadow *s, struct spage *p)
+{
+	p->role = SP_FREE;
+	p->next = s->free;
+	s->free = index_of(s, p);
+	s->free_count++;
+}
+
+static void untracked_add(struct shadow *s, struct spage *p)
+{
+	p->next = s->untracked;
+	p->prev = 0;
+	if (p->next)
+		s->pages[p->next].prev = index_of(s, p);
+	s->untracked = index_of(s, p);
+}
+
+static void untracked_del(struct shadow *s, struct spage *p)
+{
+	if (p->prev)
+		s->pages[p->prev].next = p->next;
+	else if (s->untracked == index_of(s, p))
+		s->untracked = p->next;
+	else
+		return;
+	if (p->next)
+		s->pages[p->next].prev = p->prev;
+}
+
+/* ---- links between shadow pages ---------------------------------------------- */
+
+/* Every change of an SP_PD entry goes through here. */
+static void set_pde(struct shadow *s, uint64_t *pde, uint64_t val)
+{
+	uint64_t old = *pde;
+	struct spage *p;
+
+	if (old == val)
+		return;
+	*pde = val;
+	if (old & PTE_P)
+		s->flush = true;
+	if ((old & SE_LINK) && !((val & SE_LINK) &&
+				 !((old ^ val) & SE_ADDR))) {
+		p = page_of(s, old);
+		p->parents--;
+		if (p->parent == pde)
+			p->parent = NULL;
+		if (p->role == SP_SPLIT)
+			page_free(s, p);
+	} else if (old & SE_LINK) {
+		return;
+	}
+	if (val & SE_LINK) {
+		p = page_of(s, val);
+		p->parent = p->parents++ ? p->parent : pde;
+	}
+}
+
+static void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
+{
+	uint64_t old = *pte;
+
+	if (old == val)
+		return;
+	*pte = val;
+	if (old & PTE_P)
+		s->flush = true;
+}
+
+static void pt_free(struct shadow *s, struct spage *p)
+{
+	struct gframe *f = &guest_of(s)->frames[p->gfn];
+	uint32_t i, j;
+
+	if (p->parents == 1 && p->parent)
+		set_pde(s, p->parent, 0);
+	/* Linked more than once and we remember one link at most: search. */
+	for (i = 1; p->parents && i < s->count; i++) {
+		if (s->pages[i].role != SP_PD)
+			continue;
+		for (j = 0; p->parents && j < 512; j++) {
+			uint64_t *pde = &s->pages[i].table[j];
+
+			if ((*pde & SE_LINK) && page_of(s, *pde) == p)
+				set_pde(s, pde, 0);
+		}
+	}
+	untracked_del(s, p);
+	f->pt[p->half] = 0;
+	page_free(s, p);
+}
+
+static void root_clear(struct shadow *s, struct root *r)
+{
+	uint32_t q, i;
+
+	for (q = 0; q < 4; q++) {
+		struct spage *pd = r->pd[q];
+
+		if (!pd)
+			continue;
+		if (r == s->current)
+			s->pdpt[q] = 0;
+		for (i = 0; i < 512; i++)
+			if (pd->table[i] & SE_LINK)
+				set_pde(s, &pd->table[i], 0);
+		page_free(s, pd);
+		r->pd[q] = NULL;
+		s->flush = true;
+	}
+}
+
+static void root_free(struct shadow *s, struct root *r)
+{
+	root_clear(s, r);
+	guest_of(s)->frames[r->gfn].root = 0;
+	r->next = s->root_free;
+	s->root_free = r - s->roots;
+}
+
+/* Forget a frame as a table. A root that is in use stays, empty. */
+static void drop(struct shadow *s, struct gframe *f)
+{
+	int half;
+
+	for (half = 0; half < 2; half++)
+		if (f->pt[half])
+			pt_free(s, &s->pages[f->pt[half]]);
+	if (f->root) {
+		struct root *r = &s->roots[f->root];
+
+		if (r == s->current)
+			root_clear(s, r);
+		else
+			root_free(s, r);
+	}
+}
+
+void shadow_zap(struct guest *g)
+{
+	struct shadow *s = &g->shadow;
+	uint32_t i;
+
+	g->stats.shadow_zaps++;
+	for (i = 0; i < ROOTS; i++) {
+		struct root *r = &s->roots[i];
+
+		root_clear(s, r);
+		if (i && r != s->current && g->frames[r->gfn].root == i)
+			root_free(s, r);
+	}
+	for (i = 1; i < s->count; i++)
+		if (s->pages[i].role == SP_PT)
+			pt_free(s, &s->pages[i]);
+	shadow_flush_tlb(g);
+}
+
+/* ---- what the guest's entries mean ----------------------------------------------- */
+
+static bool paging(const struct guest *g)
+{
+	return g->vcpu.cr0 & CR0_PG;
+}
+
+/* With paging off every address is its own translation: as if by 4 MB pages. */
+static uint32_t read_pde(struct guest *g, const struct root *r, uint32_t i)
+{
+	if (r == &g->shadow.roots[0])
+		return i << 22 | PTE_PS | PTE_D | PTE_A | PTE_U | PTE_W |
+		       PTE_P;
+	return guest_phys_read(g, r->gfn << PAGE_SHIFT | i << 2);
+}
+
+static bool is_large(const struct guest *g, uint32_t pde)
+{
+	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
+}
+
+/* Rights of a present guest leaf: writable only when known to be dirty. */
+static uint64_t leaf_rights(uint32_t pte)
+{
+	return (pte & PTE_U) | (pte & pte >> 5 & PTE_W) | PTE_D | PTE_A |
+	       PTE_P;
+}
+
+/*
+ * The shadow of a guest entry as far as it can be had without a fault: the
+ * accessed bit must be set already, as ours to set it is at the first access.
+ */
+static uint64_t leaf_shadow(const struct guest *g, uint32_t pte)
+{
+	uint32_t gfn = pte >> PAGE_SHIFT;
+
+	if ((pte & (PTE_A | PTE_P)) != (PTE_A | PTE_P) || gfn >= g->nframes)
+		return 0;
+	return (uint64_t)g->frames[gfn].mfn << PAGE_SHIFT | leaf_rights(pte);
+}
+
+static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
+{
+	uint32_t gfn;
+
+	if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
+		return 0;
+	if (is_large(g, pde)) {
+		gfn = (pde >> 22 << 10) + half * 512;
+		if (gfn >= g->nframes || !(g->frames[gfn].flags & GF_LARGE))
+			return 0;
+		return (uint64_t)g->frames[gfn].mfn << PAGE_SHIFT | PTE_PS |
+		       leaf_rights(pde);
+	}
+	gfn = pde >> PAGE_SHIFT;
+	if (gfn >= g->nframes || !g->frames[gfn].pt[half])
+		return 0;
+	return link_to(&g->shadow.pages[g->frames[gfn].pt[half]]) |
+	       (pde & (PTE_U | PTE_W));
+}
+
+/* ---- updates --------------------------------------------------------------------------- */
+
+static bool in_hole(const struct guest *g, uint32_t pde_index)
+{
+	return g->vcpu.hole && pde_index >= g->vcpu.hole >> 22;
+}
+
+static void sync_pde(struct guest *g, struct root *r, uint32_t i)
+{
+	struct spage *pd = r->pd[i >> 8];
+	uint32_t pde;
+	int half;
+
+	if (!pd || in_hole(g, i))
+		return;
+	pde = read_pde(g, r, i);
+	for (half = 0; half < 2; half++)
+		set_pde(&g->shadow, &pd->table[(i & 255) * 2 + half],
+			pde_shadow(g, pde, half));
+}
+
+/* The guest has changed the 4-byte table entry at this address. */
+void shadow_entry_changed(struct guest *g, gpa_t pa)
+{
+	uint32_t gfn = pa >> PAGE_SHIFT, i = pa >> 2 & 1023;
+	struct shadow *s = &g->shadow;
+	struct gframe *f;
+	uint32_t pt;
+
+	if (gfn >= g->nframes)
+		return;
+	f = &g->frames[gfn];
+	if (!(f->flags & GF_TRACKED)) {
+		drop(s, f);
+		f->flags |= GF_TRACKED;
+	}
+	pt = f->pt[i >> 9];
+	if (pt)
+		set_leaf(s, &s->pages[pt].table[i & 511],
+			 leaf_shadow(g, guest_phys_read(g, pa)));
+	if (f->root)
+		sync_pde(g, &s->roots[f->root], i);
+}
+
+/* A frame becomes a table, or stops being one. */
+void shadow_page_alloc(struct guest *g, uint32_t gfn)
+{
+	if (gfn >= g->nframes)
+		return;
+	drop(&g->shadow, &g->frames[gfn]);
+	g->frames[gfn].flags |= GF_TRACKED;
+}
+
+void shadow_page_release(struct guest *g, uint32_t gfn)
+{
+	if (gfn >= g->nframes)
+		return;
+	drop(&g->shadow, &g->frames[gfn]);
+	g->frames[gfn].flags &= ~GF_TRACKED;
+}
+
+/* One page of the current address space: read the guest's entries again. */
+void shadow_inval(struct vcpu *v, gva_t va)
+{
+	struct guest *g = v->g;
+	struct shadow *s = &g->shadow;
+	struct root *r = s->current;
+	struct spage *pd = r->pd[va >> 30], *p;
+	uint64_t entry;
+	uint32_t i = va >> 12 & 511;
+
+	if (!pd || in_hole(g, va >> 22))
+		return;
+	sync_pde(g, r, va >> 22);
+	entry = pd->table[va >> 21 & 511];
+	if (!(entry & SE_LINK))
+		return;
+	p = page_of(s, entry);
+	if (p->role == SP_PT)
+		set_leaf(s, &p->table[i], leaf_shadow(g, guest_phys_read(g,
+			 p->gfn << PAGE_SHIFT | p->half << 11 | i << 2)));
+}
+
+void shadow_flush_tlb(struct guest *g)
+{
+	if (g->shadow.flush) {
+		g->shadow.flush = false;
+		flush_tlb();
+	}
+}
+
+void shadow_flush(struct vcpu *v)
+{
+	struct guest *g = v->g;
+	struct shadow *s = &g->shadow;
+
+	if (!v->hole) {
+		shadow_zap(g);
+		return;
+	}
+	while (s->untracked)
+		pt_free(s, &s->pages[s->untracked]);
+	if (!(g->frames[s->current->gfn].flags & GF_TRACKED))
+		root_clear(s, s->current);
+	shadow_flush_tlb(g);
+}
+
+/* ---- roots ---------------------------------------------------------------------------------- */
+
+static struct root *root_get(struct vcpu *v)
+{
+	struct guest *g = v->g;
+	struct shadow *s = &g->shadow;
+	uint32_t gfn = v->cr3 >> PAGE_SHIFT;
+	struct root *r;
+
+	if (!paging(g))
+		return &s->roots[0];
+	if (gfn >= g->nframes)
+		guest_kill(v, "CR3 = %08x is outside its memory", v->cr3);
+	if (g->frames[gfn].root)
+		return &s->roots[g->frames[gfn].root];
+	if (!s->root_free)
+		shadow_zap(g);
+	r = &s->roots[s->root_free];
+	s->root_free = r->next;
+	r->gfn = gfn;
+	g->frames[gfn].root = r - s->roots;
+	return r;
+}
+
+void shadow_load(struct vcpu *v)
+{
+	struct shadow *s = &v->g->shadow;
+	int q;
+
+	s->current = root_get(v);
+	for (q = 0; q < 4; q++)
+		s->pdpt[q] = s->current->pd[q] ?
+			link_to(s->current->pd[q]) | PTE_U | PTE_W : 0;
+	s->flush = true;
+	shadow_flush(v);
+}
+
+static struct spage *pd_get(struct guest *g, uint32_t q)
+{
+	struct shadow *s = &g->shadow;
+	struct root *r = s->current;
+	struct spage *p = r->pd[q];
+	uint32_t hole = g->vcpu.hole;
+
+	if (p)
+		return p;
+	p = page_alloc(s, SP_PD, r->gfn);
+	r->pd[q] = p;
+	if (hole && q == hole >> 30)
+		p->table[hole >> 21 & 511] = va_to_pa(s->hole_pt) | PTE_A |
+					     PTE_W | PTE_P;
+	s->pdpt[q] = link_to(p) | PTE_U | PTE_W;
+	return p;
+}
+
+static struct spage *pt_get(struct guest *g, uint32_t gfn, uint32_t half)
+{
+	struct shadow *s = &g->shadow;
+	struct gframe *f = &g->frames[gfn];
+	struct spage *p;
+
+	if (f->pt[half])
+		return &s->pages[f->pt[half]];
+	p = page_alloc(s, SP_PT, gfn);
+	p->half = half;
+	f->pt[half] = index_of(s, p);
+	if (!(f->flags & GF_TRACKED))
+		untracked_add(s, p);
+	return p;
+}
+
+/* ---- faults ------------------------------------------------------------------------------------- */
+
+/* Where a fill puts the leaf, and what the guest's walk found. */
+struct walk {
+	uint32_t	pde, leaf;	/* leaf: the pde itself if large */
+	gpa_t		pde_pa, leaf_pa;
+	bool		large;
+};
+
+/* False: not present. */
+static bool walk(struct vcpu *v, gva_t va, struct walk *w)
+{
+	struct guest *g = v->g;
+	struct root *r = g->shadow.current;
+
+	w->pde = read_pde(g, r, va >> 22);
+	w->pde_pa = r->gfn << PAGE_SHIFT | va >> 22 << 2;
+	w->leaf = w->pde;
+	w->leaf_pa = w->pde_pa;
+	w->large = is_large(g, w->pde);
+	if (!(w->pde & PTE_P) || w->large)
+		return w->pde & PTE_P;
+	if (w->pde >> PAGE_SHIFT >= g->nframes)
+		guest_kill(v, "page table at %08x is outside its memory",
+			   w->pde & ~(PAGE_SIZE - 1));
+	w->leaf_pa = (w->pde & ~(PAGE_SIZE - 1)) | (va >> 12 & 1023) << 2;
+	w->leaf = guest_phys_read(g, w->leaf_pa);
+	return w->leaf & PTE_P;
+}
+
+static gpa_t walk_result(const struct walk *w, gva_t va)
+{
+	return w->large ? (w->leaf & 0xffc00000) | (va & 0x3fffff) :
+			  (w->leaf & ~(PAGE_SIZE - 1)) | (va & 0xfff);
+}
+
+bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
+{
+	struct walk w;
+
+	if (!walk(v, va, &w))
+		return false;
+	*pa = walk_result(&w, va);
+	return true;
+}
+
+/* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
+static void mark_accessed(struct guest *g, struct walk *w, bool write)
+{
+	uint32_t bits = write ? PTE_A | PTE_D : PTE_A;
+
+	if (!paging(g))
+		return;
+	if (!(w->pde & PTE_A))
+		guest_phys_or(g, w->pde_pa, PTE_A);
+	if ((w->leaf & bits) != bits)
+		guest_phys_or(g, w->leaf_pa, bits);
+	w->pde |= PTE_A;
+	w->leaf |= bits;
+}
+
+enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
+{
+	struct guest *g = v->g;
+	struct shadow *s = &g->shadow;
+	bool write = *error & PF_W, user = *error & PF_U, force;
+	uint64_t *pde, *leaf, val;
+	struct spage *p;
+	struct walk w;
+	uint32_t both, gfn, half = va >> 21 & 1;
+
+	*error &= PF_U | PF_W | PF_P;
+	if (v->hole && va >= v->hole)
+		return FAULT_GUEST;
+	*error &= ~PF_P;
+	if (!walk(v, va, &w))
+		return FAULT_GUEST;
+	both = w.pde & w.leaf;
+	/* A write by the kernel where only CR0.WP = 0 allows it. */
+	force = write && !user && !(both & PTE_W) && !(v->cr0 & CR0_WP);
+	if ((user && !(both & PTE_U)) ||
+	    (write && !(both & PTE_W) && !force)) {
+		*error |= PF_P;
+		return FAULT_GUEST;
+	}
+	gfn = walk_result(&w, va) >> PAGE_SHIFT;
+	*bus = walk_result(&w, va);
+	if (write && gfn >= g->nframes)
+		return FAULT_BUS;
+	mark_accessed(g, &w, write);
+
+	if (s->free_count < RESERVE)
+		shadow_zap(g);
+	pde = &pd_get(g, va >> 30)->table[va >> 21 & 511];
+	val = leaf_rights(w.leaf);
+	if (force)	/* and users fault, until the next fill */
+		val = (val | PTE_W) & ~(uint64_t)PTE_U;
+	val |= (gfn < g->nframes ? (uint64_t)g->frames[gfn].mfn : g->bus_mfn)
+	       << PAGE_SHIFT;
+	g->stats.shadow_fills++;
+
+	if (w.large) {
+		uint32_t first = gfn & ~511u;
+
+		if (first < g->nframes && g->frames[first].flags & GF_LARGE) {
+			set_pde(s, pde, (uint64_t)g->frames[first].mfn <<
+				PAGE_SHIFT | PTE_PS | (val & 0xfff));
+			goto out;
+		}
+		if (*pde & SE_LINK && page_of(s, *pde)->role == SP_SPLIT) {
+			p = page_of(s, *pde);
+		} else {
+			p = page_alloc(s, SP_SPLIT, 0);
+			set_pde(s, pde, link_to(p) | PTE_U | PTE_W);
+		}
+	} else {
+		p = pt_get(g, w.pde >> PAGE_SHIFT, half);
+		both = w.pde & (PTE_U | PTE_W);
+		if (force)
+			both = PTE_W;
+		set_pde(s, pde, link_to(p) | both);
+	}
+	leaf = &p->table[va >> 12 & 511];
+	set_leaf(s, leaf, val);
+out:
+	shadow_flush_tlb(g);
+	return FAULT_FIXED;
+}
+
+/* ---- set-up --------------------------------------------------------------------------------------- */
+
+const char *shadow_init(struct guest *g, uint32_t pool_pages)
+{
+	struct shadow *s = &g->shadow;
+	uint64_t *pml4 = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	uint8_t *tables;
+	uint32_t i;
+
+	s->pdpt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	s->hole_pt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	tables = memory_alloc((uint64_t)pool_pages * PAGE_SIZE, PAGE_SIZE);
+	s->pages = memory_alloc(pool_pages * sizeof(*s->pages), 64);
+	s->roots = memory_alloc(ROOTS * sizeof(*s->roots), 64);
+	if (!pml4 || !s->pdpt || !s->hole_pt || !tables || !s->pages ||
+	    !s->roots)
+		return "no memory for shadow tables";
+
+	s->count = pool_pages;
+	for (i = 0; i < pool_pages; i++) {
+		s->pages[i].table = (uint64_t *)(tables + i * PAGE_SIZE);
+		s->pages[i].next = i + 1 < pool_pages ? i + 1 : 0;
+	}
+	s->free = 1;
+	s->free_count = pool_pages - 1;
+	for (i = 1; i < ROOTS; i++)
+		s->roots[i].next = i + 1 < ROOTS ? i + 1 : 0;
+	s->root_free = 1;
+	s->current = &s->roots[0];
+
+	/* The upper half is ours and the same everywhere. */
+	memcpy(pml4, pa_to_va(read_cr3() & SE_ADDR), PAGE_SIZE);
+	pml4[0] = va_to_pa(s->pdpt) | PTE_U | PTE_W | PTE_P;
+	write_cr3(va_to_pa(pml4));
+	return NULL;
+}
