@@ -74,8 +74,26 @@ void desc_gdt_changed(struct vcpu *v, uint32_t index)
 							 v->gdt_limit, index));
 }
 
+/*
+ * CS and SS stay usable when the new table has nothing fit for them, as on a
+ * CPU, which keeps their descriptors until they are loaded again; we load
+ * them at every return. Known weakness: until the entry is written the guest
+ * can load that selector again, where a CPU would refuse.
+ */
+static void keep(struct vcpu *v, uint32_t sel, uint64_t old)
+{
+	uint64_t *d = &v->gdt_table[sel >> 3];
+
+	if ((sel & 4) || sel >> 3 >= GDT_GUEST)
+		return;
+	if ((*d ^ old) & (DESC_P | DESC_CODE | D_DPL))
+		*d = old;
+}
+
 void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 {
+	uint64_t cs = desc_lookup(v, v->regs->cs);
+	uint64_t ss = desc_lookup(v, v->regs->ss);
 	uint32_t i;
 
 	v->gdt_base = v->sh->gdt_base = base;
@@ -83,6 +101,8 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 	v->gdt_table[0] = 0;
 	for (i = 1; i < GDT_GUEST; i++)
 		desc_gdt_changed(v, i);
+	keep(v, v->regs->cs, cs);
+	keep(v, v->regs->ss, ss);
 }
 
 /* ---- LDT and TSS ------------------------------------------------------------ */

@@ -237,6 +237,7 @@ static bool mov_dr(struct vcpu *v, const struct insn *in)
 #define MSR_SYSENTER_CS		0x174
 #define MSR_SYSENTER_EIP	0x176
 #define MSR_MISC_ENABLE		0x1a0
+#define MSR_PAT			0x277
 #define MSR_EFER		0xc0000080
 #define MSR_K8_SYSCFG		0xc0010010
 #define MSR_K8_HWCR		0xc0010015
@@ -252,6 +253,11 @@ static bool msr(struct vcpu *v, const struct insn *in)
 		if (in->op == INSN_WRMSR)
 			return false;
 		val = rdtsc();
+		break;
+	case MSR_PAT:		/* kept; all guest memory is write-back */
+		if (in->op == INSN_WRMSR)
+			v->pat = (uint64_t)r->gpr[EDX] << 32 | r->gpr[EAX];
+		val = v->pat;
 		break;
 	case MSR_APIC_BASE:
 	case MSR_UCODE_REV:

@@ -157,6 +157,7 @@ struct vcpu {
 	uint16_t	ldt, tr;
 	uint32_t	tss_base, tss_limit;
 
+	uint64_t	pat;		/* IA32_PAT */
 	uint64_t	*gdt_table, *ldt_table;
 
 	/* ROM windows, linear addresses. */

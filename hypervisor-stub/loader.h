@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define LOADER_ERROR_MAX	160
+#define LOADER_RESERVED_MAX	32
 
 /* Smallest and largest guest memory that we accept, in bytes. */
 #define LOADER_RAM_MIN		(4ull << 20)
@@ -51,6 +52,8 @@ struct loader_out {
 	uint32_t	eip;		/* CS, DS, ES, SS: flat; EBP, EDI, EBX 0 */
 	uint32_t	esi;		/* boot parameters */
 	uint32_t	esp;		/* a few KB of stack below this */
+	uint32_t	gdt_base;	/* in guest memory: 10h flat code, */
+	uint32_t	gdt_limit;	/* 18h flat data, as the protocol asks */
 	enum loader_part part;		/* these two: after an error alone */
 	char		error[LOADER_ERROR_MAX];
 };

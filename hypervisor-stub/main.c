@@ -225,6 +225,7 @@ static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 	v->gdt_table[3] = 0x00cfb3000000ffff;
 	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
 	v->stack_limit = UINT32_MAX - 20;
+	v->pat = 0x0007040600070406;	/* SDM Vol. 3, 12.12.4 */
 	r->eip = out->eip;
 	r->cs = 0x11;
 	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
