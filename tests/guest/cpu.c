@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Descriptor tables and paging as a kernel sets them up before it knows
+ * whether there is a ROM: with the plain instructions.
+ */
+#include "guest.h"
+
+#define GATE_INTERRUPT	0x8e00u
+#define GATE_TRAP	0x8f00u
+#define CR0_PG		0x80000000u
+#define CR0_WP		0x00010000u
+#define CR4_PSE		0x10u
+
+uint64_t gdt[GDT_ENTRIES] __attribute__((aligned(8)));
+static uint32_t idt[256][2] __attribute__((aligned(8)));
+static uint32_t tss[26];
+
+/* Low memory by 4 KB pages, once for both of its places. */
+static uint32_t low_tables[MAPPED >> 22][1024] __attribute__((aligned(PAGE)));
+uint32_t page_directory[1024] __attribute__((aligned(PAGE)));
+
+struct table_pointer {
+	uint16_t	limit;
+	uint32_t	base;
+} __attribute__((packed));
+
+void set_gate(int vector, bool is_trap, int dpl)
+{
+	uint32_t stub = trap_stub[vector];
+
+	idt[vector][0] = KERNEL_CS << 16 | (stub & 0xffff);
+	idt[vector][1] = (stub & 0xffff0000) | (uint32_t)dpl << 13 |
+			 (is_trap ? GATE_TRAP : GATE_INTERRUPT);
+}
+
+static void init_descriptors(void)
+{
+	struct table_pointer gdt_pointer = { sizeof(gdt) - 1, (uintptr_t)gdt };
+	struct table_pointer idt_pointer = { sizeof(idt) - 1, (uintptr_t)idt };
+	uint64_t base = (uintptr_t)tss;
+
+	gdt[KERNEL_CS / 8] = 0x00cf9a000000ffff;
+	gdt[KERNEL_DS / 8] = 0x00cf92000000ffff;
+	gdt[USER_CS / 8] = 0x00cffa000000ffff;
+	gdt[USER_DS / 8] = 0x00cff2000000ffff;
+	gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
+				0x890000000000 | (base & 0xff000000) << 32;
+	tss[2] = KERNEL_DS;
+	for (int vector = 0; vector < 256; vector++)
+		set_gate(vector, false, 0);
+	set_gate(3, false, 3);
+	set_gate(VEC_SYSCALL, true, 3);
+	load_tables(&gdt_pointer, &idt_pointer);
+	__asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
+}
+
+static void init_paging(void)
+{
+	uint32_t value;
+
+	for (uint32_t pa = 0; pa < MAPPED; pa += PAGE)
+		low_tables[pa >> 22][pa >> 12 & 1023] = pa | PTE_P | PTE_W;
+	for (uint32_t i = 0; i < MAPPED >> 22; i++)
+		page_directory[i] = page_directory[(LINEAR >> 22) + i] =
+			(uintptr_t)low_tables[i] | PTE_P | PTE_W;
+	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
+	__asm__ volatile("mov %0, %%cr4" : : "r"(value | CR4_PSE));
+	__asm__ volatile("mov %0, %%cr3" : : "r"(page_directory));
+	__asm__ volatile("mov %%cr0, %0" : "=r"(value));
+	__asm__ volatile("mov %0, %%cr0\n\tjmp 1f\n1:"
+			 : : "r"(value | CR0_PG | CR0_WP) : "memory");
+}
+
+void cpu_init(void)
+{
+	init_descriptors();
+	init_paging();
+}

@@ -1,0 +1,218 @@
+; SPDX-License-Identifier: GPL-2.0-only
+;
+; The test guest's assembly: the boot entry, trap stubs, ways into user mode
+; and the code that runs there.
+
+	bits 32
+
+%define KERNEL_CS	0x60
+%define KERNEL_DS	0x68
+%define USER_CS		0x73
+%define USER_DS		0x7b
+%define EFLAGS_IF	0x200
+
+	section .text
+
+; ---- boot: Linux/x86 boot protocol, 32-bit entry -----------------------------
+
+	global start
+	extern guest_main, bss_start, bss_end
+start:
+	cli
+	cld
+	mov esp, boot_stack_end
+	mov edi, bss_start
+	mov ecx, bss_end
+	sub ecx, edi
+	xor eax, eax
+	rep stosb
+	push 0				; flags as the boot protocol wants them
+	popfd
+	call guest_main
+.stop:	hlt
+	jmp .stop
+
+; load_tables(gdt pointer, idt pointer): and all segment registers.
+	global load_tables
+load_tables:
+	mov eax, [esp + 4]
+	lgdt [eax]
+	mov eax, [esp + 8]
+	lidt [eax]
+	jmp KERNEL_CS:.cs
+.cs:	mov eax, KERNEL_DS		; RPL 0, as Linux does; the ring is ours
+	mov ss, ax
+	mov eax, USER_DS
+	mov ds, ax
+	mov es, ax
+	xor eax, eax
+	mov fs, ax
+	mov gs, ax
+	ret
+
+; ---- traps -----------------------------------------------------------------------
+
+; Vectors for which the CPU pushes an error code.
+%define HAS_ERROR(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17)
+
+%assign v 0
+%rep 256
+stub_%[v]:
+ %if !HAS_ERROR(v)
+	push 0
+ %endif
+	push v
+	jmp near trap_common
+ %assign v v + 1
+%endrep
+
+	section .rodata
+	global trap_stub
+trap_stub:
+%assign v 0
+%rep 256
+	dd stub_%[v]
+ %assign v v + 1
+%endrep
+
+	section .text
+	extern trap
+trap_common:				; builds struct frame
+	pushad
+	push ds
+	push es
+	mov eax, USER_DS
+	mov ds, ax
+	mov es, ax
+	cld
+	mov eax, esp
+	push eax
+	call trap
+	add esp, 4
+	pop es
+	pop ds
+	popad
+	add esp, 8			; vector, error
+	global iret_site
+iret_site:
+	iretd				; patched to a jump into the ROM
+	times 4 nop
+
+; ---- into user mode ---------------------------------------------------------------
+
+; run_user(eip, esp, eax, ebx, sysexit)
+	global run_user
+	extern enter_kernel_stack, sysexit_entry
+run_user:
+	pushad
+	mov eax, esp
+	push eax
+	call enter_kernel_stack		; UpdateKernelStack
+	pop eax
+	mov [resume_esp], esp
+	mov edx, [esp + 32 + 4]
+	mov ecx, [esp + 32 + 8]
+	mov eax, [esp + 32 + 12]
+	mov ebx, [esp + 32 + 16]
+	cmp dword [esp + 32 + 20], 0
+	jne .sysexit
+	push USER_DS
+	push ecx
+	push EFLAGS_IF | 2
+	push USER_CS
+	push edx
+	jmp iret_site
+.sysexit:
+	jmp [sysexit_entry]
+
+; resume_kernel(): a trap from user mode ends here; never returns.
+	global resume_kernel
+resume_kernel:
+	mov esp, [resume_esp]
+	popad
+	ret
+
+; ---- IRET inside the kernel --------------------------------------------------------
+
+	global iret_to_self
+iret_to_self:
+	push EFLAGS_IF | 2
+	push cs
+	push .here
+	jmp iret_site
+.here:	ret
+
+; iret_bad_frame(cs): the fault must appear at iret_site, with this stack.
+	global iret_bad_frame, iret_bad_esp
+	extern fixup
+iret_bad_frame:
+	mov eax, [esp + 4]
+	push ebx
+	mov ebx, esp
+	mov dword [fixup], .after
+	push EFLAGS_IF | 2
+	push eax
+	push .after
+	mov [iret_bad_esp], esp
+	jmp iret_site
+.after:	mov esp, ebx
+	pop ebx
+	ret
+
+; ---- probes: each leaves its own address behind in fixup ------------------------
+
+%macro PROBE 1
+	global probe_%1
+probe_%1:
+	mov dword [fixup], .after
+	mov dword [fixup_vector], -1
+	mov ecx, [esp + 4]
+	mov [fixup_esp], esp
+%endmacro
+%macro PROBE_END 0
+.after:	mov dword [fixup], 0
+	mov esp, [fixup_esp]
+	mov eax, [fixup_vector]
+	ret
+%endmacro
+	extern fixup_vector
+	PROBE read
+	mov eax, [ecx]
+	PROBE_END
+	PROBE write
+	mov [ecx], eax
+	PROBE_END
+	PROBE exec
+	call ecx
+	PROBE_END
+	PROBE int80
+	int 0x80
+	PROBE_END
+
+; ---- what runs in user mode, copied to a user page ------------------------------
+
+; Offsets from user_code; each ends in a trap. ebx is an address.
+	global user_code, user_code_end
+	global user_syscall, user_read, user_write, user_int21, user_cli
+	global user_spin
+user_code:
+user_syscall:	int 0x80
+user_read:	mov ecx, [ebx]
+		int 0x80
+user_write:	mov [ebx], eax
+		int 0x80
+user_int21:	int 0x21
+user_cli:	cli
+		int 0x80
+; Waits until the word at ebx changes from eax.
+user_spin:	cmp [ebx], eax
+		je user_spin
+		int 0x80
+user_code_end:
+
+	section .bss nobits alloc write align=16
+	resb 16384
+boot_stack_end:
+resume_esp:	resd 1
+iret_bad_esp:	resd 1
+fixup_esp:	resd 1

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The order of the test guest's life. */
+#include "guest.h"
+
+void guest_main(void);
+
+void guest_main(void)
+{
+	cpu_init();
+	if (!ok(vmi_find(), "the scan finds a ROM"))
+		goto out;
+	if (!ok(vmi_init() == 0, "VMI_Init answers 0"))
+		goto out;
+	vmi_fetch_entries();
+	test_rom();
+
+	/* slot 0, larger than memory, as Linux gives it */
+	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, 0x34000, 0);
+	exits_counter = counter_find("exits");
+	if (!ok(exits_counter >= 0, "the hypervisor counts exits"))
+		goto out;
+	costs(0, 1, , "reading the counters has a constant cost");
+
+	test_flags();
+	test_registers();
+	test_descriptors();
+	play_init();
+	test_user();
+	test_faults();
+	test_hole();
+	test_tables();
+	test_batches();
+	test_interrupts();
+	test_time();
+out:
+	tap_end();
+	vmi0(Shutdown);
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts: held back while the flag is off, delivered once when it goes
+ * on, by every way of turning it on; halt; alarms. VMI-6, VMI-7.
+ */
+#include "guest.h"
+
+#define PIC_IRR		0x0a		/* OCW3: read requests */
+
+static void pic_init(void)
+{
+	outb(0x20, 0x11);
+	outb(0x21, VEC_IRQ0);
+	outb(0x21, 4);
+	outb(0x21, 1);
+	outb(0xa0, 0x11);
+	outb(0xa1, VEC_IRQ0 + 8);
+	outb(0xa1, 2);
+	outb(0xa1, 1);
+	outb(0x21, 0xfe);		/* IRQ 0 alone */
+	outb(0xa1, 0xff);
+	outb(0x20, PIC_IRR);
+}
+
+/* One tick of the PIT (mode 0), about a millisecond from now. */
+static void pit_one_shot(void)
+{
+	outb(0x43, 0x30);
+	outb(0x40, 0xa9);
+	outb(0x40, 0x04);
+}
+
+/* Until the 8259 has the request; it is not in service meanwhile. */
+static void pit_wait(void)
+{
+	pit_one_shot();
+	while (!(inb(0x20) & 1))
+		;
+}
+
+static void pending_then_enable(void)
+{
+	vmi0(EnableInterrupts);
+}
+
+static void pending_then_set_mask(void)
+{
+	vmi1(SetInterruptMask, EFLAGS_IF);
+}
+
+/* Each way to turn the flag on, with an interrupt pending. */
+static void delivered_once(void (*turn_on)(void), const char *name)
+{
+	uint32_t before = irq0_count, held, at_once;
+
+	vmi0(DisableInterrupts);
+	pit_wait();
+	held = irq0_count - before;
+	turn_on();
+	at_once = irq0_count - before;
+	for (int i = 0; i < 1000; i++) {
+		vmi0(DisableInterrupts);
+		vmi0(EnableInterrupts);
+	}
+	vmi0(DisableInterrupts);
+	if (!ok(held == 0 && at_once == 1 && irq0_count - before == 1, name))
+		print("# %u while off, %u at once, %u in the end\n", held,
+		      at_once, irq0_count - before);
+}
+
+void test_interrupts(void)
+{
+	uint64_t before;
+	uint32_t count;
+
+	pic_init();
+	delivered_once(pending_then_enable,
+		       "Enable delivers what is pending, once");
+	same(irq0_eflags & EFLAGS_IF, EFLAGS_IF,
+	     "the frame has the flag that was on");
+	same(irq0_mask & EFLAGS_IF, 0, "the interrupt gate turned it off");
+	delivered_once(pending_then_set_mask,
+		       "SetInterruptMask delivers what is pending, once");
+	delivered_once(iret_to_self, "IRET delivers what is pending, once");
+
+	/* exits: one for Enable, and whatever the handler's EOI costs */
+	vmi0(DisableInterrupts);
+	pit_wait();
+	before = exits_begin();
+	vmi0(EnableInterrupts);
+	count = (uint32_t)exits_end(before);
+	vmi0(DisableInterrupts);
+	same(count, 2, "Enable with one pending and the EOI cost two exits");
+
+	/* a guest that never looks is interrupted by the clock itself */
+	count = irq0_count;
+	pit_one_shot();
+	vmi0(EnableInterrupts);
+	while (irq0_count == count)
+		__asm__ volatile("" : : : "memory");
+	ok(true, "a spinning kernel is interrupted");
+
+	vmi0(DisableInterrupts);
+	count = irq0_count;
+	pit_one_shot();
+	vmi0(Halt);
+	same(irq0_count, count + 1, "Halt waits for the interrupt");
+	same(vmi0(GetInterruptMask) & EFLAGS_IF, EFLAGS_IF,
+	     "and leaves the flag on");
+	vmi0(DisableInterrupts);
+}
+
+/* ---- time ------------------------------------------------------------------------------- */
+
+static uint64_t cycles_per_second(void)
+{
+	uint32_t eax, edx;
+
+	__asm__ volatile("call *%2"
+			 : "=a"(eax), "=d"(edx)
+			 : "r"(vmi_entry[VMI_CALL_GetCycleFrequency])
+			 : "ecx", "memory", "cc");
+	return (uint64_t)edx << 32 | eax;
+}
+
+static void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period)
+{
+	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
+
+	__asm__ volatile("pushl %4\n\tpushl %3\n\tcall *%5\n\taddl $8, %%esp"
+			 : "+a"(flags), "+d"(edx), "+c"(ecx)
+			 : "r"((uint32_t)period),
+			   "r"((uint32_t)(period >> 32)),
+			   "r"(vmi_entry[VMI_CALL_SetAlarm])
+			 : "memory", "cc");
+}
+
+void test_time(void)
+{
+	uint64_t hz = cycles_per_second(), start, expiry;
+	uint32_t count;
+
+	ok(hz > 1000000, "the cycle counter has a frequency");
+	if (vmi_type[VMI_CALL_SetAlarm] != VMI_RELOC_CALL)
+		return;
+
+	count = irq0_count;
+	set_alarm(VMI_CYCLES_REAL, vmi_cycles() - 1, 0);
+	vmi0(EnableInterrupts);
+	vmi0(DisableInterrupts);
+	same(irq0_count, count + 1, "an alarm in the past fires at once");
+	same(vmi1(CancelAlarm, 0), 0, "a fired alarm is not armed");
+
+	count = irq0_count;
+	expiry = vmi_cycles() + (hz >> 7);
+	set_alarm(VMI_CYCLES_REAL, expiry, 0);
+	while (irq0_count == count)
+		vmi0(Halt);
+	vmi0(DisableInterrupts);
+	ok(vmi_cycles() >= expiry, "an alarm does not fire early");
+
+	set_alarm(VMI_CYCLES_REAL, vmi_cycles() + (hz << 6), 0);
+	same(vmi1(CancelAlarm, 0), 1, "an armed alarm is cancelled");
+	same(vmi1(CancelAlarm, 0), 0, "and is not armed then");
+
+	count = irq0_count;
+	start = vmi_cycles();
+	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, start + (hz >> 8),
+		  hz >> 8);
+	while (irq0_count - count < 3)
+		vmi0(Halt);
+	vmi0(DisableInterrupts);
+	ok(vmi_cycles() - start >= 3 * (hz >> 8),
+	   "a periodic alarm fires no more than its period allows");
+	same(vmi1(CancelAlarm, VMI_ALARM_PERIODIC), 1,
+	     "a periodic alarm stays armed");
+	set_alarm(VMI_CYCLES_STOLEN, vmi_cycles(), 0);
+	same(vmi1(CancelAlarm, VMI_CYCLES_STOLEN), 0,
+	     "the stolen counter has no alarm");
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Page tables through the ROM: updates that cost nothing until a flush, and
+ * are all there after it; batches. VMI-5.
+ */
+#include "guest.h"
+
+#define FRAMES		512u
+#define FIRST_PAGE	256u		/* of PLAY; below are other tests' */
+
+uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
+static uint32_t frames[FRAMES][1024] __attribute__((aligned(PAGE)));
+static uint32_t other_directory[1024] __attribute__((aligned(PAGE)));
+
+static void set_entry(uint32_t *entry, uint32_t value, uint32_t flags)
+{
+	vmi3(SetPxE, value, (uintptr_t)entry, flags);
+}
+
+void play_map(uint32_t page, uint32_t entry)
+{
+	set_entry(&linear(play_table)[page], entry, VMI_PAGE_PT);
+}
+
+void play_init(void)
+{
+	vmi4(VMI_CALL_AllocatePage, (uintptr_t)play_table / PAGE,
+	     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
+	set_entry(&linear(page_directory)[PLAY >> 22],
+		  (uintptr_t)play_table | PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
+	for (uint32_t i = 0; i < FRAMES; i++)
+		frames[i][0] = 0xf00d0000 + i;
+}
+
+static uint32_t frame_entry(uint32_t n)
+{
+	return (uintptr_t)frames[n % FRAMES] | PTE_P | PTE_W;
+}
+
+/* Page i of the play area shows frame i + shift? */
+static uint32_t shown_right(uint32_t shift)
+{
+	uint32_t right = 0;
+
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		uint32_t va = PLAY + (FIRST_PAGE + i) * PAGE;
+
+		right += *(volatile uint32_t *)va ==
+			 0xf00d0000 + (i + shift) % FRAMES;
+	}
+	return right;
+}
+
+static void map_all(uint32_t shift)
+{
+	for (uint32_t i = 0; i < FRAMES; i++)
+		play_map(FIRST_PAGE + i, frame_entry(i + shift));
+}
+
+static void update_all(uint32_t shift)
+{
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		uint32_t *entry = &linear(play_table)[FIRST_PAGE + i];
+
+		*(volatile uint32_t *)entry = frame_entry(i + shift);
+		vmi2(UpdatePxE, (uintptr_t)entry, VMI_PAGE_PT);
+	}
+}
+
+void test_tables(void)
+{
+	uint32_t absent = 0;
+
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	costs(0, 1, map_all(0), "512 SetPxE cost no exit");
+	same(linear(play_table)[FIRST_PAGE + 5], frame_entry(5),
+	     "SetPxE writes the entry");
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	same(shown_right(0), FRAMES, "512 new mappings are right");
+
+	costs(1, 1, map_all(1); vmi1(FlushTLB, VMI_FLUSH_TLB),
+	      "512 SetPxE and a flush cost one exit");
+	same(shown_right(1), FRAMES, "512 changed mappings are right");
+	costs(1, 1, update_all(2); vmi1(FlushTLB, VMI_FLUSH_TLB),
+	      "512 UpdatePxE and a flush cost one exit");
+	same(shown_right(2), FRAMES, "512 updated mappings are right");
+
+	costs(1, 1, map_all(3); map_all(4); map_all(5),
+	      "a queue that is full costs one exit");
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	same(shown_right(5), FRAMES, "and loses no update");
+
+	costs(0, MANY, play_map(FIRST_PAGE, frame_entry(5)),
+	      "1000 updates of one entry cost no exit");
+
+	/* teardown that is not announced, then a flush */
+	for (uint32_t i = 0; i < FRAMES; i++)
+		linear(play_table)[FIRST_PAGE + i] = 0;
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	for (uint32_t i = 0; i < FRAMES; i++)
+		absent += probe_read(PLAY + (FIRST_PAGE + i) * PAGE) == 14;
+	same(absent, FRAMES, "plain stores are seen after a flush");
+
+	/* a table that is reached through another linear slot, or none */
+	vmi4(VMI_CALL_SetLinearMapping, 1, (uintptr_t)play_table, 1,
+	     (uintptr_t)play_table / PAGE);
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	costs(0, 1, set_entry(&play_table[FIRST_PAGE], frame_entry(7),
+			      VMI_PAGE_PT),
+	      "an update through linear slot 1 costs no exit");
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	same(*(volatile uint32_t *)(PLAY + FIRST_PAGE * PAGE), 0xf00d0007,
+	     "an update through linear slot 1 takes effect");
+	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
+	set_entry(&play_table[FIRST_PAGE], frame_entry(8), VMI_PAGE_PT);
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	same(*(volatile uint32_t *)(PLAY + FIRST_PAGE * PAGE), 0xf00d0008,
+	     "an update through no linear slot takes effect");
+
+	play_map(FIRST_PAGE, frame_entry(9));
+	vmi1(InvalPage, PLAY + FIRST_PAGE * PAGE);
+	same(*(volatile uint32_t *)(PLAY + FIRST_PAGE * PAGE), 0xf00d0009,
+	     "InvalPage makes an update visible");
+
+	costs(0, 100, vmi4(VMI_CALL_AllocatePage, (uintptr_t)other_directory
+			   / PAGE, VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
+	      vmi2(ReleasePage, (uintptr_t)other_directory / PAGE,
+		   VMI_PAGE_PD | VMI_PAGE_ZEROED),
+	      "AllocatePage and ReleasePage cost no exit");
+}
+
+/* ---- batches ------------------------------------------------------------------------ */
+
+static void inval_batch(uint32_t shift)
+{
+	vmi1(SetLazyMode, VMI_LAZY_MMU);
+	for (uint32_t i = 0; i < 100; i++) {
+		play_map(FIRST_PAGE + i, frame_entry(i + shift));
+		vmi1(InvalPage, PLAY + (FIRST_PAGE + i) * PAGE);
+	}
+	vmi1(SetLazyMode, VMI_LAZY_NONE);
+}
+
+static void switch_batch(uint32_t cr3)
+{
+	vmi1(SetLazyMode, VMI_LAZY_CPU);
+	vmi1(SetCR3, cr3);
+	vmi2(UpdateKernelStack, KERNEL_DS, 0x1000);
+	for (uint32_t i = 0; i < 3; i++)
+		vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT + i,
+		     i, 0x0040f200);
+	vmi0(CLTS);
+	vmi1(SetLazyMode, VMI_LAZY_NONE);
+}
+
+void test_batches(void)
+{
+	uint32_t right = 0;
+
+	map_all(0);
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	same(shown_right(0), FRAMES, "mappings before the batch");
+	costs(1, 1, inval_batch(3), "100 invalidations in a batch cost one exit");
+	for (uint32_t i = 0; i < 100; i++)
+		right += *(volatile uint32_t *)(PLAY + (FIRST_PAGE + i) * PAGE)
+			 == 0xf00d0003 + i;
+	same(right, 100, "and are done at its end");
+	costs(0, 100, vmi1(SetLazyMode, VMI_LAZY_MMU);
+	      play_map(FIRST_PAGE, frame_entry(3));
+	      vmi1(SetLazyMode, VMI_LAZY_NONE),
+	      "a batch of updates alone costs no exit");
+
+	/* the same kernel, another play area */
+	for (uint32_t i = 0; i < 1024; i++)
+		linear(other_directory)[i] = linear(page_directory)[i];
+	vmi4(VMI_CALL_AllocatePage, (uintptr_t)other_directory / PAGE,
+	     VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
+	set_entry(&linear(other_directory)[PLAY >> 22], 0, VMI_PAGE_PD);
+	costs(1, 1, switch_batch((uintptr_t)other_directory),
+	      "a context switch in a batch costs one exit");
+	same(vmi0(GetCR3), (uintptr_t)other_directory,
+	     "GetCR3 after the switch");
+	same(probe_read(PLAY + FIRST_PAGE * PAGE), 14,
+	     "the new address space is in effect");
+	switch_batch((uintptr_t)page_directory);
+	same(probe_read(PLAY + FIRST_PAGE * PAGE), -1,
+	     "and the old one after switching back");
+	costs(10, 10, vmi1(SetCR3, (uintptr_t)page_directory),
+	      "SetCR3 outside a batch costs one exit");
+	vmi2(ReleasePage, (uintptr_t)other_directory / PAGE,
+	     VMI_PAGE_PD | VMI_PAGE_ZEROED);
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+}

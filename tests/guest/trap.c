@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Traps and interrupts: counted, recorded for the tests, or fatal. */
+#include "guest.h"
+
+struct frame last_trap;
+uint32_t last_trap_esp, last_cr2;
+volatile uint32_t irq0_count, irq0_eflags, irq0_mask;
+
+/* entry.asm */
+extern uint32_t fixup;			/* where an expected trap goes on */
+extern int fixup_vector;
+uint32_t fixup;
+int fixup_vector;
+extern uint32_t sysexit_entry;
+uint32_t sysexit_entry;
+void __attribute__((noreturn)) resume_kernel(void);
+void enter_kernel_stack(uint32_t esp);
+void trap(struct frame *f);
+
+void enter_kernel_stack(uint32_t esp)
+{
+	vmi2(UpdateKernelStack, KERNEL_DS, esp);
+}
+
+static void __attribute__((noreturn)) unexpected(const struct frame *f)
+{
+	print("Bail out! trap %u error %x at %x:%x flags %x cr2 %x "
+	      "eax %x ebx %x ecx %x edx %x esp %x\n", f->vector, f->error,
+	      f->cs, f->eip, f->eflags, last_cr2, f->eax, f->ebx, f->ecx,
+	      f->edx, (uint32_t)(uintptr_t)&f->esp);
+	vmi0(Shutdown);
+	for (;;)
+		__asm__ volatile("hlt");
+}
+
+void trap(struct frame *f)
+{
+	if (f->vector == VEC_PF)
+		last_cr2 = vmi0(GetCR2);
+	if (f->vector == VEC_IRQ0) {
+		irq0_eflags = f->eflags;
+		irq0_mask = vmi0(GetInterruptMask);
+		irq0_count++;
+		outb(0x20, 0x20);
+		return;
+	}
+	last_trap = *f;
+	last_trap_esp = (uintptr_t)&f->esp;
+	if ((f->cs & 3) == 3) {
+		vmi0(DisableInterrupts);
+		resume_kernel();
+	}
+	if (!fixup)
+		unexpected(f);
+	fixup_vector = (int)f->vector;
+	f->eip = fixup;
+}
