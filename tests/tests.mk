@@ -5,7 +5,7 @@
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 
-UNITCFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit -Ihypervisor-stub \
+UNITCFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/unit -Ihypervisor-stub \
 		   -Ispec/include -fsanitize=address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT_TESTS	:=
@@ -26,6 +26,9 @@ $(eval $(call unit_test,pit,hypervisor-stub/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/rtc.c))
 $(eval $(call unit_test,decode,hypervisor-stub/decode.c,-lZydis))
+$(eval $(call unit_test,loader,hypervisor-stub/loader.c))
+$(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,shadow.c \
+	queue.c gmem.c)))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The boot loader of a guest. First everything is checked and placed, in
+ * struct plan; only then is guest memory written.
+ */
+#include <string.h>
+
+#include "bootparams.h"
+#include "loader.h"
+
+/* Guest-physical layout below 1 MB; above it the kernel and its RAM disk. */
+#define LOW_GDT		0x1000u
+#define LOW_PARAMS	0x2000u
+#define LOW_STACK	0x8000u		/* grows down from here */
+#define LOW_CMDLINE	0x20000u
+#define LOW_CMDLINE_MAX	0x10000u
+#define LOW_RAM_END	0x9fc00u	/* where a PC keeps its EBDA */
+#define LOW_ROM		0xa0000u	/* to 1 MB: video memory, ROMs */
+#define HIGH		0x100000u
+
+#define PAGE		4096u
+#define MB		(1u << 20)
+
+struct plan {
+	uint64_t	start, end;	/* memory that the kernel needs */
+	uint32_t	entry;
+	uint32_t	initrd;
+	uint64_t	initrd_max;	/* highest address of its last byte */
+	uint32_t	cmdline_max;	/* without the terminator */
+	struct setup_header hdr;
+	/* bzImage: what to copy to start. ELF: NULL, see the segments. */
+	const uint8_t	*image;
+	uint32_t	image_size;
+};
+
+/* ---- errors ------------------------------------------------------------------ */
+
+static char *number(char *p, char *end, uint64_t n, unsigned int base)
+{
+	char digits[20];
+	unsigned int count = 0;
+
+	do {
+		digits[count++] = "0123456789abcdef"[n % base];
+		n /= base;
+	} while (n);
+	while (count && p < end)
+		*p++ = digits[--count];
+	return p;
+}
+
+/* Formats: % the next of a and b in decimal, # in hexadecimal. */
+static bool refuse(struct loader_out *out, enum loader_part part,
+		   const char *format, uint64_t a, uint64_t b)
+{
+	char *p = out->error, *end = p + sizeof(out->error) - 1;
+
+	out->part = part;
+	for (; *format && p < end; format++) {
+		if (*format == '%' || *format == '#') {
+			p = number(p, end, a, *format == '%' ? 10 : 16);
+			a = b;
+		} else {
+			*p++ = *format;
+		}
+	}
+	*p = 0;
+	return false;
+}
+
+/* ---- memory ------------------------------------------------------------------- */
+
+/* The end of range i, which may lie beyond 64 bits. */
+static uint64_t reserved_end(const struct loader_in *in, unsigned int i)
+{
+	uint64_t end;
+
+	if (__builtin_add_overflow(in->reserved[i].start, in->reserved[i].size,
+				   &end))
+		return UINT64_MAX;
+	return end;
+}
+
+/* The lowest address above start that is reserved, or UINT64_MAX; its end. */
+static uint64_t next_reserved(const struct loader_in *in, uint64_t start,
+			      uint64_t *end)
+{
+	uint64_t found = UINT64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < in->reserved_count; i++) {
+		uint64_t e = reserved_end(in, i);
+		uint64_t s = in->reserved[i].start;
+
+		if (e <= start || s == e)
+			continue;
+		if (s < start)
+			s = start;
+		if (s < found || (s == found && e > *end)) {
+			found = s;
+			*end = e;
+		}
+	}
+	return found;
+}
+
+static bool check_memory(const struct loader_in *in, struct loader_out *out)
+{
+	if (in->ram_size < LOADER_RAM_MIN)
+		return refuse(out, LOADER_MEMORY,
+			      "too small: % MB, at least % MB are needed",
+			      in->ram_size / MB, LOADER_RAM_MIN / MB);
+	if (in->ram_size > LOADER_RAM_MAX)
+		return refuse(out, LOADER_MEMORY,
+			      "too large: % MB, at most % MB are possible",
+			      in->ram_size / MB, LOADER_RAM_MAX / MB);
+	if (in->ram_size % PAGE)
+		return refuse(out, LOADER_MEMORY,
+			      "% bytes are not a multiple of %",
+			      in->ram_size, PAGE);
+	if (in->reserved_count > LOADER_RESERVED_MAX)
+		return refuse(out, LOADER_MEMORY,
+			      "% reserved ranges, at most % are possible",
+			      in->reserved_count, LOADER_RESERVED_MAX);
+	return true;
+}
+
+/* Is [start, end), above 1 MB, memory that the kernel may use? */
+static bool check_range(const struct loader_in *in, struct loader_out *out,
+			uint64_t start, uint64_t end)
+{
+	uint64_t unused = 0;
+
+	if (start < HIGH)
+		return refuse(out, LOADER_KERNEL,
+			      "wants to be loaded at 0x#, below 1 MB",
+			      start, 0);
+	if (end > in->ram_size)
+		return refuse(out, LOADER_MEMORY,
+			      "too small: % MB, the kernel needs % MB",
+			      in->ram_size / MB, (end + MB - 1) / MB);
+	if (next_reserved(in, start, &unused) < end)
+		return refuse(out, LOADER_KERNEL,
+			      "needs 0x# to 0x#, of which a part is reserved",
+			      start, end);
+	return true;
+}
+
+/* ---- bzImage --------------------------------------------------------------------- */
+
+static bool read_header(const struct loader_in *in, struct loader_out *out,
+			struct setup_header *hdr)
+{
+	size_t size, have = 0;
+
+	*hdr = (struct setup_header) { 0 };
+	if (in->kernel_size > SETUP_HEADER_OFFSET)
+		have = in->kernel_size - SETUP_HEADER_OFFSET;
+	if (have > sizeof(*hdr))
+		have = sizeof(*hdr);
+	if (have)
+		memcpy(hdr, in->kernel + SETUP_HEADER_OFFSET, have);
+	if (hdr->header != SETUP_MAGIC || hdr->boot_flag != SETUP_BOOT_FLAG)
+		return refuse(out, LOADER_KERNEL,
+			      "not a kernel: neither bzImage nor ELF", 0, 0);
+	if (hdr->version < 0x205)
+		return refuse(out, LOADER_KERNEL,
+			      "boot protocol %.%, at least 2.5 is needed",
+			      hdr->version >> 8, hdr->version & 0xff);
+	/* The header ends where the jump leads; what follows is code. */
+	size = offsetof(struct setup_header, header) + hdr->jump_offset;
+	if (size < offsetof(struct setup_header, min_alignment))
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: the setup header has % bytes",
+			      size, 0);
+	if (size > sizeof(*hdr))
+		size = sizeof(*hdr);
+	if (size > have)
+		return refuse(out, LOADER_KERNEL,
+			      "truncated: % bytes, not even the setup header",
+			      in->kernel_size, 0);
+	memset((uint8_t *)hdr + size, 0, sizeof(*hdr) - size);
+	return true;
+}
+
+static bool check_header(const struct setup_header *hdr,
+			 struct loader_out *out)
+{
+	if (!(hdr->loadflags & LOADED_HIGH))
+		return refuse(out, LOADER_KERNEL,
+			      "a zImage, which loads below 1 MB; make a bzImage",
+			      0, 0);
+	if (hdr->version >= 0x20c && (hdr->xloadflags & XLF_KERNEL_64))
+		return refuse(out, LOADER_KERNEL,
+			      "a 64-bit kernel, only 32-bit guests run here",
+			      0, 0);
+	if (hdr->relocatable_kernel &&
+	    (!hdr->kernel_alignment ||
+	     (hdr->kernel_alignment & (hdr->kernel_alignment - 1))))
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: alignment 0x# is not a power of two",
+			      hdr->kernel_alignment, 0);
+	if (hdr->version >= 0x20a && hdr->pref_address > LOADER_RAM_MAX)
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: wants to be loaded at 0x#",
+			      hdr->pref_address, 0);
+	return true;
+}
+
+static bool plan_bzimage(const struct loader_in *in, struct loader_out *out,
+			 struct plan *plan)
+{
+	struct setup_header *hdr = &plan->hdr;
+	uint64_t setup, size, need;
+
+	if (!read_header(in, out, hdr) || !check_header(hdr, out))
+		return false;
+	setup = ((hdr->setup_sects ? hdr->setup_sects : 4) + 1) * 512u;
+	size = (uint64_t)hdr->syssize * 16;
+	if (in->kernel_size < setup + size)
+		return refuse(out, LOADER_KERNEL,
+			      "truncated: the header says % bytes, the file has %",
+			      setup + size, in->kernel_size);
+	if (!size)
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: the header says that there is no code",
+			      0, 0);
+	/*
+	 * At its preferred address the kernel decompresses and runs where it
+	 * was loaded; below that address it would move itself up anyway.
+	 */
+	plan->start = hdr->version >= 0x20a ? hdr->pref_address : HIGH;
+	if (hdr->relocatable_kernel) {
+		uint64_t mask = hdr->kernel_alignment - 1;
+
+		if (plan->start < HIGH)
+			plan->start = HIGH;
+		plan->start = (plan->start + mask) & ~mask;
+	}
+	need = hdr->init_size > size ? hdr->init_size : size;
+	plan->end = plan->start + need;
+	plan->entry = plan->start;
+	plan->initrd_max = hdr->initrd_addr_max;
+	plan->cmdline_max = hdr->version >= 0x206 ? hdr->cmdline_size : 255;
+	plan->image = in->kernel + setup;
+	plan->image_size = size;
+	return check_range(in, out, plan->start, plan->end);
+}
+
+/* ---- ELF ---------------------------------------------------------------------------- */
+
+#define ELF_CLASS32	1
+#define ELF_LITTLE	1
+#define ELF_EXEC	2
+#define ELF_386		3
+#define ELF_LOAD	1
+
+struct elf_header {
+	uint8_t		magic[4];
+	uint8_t		class, data, ident_version, pad[9];
+	uint16_t	type, machine;
+	uint32_t	version;
+	uint32_t	entry, phoff, shoff, flags;
+	uint16_t	ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+_Static_assert(sizeof(struct elf_header) == 52, "elf_header");
+
+struct elf_segment {
+	uint32_t	type, offset, vaddr, paddr, filesz, memsz, flags, align;
+};
+_Static_assert(sizeof(struct elf_segment) == 32, "elf_segment");
+
+static const uint8_t elf_magic[4] = { 0x7f, 'E', 'L', 'F' };
+
+static struct elf_header elf_header(const struct loader_in *in)
+{
+	struct elf_header h;
+
+	memcpy(&h, in->kernel, sizeof(h));
+	return h;
+}
+
+/* Segment i, which plan_elf() has found to be inside the file. */
+static struct elf_segment elf_segment(const struct loader_in *in,
+				      const struct elf_header *h,
+				      unsigned int i)
+{
+	struct elf_segment s;
+
+	memcpy(&s, in->kernel + h->phoff + i * sizeof(s), sizeof(s));
+	return s;
+}
+
+static bool check_elf(const struct loader_in *in, struct loader_out *out)
+{
+	struct elf_header h;
+	uint64_t end;
+
+	if (in->kernel_size < sizeof(h))
+		return refuse(out, LOADER_KERNEL,
+			      "truncated: % bytes, not even an ELF header",
+			      in->kernel_size, 0);
+	h = elf_header(in);
+	if (h.class != ELF_CLASS32 || h.data != ELF_LITTLE ||
+	    h.machine != ELF_386)
+		return refuse(out, LOADER_KERNEL,
+			      "an ELF file for another machine, not 32-bit x86",
+			      0, 0);
+	if (h.type != ELF_EXEC)
+		return refuse(out, LOADER_KERNEL,
+			      "an ELF file of type %, not an executable",
+			      h.type, 0);
+	if (h.phentsize != sizeof(struct elf_segment))
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: ELF program headers of % bytes",
+			      h.phentsize, 0);
+	end = (uint64_t)h.phoff + h.phnum * sizeof(struct elf_segment);
+	if (end > in->kernel_size)
+		return refuse(out, LOADER_KERNEL,
+			      "truncated: ELF headers up to byte %, the file has %",
+			      end, in->kernel_size);
+	return true;
+}
+
+static bool check_segment(const struct loader_in *in, struct loader_out *out,
+			  const struct elf_segment *s)
+{
+	uint64_t end = (uint64_t)s->offset + s->filesz;
+
+	if (end > in->kernel_size)
+		return refuse(out, LOADER_KERNEL,
+			      "truncated: an ELF segment ends at byte %, "
+			      "the file has %", end, in->kernel_size);
+	if (s->filesz > s->memsz)
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: an ELF segment of % bytes holds %",
+			      s->memsz, s->filesz);
+	return check_range(in, out, s->paddr, (uint64_t)s->paddr + s->memsz);
+}
+
+static bool plan_elf(const struct loader_in *in, struct loader_out *out,
+		     struct plan *plan)
+{
+	bool entry_found = false;
+	struct elf_header h;
+	unsigned int i;
+
+	if (!check_elf(in, out))
+		return false;
+	h = elf_header(in);
+	plan->start = UINT64_MAX;
+	for (i = 0; i < h.phnum; i++) {
+		struct elf_segment s = elf_segment(in, &h, i);
+		uint64_t end = (uint64_t)s.paddr + s.memsz;
+
+		if (s.type != ELF_LOAD || !s.memsz)
+			continue;
+		if (!check_segment(in, out, &s))
+			return false;
+		if (h.entry >= s.paddr && h.entry < end)
+			entry_found = true;
+		if (s.paddr < plan->start)
+			plan->start = s.paddr;
+		if (end > plan->end)
+			plan->end = end;
+	}
+	if (!entry_found)
+		return refuse(out, LOADER_KERNEL,
+			      "the entry 0x# is in no segment (by physical "
+			      "address)", h.entry, 0);
+	plan->entry = h.entry;
+	plan->initrd_max = UINT32_MAX;
+	plan->cmdline_max = LOW_CMDLINE_MAX - 1;
+	plan->hdr = (struct setup_header) {
+		.boot_flag = SETUP_BOOT_FLAG,
+		.header = SETUP_MAGIC,
+		.version = 0x20c,
+		.loadflags = LOADED_HIGH,
+		.cmdline_size = LOW_CMDLINE_MAX - 1,
+	};
+	return true;
+}
+
+/* ---- the rest of the plan --------------------------------------------------------------- */
+
+static bool plan_cmdline(const struct loader_in *in, struct loader_out *out,
+			 struct plan *plan)
+{
+	size_t len = in->cmdline ? strlen(in->cmdline) : 0;
+
+	if (plan->cmdline_max > LOW_CMDLINE_MAX - 1)
+		plan->cmdline_max = LOW_CMDLINE_MAX - 1;
+	if (len > plan->cmdline_max)
+		return refuse(out, LOADER_CMDLINE,
+			      "% characters, the kernel takes at most %",
+			      len, plan->cmdline_max);
+	return true;
+}
+
+/* As high as possible, since a kernel may expand upwards. */
+static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
+			struct plan *plan)
+{
+	uint64_t end = in->ram_size, start, hole, unused;
+
+	if (!in->initrd)
+		return true;
+	if (!in->initrd_size)
+		return refuse(out, LOADER_INITRD, "empty", 0, 0);
+	if (plan->initrd_max < end)
+		end = plan->initrd_max + 1;
+	for (;;) {
+		if (end < in->initrd_size)
+			break;
+		start = (end - in->initrd_size) & ~(uint64_t)(PAGE - 1);
+		if (start < plan->end)
+			break;
+		hole = next_reserved(in, start, &unused);
+		if (hole >= start + in->initrd_size) {
+			plan->initrd = start;
+			return true;
+		}
+		/* At or below the start of what is in the way */
+		end = hole > start ? hole : start;
+	}
+	return refuse(out, LOADER_MEMORY,
+		      "too small: % MB, kernel and initrd need % MB",
+		      in->ram_size / MB,
+		      (plan->end + in->initrd_size + 2 * MB - 1) / MB);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static void write_kernel(const struct loader_in *in, const struct plan *plan)
+{
+	struct elf_header h;
+	unsigned int i;
+
+	if (plan->image) {
+		memcpy(in->ram + plan->start, plan->image, plan->image_size);
+		return;
+	}
+	h = elf_header(in);
+	for (i = 0; i < h.phnum; i++) {
+		struct elf_segment s = elf_segment(in, &h, i);
+
+		if (s.type != ELF_LOAD || !s.memsz)
+			continue;
+		memcpy(in->ram + s.paddr, in->kernel + s.offset, s.filesz);
+		memset(in->ram + s.paddr + s.filesz, 0, s.memsz - s.filesz);
+	}
+}
+
+static void e820_add(struct boot_params *bp, uint64_t start, uint64_t end,
+		     uint32_t type)
+{
+	if (start < end)
+		bp->e820_table[bp->e820_entries++] = (struct e820_entry) {
+			.addr = start, .size = end - start, .type = type
+		};
+}
+
+static void write_e820(const struct loader_in *in, struct boot_params *bp)
+{
+	uint64_t pos = HIGH, kb = (in->ram_size - HIGH) >> 10;
+
+	e820_add(bp, 0, LOW_RAM_END, E820_RAM);
+	e820_add(bp, LOW_ROM, HIGH, E820_RESERVED);
+	while (pos < in->ram_size) {
+		uint64_t end = UINT64_MAX;
+		uint64_t start = next_reserved(in, pos, &end);
+
+		if (start > in->ram_size)
+			start = in->ram_size;
+		if (end > in->ram_size)
+			end = in->ram_size;
+		e820_add(bp, pos, start, E820_RAM);
+		e820_add(bp, start, end, E820_RESERVED);
+		pos = end;
+	}
+	bp->ext_mem_k = kb > 0xffff ? 0xffff : kb;
+	bp->alt_mem_k = kb;
+}
+
+static void write_params(const struct loader_in *in, const struct plan *plan)
+{
+	struct boot_params *bp = (struct boot_params *)(in->ram + LOW_PARAMS);
+
+	memset(bp, 0, sizeof(*bp));
+	bp->hdr = plan->hdr;
+	bp->hdr.type_of_loader = LOADER_UNKNOWN;
+	bp->hdr.loadflags = LOADED_HIGH;
+	bp->hdr.code32_start = plan->entry;
+	bp->hdr.setup_data = 0;
+	bp->hdr.cmd_line_ptr = LOW_CMDLINE;
+	bp->hdr.ramdisk_image = plan->initrd;
+	bp->hdr.ramdisk_size = in->initrd ? in->initrd_size : 0;
+	write_e820(in, bp);
+}
+
+static void write_low(const struct loader_in *in)
+{
+	/* Flat, DPL 0, accessed, as the 32-bit boot protocol wants them. */
+	static const uint64_t gdt[4] = {
+		0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+	};
+	const char *cmdline = in->cmdline ? in->cmdline : "";
+
+	memcpy(in->ram + LOW_GDT, gdt, sizeof(gdt));
+	memcpy(in->ram + LOW_CMDLINE, cmdline, strlen(cmdline) + 1);
+}
+
+bool loader_load(const struct loader_in *in, struct loader_out *out)
+{
+	struct plan plan = { 0 };
+	bool elf;
+
+	*out = (struct loader_out) { 0 };
+	if (!check_memory(in, out))
+		return false;
+	if (!in->kernel_size)
+		return refuse(out, LOADER_KERNEL, "empty", 0, 0);
+	elf = in->kernel_size >= sizeof(elf_magic) &&
+		!memcmp(in->kernel, elf_magic, sizeof(elf_magic));
+	if (elf ? !plan_elf(in, out, &plan) : !plan_bzimage(in, out, &plan))
+		return false;
+	if (!plan_cmdline(in, out, &plan) || !plan_initrd(in, out, &plan))
+		return false;
+
+	write_low(in);
+	write_params(in, &plan);
+	write_kernel(in, &plan);
+	if (in->initrd)
+		memcpy(in->ram + plan.initrd, in->initrd, in->initrd_size);
+	out->eip = plan.entry;
+	out->esi = LOW_PARAMS;
+	out->esp = LOW_STACK;
+	out->gdt_base = LOW_GDT;
+	out->gdt_limit = 4 * 8 - 1;
+	return true;
+}

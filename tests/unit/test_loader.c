@@ -1,0 +1,731 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The boot loader, hypervisor-stub/loader.c: images that are right, images
+ * that are wrong in one known way, and images with random bytes changed.
+ * Image and memory buffers have their exact size, so that AddressSanitizer
+ * sees every access beyond.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "unit.h"
+#include "bootparams.h"
+#include "loader.h"
+
+#define MB		(1ull << 20)
+#define SETUP		(3 * 512)	/* bytes before the code */
+#define CODE		(40 * 16)
+#define BZ_SIZE		(SETUP + CODE)
+
+static uint8_t *ram;
+static uint64_t ram_size;
+
+static void need_ram(uint64_t size)
+{
+	free(ram);
+	ram = calloc(1, size);
+	ram_size = size;
+	assert_non_null(ram);
+}
+
+static uint8_t code_byte(unsigned int i)
+{
+	return i * 7 + 1;
+}
+
+/* A bzImage of protocol 2.15, relocatable, like Linux 6.1 but small. */
+static uint8_t *bzimage(void)
+{
+	uint8_t *image = calloc(1, BZ_SIZE);
+	struct setup_header h = {
+		.setup_sects = 2,
+		.syssize = CODE / 16,
+		.boot_flag = SETUP_BOOT_FLAG,
+		.jump = 0xeb,
+		.jump_offset = 0x66,
+		.header = SETUP_MAGIC,
+		.version = 0x20f,
+		.loadflags = LOADED_HIGH | 0x80,
+		.code32_start = 0x100000,
+		.setup_data = 0x1234,
+		.initrd_addr_max = 0x7fffffff,
+		.kernel_alignment = 0x200000,
+		.relocatable_kernel = 1,
+		.cmdline_size = 2047,
+		.pref_address = 0x400000,
+		.init_size = 0x200000,
+	};
+	unsigned int i;
+
+	memcpy(image + SETUP_HEADER_OFFSET, &h, sizeof(h));
+	for (i = 0; i < CODE; i++)
+		image[SETUP + i] = code_byte(i);
+	return image;
+}
+
+static struct setup_header *header(uint8_t *image)
+{
+	return (struct setup_header *)(image + SETUP_HEADER_OFFSET);
+}
+
+#define ELF_SIZE	(52 + 3 * 32 + 256)
+#define ELF_SEGMENT(i)	(52 + 32 * (i))
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	memcpy(p, &v, 2);
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	memcpy(p, &v, 4);
+}
+
+static void segment(uint8_t *elf, int i, uint32_t type, uint32_t offset,
+		    uint32_t paddr, uint32_t filesz, uint32_t memsz)
+{
+	uint8_t *s = elf + ELF_SEGMENT(i);
+
+	put32(s, type);
+	put32(s + 4, offset);
+	put32(s + 8, paddr + 0xc0000000);
+	put32(s + 12, paddr);
+	put32(s + 16, filesz);
+	put32(s + 20, memsz);
+}
+
+static uint8_t *elf32(void)
+{
+	uint8_t *elf = calloc(1, ELF_SIZE);
+	unsigned int i;
+
+	memcpy(elf, "\177ELF\1\1\1", 7);
+	put16(elf + 16, 2);
+	put16(elf + 18, 3);
+	put32(elf + 20, 1);
+	put32(elf + 24, 0x200010);	/* entry */
+	put32(elf + 28, 52);		/* program headers */
+	put16(elf + 40, 52);
+	put16(elf + 42, 32);
+	put16(elf + 44, 3);
+	segment(elf, 0, 1, ELF_SIZE - 256, 0x200000, 128, 128);
+	segment(elf, 1, 4, 0xffffffff, 0xffffffff, 1, 0xffffffff); /* note */
+	segment(elf, 2, 1, ELF_SIZE - 128, 0x300000, 128, 0x1000);
+	for (i = 0; i < 256; i++)
+		elf[ELF_SIZE - 256 + i] = code_byte(i);
+	return elf;
+}
+
+static struct loader_out load(const uint8_t *kernel, uint64_t size,
+			      const char *error)
+{
+	struct loader_in in = {
+		.ram = ram, .ram_size = ram_size,
+		.kernel = kernel, .kernel_size = size,
+		.cmdline = "console=ttyS0",
+	};
+	struct loader_out out;
+	bool ok = loader_load(&in, &out);
+
+	assert_string_equal(out.error, error);
+	assert_int_equal(ok, !*error);
+	return out;
+}
+
+static const struct boot_params *params(const struct loader_out *out)
+{
+	assert_true(out->esi >= 0x1000 && out->esi < 0x90000);
+	return (const struct boot_params *)(ram + out->esi);
+}
+
+static void test_bzimage(void **state)
+{
+	uint8_t *image = bzimage();
+	const struct boot_params *bp;
+	struct loader_out out;
+	unsigned int i;
+
+	(void)state;
+	need_ram(64 * MB);
+	memset(ram, 0xaa, 1 * MB);
+	out = load(image, BZ_SIZE, "");
+	assert_int_equal(out.eip, 0x400000);
+	for (i = 0; i < CODE; i++)
+		assert_int_equal(ram[0x400000 + i], code_byte(i));
+	bp = params(&out);
+	assert_int_equal(bp->unused_3[0x1ef - 0x1e9], 0);	/* sentinel */
+	assert_int_equal(bp->hdr.header, SETUP_MAGIC);
+	assert_int_equal(bp->hdr.version, 0x20f);
+	assert_int_equal(bp->hdr.type_of_loader, 0xff);
+	assert_int_equal(bp->hdr.loadflags, LOADED_HIGH);
+	assert_int_equal(bp->hdr.code32_start, 0x400000);
+	assert_true(bp->hdr.setup_data == 0);
+	assert_int_equal(bp->hdr.ramdisk_image, 0);
+	assert_int_equal(bp->hdr.ramdisk_size, 0);
+	assert_int_equal(bp->hdr.init_size, 0x200000);
+	assert_string_equal((char *)ram + bp->hdr.cmd_line_ptr,
+			    "console=ttyS0");
+	assert_int_equal(bp->ext_mem_k, 63 * 1024);
+	assert_int_equal(bp->alt_mem_k, 63 * 1024);
+	/* The GDT that the 32-bit boot protocol asks for. */
+	assert_int_equal(out.gdt_limit, 31);
+	assert_memory_equal(ram + out.gdt_base + 16,
+			    "\xff\xff\0\0\0\x9b\xcf\0\xff\xff\0\0\0\x93\xcf\0",
+			    16);
+	/* Nothing lies in another's place. */
+	assert_true(out.gdt_base + 32 <= out.esi);
+	assert_true(out.esi + 4096 + 4096 <= out.esp);
+	assert_true(out.esp <= bp->hdr.cmd_line_ptr);
+	/* What follows the image in the file is not loaded. */
+	image = realloc(image, BZ_SIZE + 100);
+	memset(image + BZ_SIZE, 0xee, 100);
+	load(image, BZ_SIZE + 100, "");
+	assert_int_equal(ram[0x400000 + CODE], 0);
+	free(image);
+}
+
+static void test_where_bzimages_go(void **state)
+{
+	static const struct {
+		uint16_t version;
+		uint8_t relocatable;
+		uint32_t alignment;
+		uint64_t pref;
+		uint32_t eip;
+	} cases[] = {
+		{ 0x20f, 1, 0x200000, 0x400000, 0x400000 },
+		{ 0x20f, 1, 0x1000000, 0x400000, 0x1000000 },
+		{ 0x20f, 1, 0x1000, 0x400fff, 0x401000 },
+		{ 0x20f, 1, 0x1000, 0, 0x100000 },
+		{ 0x20f, 0, 0, 0x345678, 0x345678 },
+		{ 0x209, 1, 0x200000, 0xffffffff, 0x200000 },
+		{ 0x209, 0, 0x200000, 0xffffffff, 0x100000 },
+		{ 0x205, 0, 0, 0, 0x100000 },
+	};
+	unsigned int i;
+
+	(void)state;
+	need_ram(64 * MB);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t *image = bzimage();
+
+		header(image)->version = cases[i].version;
+		header(image)->relocatable_kernel = cases[i].relocatable;
+		header(image)->kernel_alignment = cases[i].alignment;
+		header(image)->pref_address = cases[i].pref;
+		assert_int_equal(load(image, BZ_SIZE, "").eip, cases[i].eip);
+		assert_int_equal(ram[cases[i].eip + 1], code_byte(1));
+		free(image);
+	}
+}
+
+static void test_setup_sects_0_means_4(void **state)
+{
+	uint8_t *image = calloc(1, 5 * 512 + CODE), *small = bzimage();
+
+	(void)state;
+	need_ram(16 * MB);
+	memcpy(image, small, SETUP);
+	memset(image + 5 * 512, 0x5a, CODE);
+	header(image)->setup_sects = 0;
+	load(image, 5 * 512 + CODE, "");
+	assert_int_equal(ram[0x400000], 0x5a);
+	assert_int_equal(ram[0x400000 + CODE - 1], 0x5a);
+	free(image);
+	free(small);
+}
+
+/* The header is copied as far as its jump says, and no further. */
+static void test_old_header_is_short(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_out out;
+
+	(void)state;
+	need_ram(64 * MB);
+	header(image)->version = 0x206;
+	header(image)->jump_offset = 0x3a;	/* up to cmdline_size */
+	header(image)->payload_offset = 0xdead;
+	out = load(image, BZ_SIZE, "");
+	assert_int_equal(params(&out)->hdr.cmdline_size, 2047);
+	assert_int_equal(params(&out)->hdr.payload_offset, 0);
+	assert_int_equal(out.eip, 0x200000);
+	free(image);
+}
+
+static void test_bad_bzimages(void **state)
+{
+	uint8_t *image = bzimage();
+	struct setup_header good = *header(image), *h = header(image);
+
+	(void)state;
+	need_ram(16 * MB);
+	load(image, BZ_SIZE - 1, "truncated: the header says 2176 bytes, "
+	     "the file has 2175");
+	load(image, 0x230, "truncated: 560 bytes, not even the setup header");
+	load(image, 0x203, "not a kernel: neither bzImage nor ELF");
+	load(image, 3, "not a kernel: neither bzImage nor ELF");
+	assert_int_equal(load(image, 0, "empty").part, LOADER_KERNEL);
+#define BAD(field, value, text) \
+	do { \
+		h->field = (value); \
+		assert_int_equal(load(image, BZ_SIZE, text).part, \
+				 LOADER_KERNEL); \
+		*h = good; \
+	} while (0)
+	BAD(header, 0x12345678, "not a kernel: neither bzImage nor ELF");
+	BAD(boot_flag, 0, "not a kernel: neither bzImage nor ELF");
+	BAD(version, 0x204, "boot protocol 2.4, at least 2.5 is needed");
+	BAD(loadflags, 0,
+	    "a zImage, which loads below 1 MB; make a bzImage");
+	BAD(xloadflags, 1, "a 64-bit kernel, only 32-bit guests run here");
+	BAD(kernel_alignment, 0x300000,
+	    "damaged: alignment 0x300000 is not a power of two");
+	BAD(kernel_alignment, 0,
+	    "damaged: alignment 0x0 is not a power of two");
+	BAD(pref_address, 0xffffffff00000000,
+	    "damaged: wants to be loaded at 0xffffffff00000000");
+	BAD(syssize, 0, "damaged: the header says that there is no code");
+	BAD(syssize, 0xffffffff, "truncated: the header says 68719478256 "
+	    "bytes, the file has 2176");
+	BAD(jump_offset, 0x10, "damaged: the setup header has 33 bytes");
+	h->relocatable_kernel = 0;
+	h->pref_address = 0xff000;
+	assert_int_equal(load(image, BZ_SIZE, "wants to be loaded at 0xff000, "
+			      "below 1 MB").part, LOADER_KERNEL);
+	free(image);
+}
+
+static void test_memory_size(void **state)
+{
+	uint8_t *image = bzimage();
+
+	(void)state;
+	need_ram(16 * MB);
+	ram_size = 6 * MB;
+	load(image, BZ_SIZE, "");
+	ram_size = 6 * MB - 4096;
+	assert_int_equal(load(image, BZ_SIZE, "too small: 5 MB, the kernel "
+			      "needs 6 MB").part, LOADER_MEMORY);
+	ram_size = 4 * MB - 4096;
+	assert_int_equal(load(image, BZ_SIZE, "too small: 3 MB, at least 4 MB "
+			      "are needed").part, LOADER_MEMORY);
+	ram_size = 3072 * MB + 4096;
+	assert_int_equal(load(image, BZ_SIZE, "too large: 3072 MB, at most "
+			      "3072 MB are possible").part, LOADER_MEMORY);
+	ram_size = 16 * MB - 1;
+	load(image, BZ_SIZE, "16777215 bytes are not a multiple of 4096");
+	/* Without init_size the image itself must fit. */
+	ram_size = 4 * MB;
+	header(image)->init_size = 0;
+	load(image, BZ_SIZE, "too small: 4 MB, the kernel needs 5 MB");
+	free(image);
+}
+
+static void test_elf(void **state)
+{
+	uint8_t *elf = elf32();
+	const struct boot_params *bp;
+	struct loader_out out;
+	unsigned int i;
+
+	(void)state;
+	need_ram(8 * MB);
+	memset(ram, 0xaa, 8 * MB);
+	out = load(elf, ELF_SIZE, "");
+	assert_int_equal(out.eip, 0x200010);
+	for (i = 0; i < 128; i++) {
+		assert_int_equal(ram[0x200000 + i], code_byte(i));
+		assert_int_equal(ram[0x300000 + i], code_byte(128 + i));
+	}
+	assert_int_equal(ram[0x200080], 0xaa);
+	for (i = 0x300080; i < 0x301000; i++)
+		assert_int_equal(ram[i], 0);
+	assert_int_equal(ram[0x301000], 0xaa);
+	bp = params(&out);
+	assert_int_equal(bp->hdr.header, SETUP_MAGIC);
+	assert_int_equal(bp->hdr.boot_flag, SETUP_BOOT_FLAG);
+	assert_string_equal((char *)ram + bp->hdr.cmd_line_ptr,
+			    "console=ttyS0");
+	assert_int_equal(bp->e820_entries, 3);
+	free(elf);
+}
+
+static void test_bad_elfs(void **state)
+{
+	uint8_t *good = elf32(), *elf = elf32();
+
+	(void)state;
+	need_ram(8 * MB);
+	load(elf, 51, "truncated: 51 bytes, not even an ELF header");
+	load(elf, 100, "truncated: ELF headers up to byte 148, the file has "
+	     "100");
+	load(elf, ELF_SIZE - 1, "truncated: an ELF segment ends at byte 404, "
+	     "the file has 403");
+#define BAD_ELF(put, offset, value, text, which) \
+	do { \
+		put(elf + (offset), value); \
+		assert_int_equal(load(elf, ELF_SIZE, text).part, which); \
+		memcpy(elf, good, ELF_SIZE); \
+	} while (0)
+	BAD_ELF(put16, 4, 0x0102, "an ELF file for another machine, not "
+		"32-bit x86", LOADER_KERNEL);
+	BAD_ELF(put16, 4, 0x0201, "an ELF file for another machine, not "
+		"32-bit x86", LOADER_KERNEL);
+	BAD_ELF(put16, 18, 62, "an ELF file for another machine, not "
+		"32-bit x86", LOADER_KERNEL);
+	BAD_ELF(put16, 16, 1, "an ELF file of type 1, not an executable",
+		LOADER_KERNEL);
+	BAD_ELF(put16, 42, 33, "damaged: ELF program headers of 33 bytes",
+		LOADER_KERNEL);
+	BAD_ELF(put16, 44, 0xffff, "truncated: ELF headers up to byte 2097172,"
+		" the file has 404", LOADER_KERNEL);
+	BAD_ELF(put32, 28, 0xffffffff, "truncated: ELF headers up to byte "
+		"4294967391, the file has 404", LOADER_KERNEL);
+	BAD_ELF(put32, 24, 0x200080, "the entry 0x200080 is in no segment (by "
+		"physical address)", LOADER_KERNEL);
+	BAD_ELF(put32, 24, 0x1fffff, "the entry 0x1fffff is in no segment (by "
+		"physical address)", LOADER_KERNEL);
+	BAD_ELF(put16, 44, 0, "the entry 0x200010 is in no segment (by "
+		"physical address)", LOADER_KERNEL);
+	BAD_ELF(put32, ELF_SEGMENT(2) + 4, 0xffffffff, "truncated: an ELF "
+		"segment ends at byte 4294967423, the file has 404",
+		LOADER_KERNEL);
+	BAD_ELF(put32, ELF_SEGMENT(2) + 20, 127, "damaged: an ELF segment of "
+		"127 bytes holds 128", LOADER_KERNEL);
+	BAD_ELF(put32, ELF_SEGMENT(2) + 12, 0x9f000, "wants to be loaded at "
+		"0x9f000, below 1 MB", LOADER_KERNEL);
+	BAD_ELF(put32, ELF_SEGMENT(2) + 12, 0x7ff001, "too small: 8 MB, the "
+		"kernel needs 9 MB", LOADER_MEMORY);
+	BAD_ELF(put32, ELF_SEGMENT(2) + 20, 0xffffffff, "too small: 8 MB, the "
+		"kernel needs 4099 MB", LOADER_MEMORY);
+	free(good);
+	free(elf);
+}
+
+static void test_cmdline(void **state)
+{
+	uint8_t *image = bzimage();
+	char *line = malloc(70000);
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE, .cmdline = line,
+	};
+	struct loader_out out;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	memset(line, 'x', 70000);
+	line[2047] = 0;
+	assert_true(loader_load(&in, &out));
+	assert_string_equal((char *)ram + params(&out)->hdr.cmd_line_ptr, line);
+	line[2047] = 'x';
+	line[2048] = 0;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error,
+			    "2048 characters, the kernel takes at most 2047");
+	assert_int_equal(out.part, LOADER_CMDLINE);
+	/* What a kernel says is limited by our own room ... */
+	header(image)->cmdline_size = 0xffffffff;
+	line[2048] = 'x';
+	line[65535] = 0;
+	assert_true(loader_load(&in, &out));
+	line[65535] = 'x';
+	line[65536] = 0;
+	assert_false(loader_load(&in, &out));
+	/* ... and before 2.06 by 255. */
+	header(image)->version = 0x205;
+	line[255] = 0;
+	assert_true(loader_load(&in, &out));
+	line[255] = 'x';
+	line[256] = 0;
+	assert_false(loader_load(&in, &out));
+	in.cmdline = NULL;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(ram[params(&out)->hdr.cmd_line_ptr], 0);
+	free(image);
+	free(line);
+}
+
+static void test_initrd(void **state)
+{
+	uint8_t *image = bzimage(), *initrd = malloc(3 * MB);
+	struct loader_range hole = { 12 * MB, 1 * MB };
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE,
+		.initrd = initrd, .initrd_size = 3 * MB - 5,
+	};
+	const struct setup_header *h;
+	struct loader_out out;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	memset(initrd, 0x77, 3 * MB);
+	assert_true(loader_load(&in, &out));
+	h = &params(&out)->hdr;
+	assert_int_equal(h->ramdisk_image, 13 * MB);
+	assert_int_equal(h->ramdisk_size, 3 * MB - 5);
+	assert_memory_equal(ram + 13 * MB, initrd, 3 * MB - 5);
+	assert_int_equal(ram[16 * MB - 5], 0);
+	/* Under the kernel's limit. */
+	header(image)->initrd_addr_max = 15 * MB - 1;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 12 * MB);
+	/* Around reserved memory: above it, or all below it. */
+	header(image)->initrd_addr_max = 0x7fffffff;
+	in.reserved = &hole;
+	in.reserved_count = 1;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 13 * MB);
+	hole.start = 13 * MB + 1;
+	hole.size = 1;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 10 * MB);
+	hole.start = 9 * MB;
+	hole.size = 7 * MB;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 6 * MB);
+	/* It ends where the kernel ends, and not lower. */
+	hole.start = 9 * MB - 4096;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error,
+			    "too small: 16 MB, kernel and initrd need 10 MB");
+	assert_int_equal(out.part, LOADER_MEMORY);
+	hole.size = 0;
+	assert_true(loader_load(&in, &out));
+	in.initrd_size = 0;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error, "empty");
+	assert_int_equal(out.part, LOADER_INITRD);
+	in.initrd_size = UINT64_MAX;
+	header(image)->initrd_addr_max = 0;
+	assert_false(loader_load(&in, &out));
+	free(image);
+	free(initrd);
+}
+
+static void test_kernel_and_reserved(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_range hole = { 6 * MB - 1, 1 };
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE,
+		.reserved = &hole, .reserved_count = 1,
+	};
+	struct loader_out out;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error, "needs 0x400000 to 0x600000, of which "
+			    "a part is reserved");
+	hole.start = 6 * MB;
+	assert_true(loader_load(&in, &out));
+	hole.start = 4 * MB - 1;
+	assert_true(loader_load(&in, &out));
+	hole.size = 2;
+	assert_false(loader_load(&in, &out));
+	hole.size = UINT64_MAX;
+	assert_false(loader_load(&in, &out));
+	in.reserved_count = 33;
+	assert_false(loader_load(&in, &out));
+	assert_int_equal(out.part, LOADER_MEMORY);
+	free(image);
+}
+
+static bool is_reserved(const struct loader_range *r, unsigned int n,
+			uint64_t addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (addr >= r[i].start && addr - r[i].start < r[i].size)
+			return true;
+	return false;
+}
+
+/* The map against asking for each page, with random reserved ranges. */
+static void test_e820(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_range ranges[LOADER_RESERVED_MAX];
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE, .reserved = ranges,
+	};
+	uint64_t seed = 6;
+	int round;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	for (round = 0; round < 300; round++) {
+		const struct boot_params *bp;
+		struct loader_out out;
+		uint64_t pos = 0, page;
+		unsigned int i;
+
+		in.reserved_count = round % (LOADER_RESERVED_MAX + 1);
+		for (i = 0; i < in.reserved_count; i++) {
+			uint64_t r = unit_random(&seed);
+
+			ranges[i].start = 6 * MB + (r >> 20 & 0xfff) * 4096;
+			ranges[i].size = (r & 7) == 0 ? 0 :
+				(r & 7) == 1 ? UINT64_MAX - (r >> 40) :
+				(r >> 8 & 0xff) * 4096;
+		}
+		assert_true(loader_load(&in, &out));
+		bp = params(&out);
+		assert_true(bp->e820_entries >= 3 &&
+			    bp->e820_entries <= E820_MAX);
+		for (i = 0; i < bp->e820_entries; i++) {
+			struct e820_entry e = bp->e820_table[i];
+
+			assert_true(e.addr >= pos && e.size > 0);
+			pos = e.addr + e.size;
+			if (i == 0)
+				assert_true(e.addr == 0 && e.size == 0x9fc00 &&
+					    e.type == E820_RAM);
+			if (i == 1)
+				assert_true(e.addr == 0xa0000 &&
+					    e.size == 0x60000 &&
+					    e.type == E820_RESERVED);
+			if (i >= 2)
+				assert_true(pos - e.size == (i == 2 ? 0x100000 :
+					bp->e820_table[i - 1].addr +
+					bp->e820_table[i - 1].size));
+			for (page = e.addr; i >= 2 && page < pos; page += 4096)
+				assert_int_equal(e.type == E820_RESERVED,
+					is_reserved(ranges, in.reserved_count,
+						    page));
+		}
+		assert_true(pos == ram_size);
+	}
+	free(image);
+}
+
+static void test_large_memory(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_out out;
+
+	(void)state;
+	/* Untouched pages of calloc cost nothing. */
+	need_ram(2048 * MB);
+	out = load(image, BZ_SIZE, "");
+	assert_int_equal(params(&out)->ext_mem_k, 0xffff);
+	assert_int_equal(params(&out)->alt_mem_k, 2047 * 1024);
+	assert_true(params(&out)->e820_table[2].size == 2047 * MB);
+	free(image);
+}
+
+/*
+ * Random damage: the answer is a kernel inside of memory or an error text,
+ * and no access beyond a buffer on the way.
+ */
+static void hostile(uint8_t *good, uint64_t size, unsigned int interesting,
+		    uint64_t seed)
+{
+	struct loader_range hole = { 7 * MB, 4096 };
+	unsigned int accepted = 0, round;
+
+	need_ram(8 * MB);
+	for (round = 0; round < 30000; round++) {
+		uint64_t r = unit_random(&seed);
+		uint64_t len = r & 3 ? size : (r >> 32) % (size + 1);
+		uint8_t *image = malloc(len ? len : 1);
+		unsigned int n = (r >> 2) & 7;
+		struct loader_in in = {
+			.ram = ram, .ram_size = ram_size,
+			.kernel = image, .kernel_size = len,
+			.initrd = good, .initrd_size = r & 32 ? size : 1,
+			.reserved = &hole, .reserved_count = 1,
+		};
+		struct loader_out out;
+
+		memcpy(image, good, len);
+		while (len && n--) {
+			uint64_t s = unit_random(&seed);
+			uint64_t at = s & 1 ? (s >> 8) % len :
+				interesting + (s >> 8) % 0x80;
+			static const uint8_t extreme[4] = { 0, 1, 0x7f, 0xff };
+
+			if (at < len)
+				image[at] = s & 2 ? s >> 40 :
+					extreme[(s >> 40) & 3];
+		}
+		if (loader_load(&in, &out)) {
+			const struct setup_header *h = &params(&out)->hdr;
+
+			accepted++;
+			assert_true(out.eip >= MB && out.eip < ram_size);
+			assert_true(h->ramdisk_image >= MB &&
+				    h->ramdisk_image + h->ramdisk_size <=
+				    ram_size);
+			assert_int_equal(out.error[0], 0);
+			assert_int_equal(ram[hole.start], 0);
+			assert_memory_equal(ram + h->ramdisk_image, good,
+					    h->ramdisk_size);
+		} else {
+			assert_in_range(strlen(out.error), 1,
+					LOADER_ERROR_MAX - 1);
+		}
+		free(image);
+	}
+	/* The damage is not so heavy that it tests refusals alone. */
+	assert_in_range(accepted, 1000, 29000);
+}
+
+static void test_hostile_bzimage(void **state)
+{
+	uint8_t *image = bzimage();
+
+	(void)state;
+	hostile(image, BZ_SIZE, SETUP_HEADER_OFFSET, 7);
+	free(image);
+}
+
+static void test_hostile_elf(void **state)
+{
+	uint8_t *elf = elf32();
+
+	(void)state;
+	hostile(elf, ELF_SIZE, 16, 8);
+	free(elf);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(ram);
+	ram = NULL;
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bzimage),
+		cmocka_unit_test(test_where_bzimages_go),
+		cmocka_unit_test(test_setup_sects_0_means_4),
+		cmocka_unit_test(test_old_header_is_short),
+		cmocka_unit_test(test_bad_bzimages),
+		cmocka_unit_test(test_memory_size),
+		cmocka_unit_test(test_elf),
+		cmocka_unit_test(test_bad_elfs),
+		cmocka_unit_test(test_cmdline),
+		cmocka_unit_test(test_initrd),
+		cmocka_unit_test(test_kernel_and_reserved),
+		cmocka_unit_test(test_e820),
+		cmocka_unit_test(test_large_memory),
+		cmocka_unit_test(test_hostile_bzimage),
+		cmocka_unit_test(test_hostile_elf),
+	};
+
+	return cmocka_run_group_tests_name("loader", tests, NULL, teardown);
+}
