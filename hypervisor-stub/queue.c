@@ -26,7 +26,7 @@ static void drain_updates(struct vcpu *v)
 	struct stub_shared *sh = v->sh;
 	uint32_t va = READ_ONCE(sh->linear[0].va);
 	uint32_t pa = READ_ONCE(sh->linear[0].pa);
-	uint32_t end = READ_ONCE(sh->tail) + STUB_QUEUE_LEN;
+	uint32_t end = (uint32_t)READ_ONCE(sh->tail) + STUB_QUEUE_LEN;
 	uint32_t i, entry;
 
 	if (end == v->queue_start)

@@ -1,0 +1,711 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The shadow tables and the queue against a reference model: the guest's
+ * tables walked as the SDM says (Vol. 3, 4.3). A guest changes tables at
+ * random, keeps the rules of x86 and VMI about telling, and accesses memory;
+ * each access must fault or succeed as the model says, and nothing that the
+ * shadow maps may go beyond the guest's tables of that moment.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <cpu.h>
+
+#include "hv.h"
+
+#define GUEST_MB	8
+#define FRAMES		(GUEST_MB * 256)
+#define MACHINE_MB	32
+#define POOL		48	/* small: it must run dry now and then */
+#define RAM_PA		(4u << 20)
+#define LINEAR_VA	0xc0000000u
+#define HOLE		0xfc000000u
+
+#define P	0x001u
+#define W	0x002u
+#define U	0x004u
+#define A	0x020u
+#define D	0x040u
+#define PS	0x080u
+#define LINK	0x200u
+#define ADDR	0x000ffffffffff000ull
+
+uint8_t *machine_memory;
+unsigned int tlb_flushes;
+
+static struct guest *g;
+static struct vcpu *v;
+static uint64_t next_pa;
+static jmp_buf killed;
+static uint32_t seed;
+
+/* ---- what the code under test calls ---------------------------------------- */
+
+void *memory_alloc(uint64_t bytes, uint64_t align)
+{
+	uint64_t at = (next_pa + align - 1) & -align;
+
+	next_pa = at + bytes;
+	assert_true(next_pa <= MACHINE_MB << 20);
+	return machine_memory + at;
+}
+
+void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
+{
+	(void)vcpu, (void)fmt;
+	longjmp(killed, 1);
+}
+
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+	fail_msg("panic at %s:%d: %s", file, line, fmt);
+	abort();
+}
+
+uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
+{
+	(void)dst, (void)src;
+	return len;
+}
+
+void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
+{
+	(void)vcpu;
+	check_expected(index);
+}
+
+void cr3_write(struct vcpu *vcpu, uint32_t value)
+{
+	vcpu->cr3 = value;
+	shadow_load(vcpu);
+}
+
+/* ---- the model ---------------------------------------------------------------- */
+
+static uint32_t rnd(uint32_t n)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (uint64_t)(seed >> 1) * n >> 31;
+}
+
+static uint32_t *ram(uint32_t pa)
+{
+	return (uint32_t *)(machine_memory + RAM_PA + pa);
+}
+
+struct model {
+	uint32_t pa, rights;	/* P W U of both levels, D of the leaf */
+};
+
+static bool model_walk(uint32_t cr3, uint32_t va, struct model *m)
+{
+	uint32_t pde = *ram((cr3 & ~0xfffu) + (va >> 22) * 4), pte;
+
+	m->rights = 0;
+	if (!(pde & P))
+		return false;
+	if (pde & PS) {
+		m->pa = (pde & 0xffc00000) | (va & 0x3ff000);
+		m->rights = pde & (P | W | U | D | A);
+		return true;
+	}
+	pte = *ram((pde & ~0xfffu) + (va >> 12 & 1023) * 4);
+	if (!(pte & P))
+		return false;
+	m->pa = pte & ~0xfffu;
+	m->rights = (pde & pte & (P | W | U | A)) | (pte & D);
+	return true;
+}
+
+/* 0, or the error code with bit 31 set. */
+static uint32_t model_access(uint32_t va, bool write, bool user)
+{
+	struct model m;
+	uint32_t code = 1u << 31 | (write ? PF_W : 0) | (user ? PF_U : 0);
+	bool wp = v->cr0 & CR0_WP;
+
+	if (va >= HOLE)
+		return code;
+	if (!model_walk(v->cr3, va, &m))
+		return code;
+	if ((user && !(m.rights & U)) ||
+	    (write && !(m.rights & W) && (user || wp)))
+		return code | PF_P;
+	return 0;
+}
+
+/* ---- the CPU: walk what PDPT and below say ----------------------------------------- */
+
+static bool cpu_walk(uint32_t va, uint64_t *pa, uint32_t *rights)
+{
+	uint64_t e = g->shadow.pdpt[va >> 30];
+	uint64_t *t;
+
+	*rights = W | U;
+	if (!(e & P))
+		return false;
+	*rights &= e;
+	t = pa_to_va(e & ADDR);
+	e = t[va >> 21 & 511];
+	if (!(e & P))
+		return false;
+	*rights &= e;
+	if (e & PS) {
+		*pa = (e & ADDR & ~0x1fffffull) | (va & 0x1ff000);
+		return true;
+	}
+	t = pa_to_va(e & ADDR);
+	e = t[va >> 12 & 511];
+	if (!(e & P))
+		return false;
+	*rights &= e;
+	*pa = e & ADDR;
+	return true;
+}
+
+static bool cpu_allows(uint32_t va, bool write, bool user, uint64_t *pa)
+{
+	uint32_t rights;
+
+	return cpu_walk(va, pa, &rights) && (!user || (rights & U)) &&
+	       (!write || (rights & W));
+}
+
+/*
+ * A TLB that remembers everything since the last flush: what it holds must
+ * still be in the shadow tables, or somebody forgot to flush.
+ */
+static struct { uint32_t va, rights; uint64_t pa; } tlb[64];
+static unsigned int tlb_used, tlb_seen;
+
+static void tlb_check(void)
+{
+	uint32_t rights, i;
+	uint64_t pa;
+
+	if (tlb_seen != tlb_flushes)
+		tlb_used = 0;
+	tlb_seen = tlb_flushes;
+	for (i = 0; i < tlb_used; i++) {
+		assert_true(cpu_walk(tlb[i].va, &pa, &rights));
+		assert_int_equal(pa, tlb[i].pa);
+		assert_int_equal(tlb[i].rights & ~rights, 0);
+	}
+}
+
+static void tlb_fill(uint32_t va)
+{
+	if (tlb_used == ARRAY_SIZE(tlb))
+		return;
+	tlb[tlb_used].va = va;
+	assert_true(cpu_walk(va, &tlb[tlb_used].pa, &tlb[tlb_used].rights));
+	tlb_used++;
+}
+
+/* An access as the guest makes it: faults are resolved until it is through. */
+static void do_access(uint32_t va, bool write, bool user)
+{
+	uint32_t want = model_access(va, write, user), error;
+	uint32_t bits = write ? A | D : A;
+	uint64_t pa;
+	struct model m;
+	gpa_t bus;
+
+	if (!cpu_allows(va, write, user, &pa)) {
+		queue_drain(v);
+		error = (write ? PF_W : 0) | (user ? PF_U : 0);
+		switch (shadow_fault(v, va, &error, &bus)) {
+		case FAULT_GUEST:
+			assert_int_equal(error | 1u << 31, want);
+			return;
+		case FAULT_BUS:
+			assert_true(bus >= FRAMES << 12 && write);
+			return;
+		case FAULT_FIXED:
+			break;
+		}
+		assert_true(cpu_allows(va, write, user, &pa));
+	}
+	/* The guest keeps the rules here, so nothing stale is in the way. */
+	assert_int_equal(want, 0);
+	assert_true(model_walk(v->cr3, va, &m));
+	if (m.pa < FRAMES << 12)
+		assert_int_equal(pa, RAM_PA + m.pa);
+	else
+		assert_int_equal(pa >> 12, g->bus_mfn);
+	assert_int_equal(m.rights & bits & D, bits & D);
+	assert_true(m.rights & A);
+	tlb_check();
+	tlb_fill(va);
+}
+
+/* ---- everything that is mapped, against the model ----------------------------------- */
+
+static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
+{
+	struct model m;
+	bool force = !(v->cr0 & CR0_WP);
+
+	assert_true(model_walk(cr3, va, &m));
+	assert_true(m.rights & A);
+	if (m.pa < FRAMES << 12)
+		assert_int_equal(e & ADDR & ~(e & PS ? 0x1fffffull : 0),
+				 RAM_PA + (m.pa & ~(e & PS ? 0x1fffffu : 0)));
+	else
+		assert_int_equal((e & ADDR) >> 12, g->bus_mfn);
+	if (e & above & U)
+		assert_true(m.rights & U);
+	if (e & above & W) {
+		assert_true(m.rights & D);
+		assert_true((m.rights & W) || (force && !(e & above & U)));
+	}
+}
+
+static void check_all(void)
+{
+	struct shadow *s = &g->shadow;
+	uint32_t i, q, j, k, used = 0, n = 0, links = 0, parents = 0;
+
+	for (i = 1; i < ROOTS; i++) {
+		struct root *r = &s->roots[i];
+
+		if (g->frames[r->gfn].root != i)
+			continue;
+		for (q = 0; q < 4; q++) {
+			uint64_t *pd;
+
+			if (!r->pd[q])
+				continue;
+			used++;
+			pd = r->pd[q]->table;
+			for (j = 0; j < 512; j++) {
+				uint32_t va = q << 30 | j << 21;
+				uint64_t *pt = pa_to_va(pd[j] & ADDR);
+
+				if (!(pd[j] & P) || va >= HOLE)
+					continue;
+				if (pd[j] & PS) {
+					check_leaf(r->gfn << 12, va, pd[j], W | U);
+					continue;
+				}
+				assert_true(pd[j] & LINK);
+				links++;
+				for (k = 0; k < 512; k++)
+					if (pt[k] & P)
+						check_leaf(r->gfn << 12,
+							   va | k << 12, pt[k],
+							   pd[j]);
+			}
+		}
+	}
+	for (i = 1; i < s->count; i++) {
+		if (s->pages[i].role < 2)
+			continue;
+		used++;
+		parents += s->pages[i].parents;
+	}
+	for (i = s->free; i; i = s->pages[i].next)
+		n++;
+	assert_int_equal(n, s->free_count);
+	assert_int_equal(n + used, s->count - 1);
+	assert_int_equal(links, parents);
+}
+
+/* ---- the guest -------------------------------------------------------------------------- */
+
+/* Frames 16-19 are page directories, 20-29 page tables; tables may also be
+ * mapped as data, and a directory can be linked as a table. */
+#define PDS	4
+#define PTS	10
+
+static uint32_t random_table(bool pd)
+{
+	return pd ? 16 + rnd(PDS) : 20 + rnd(PTS);
+}
+
+static void tell(uint32_t pa)
+{
+	struct stub_shared *sh = v->sh;
+
+	if (!sh->tail)
+		queue_drain(v);
+	sh->queue[STUB_QUEUE_LEN + sh->tail++] =
+		rnd(2) ? LINEAR_VA + pa : pa | STUB_Q_UPDATE_PA;
+}
+
+static void tell_page(uint32_t gfn, uint32_t op)
+{
+	struct stub_shared *sh = v->sh;
+
+	if (!sh->tail)
+		queue_drain(v);
+	sh->queue[STUB_QUEUE_LEN + sh->tail++] = gfn << 12 | op | STUB_Q_PAGE;
+}
+
+static uint32_t random_pte(void)
+{
+	uint32_t pte = rnd(8) ? P : 0;
+
+	pte |= rnd(4) ? W : 0;
+	pte |= rnd(4) ? U : 0;
+	pte |= rnd(2) ? A : 0;
+	pte |= rnd(2) ? D : 0;
+	/* Now and then a table as data, or nothing at all. */
+	return pte | (rnd(8) ? rnd(FRAMES) : rnd(2) ? 16 + rnd(14) :
+		      FRAMES + rnd(64)) << 12;
+}
+
+static uint32_t random_pde(void)
+{
+	uint32_t pde = random_pte() & 0xfff;
+
+	if (!rnd(4))
+		return pde | PS | rnd(4) << 22;
+	return pde | (rnd(8) ? random_table(false) : random_table(true)) << 12;
+}
+
+/* Few addresses, so that things meet: PDEs 0-2, 768-769 and 1007. */
+static uint32_t random_index(void)
+{
+	static const uint32_t index[] = { 0, 1, 2, 768, 769, 1007 };
+
+	return index[rnd(6)];
+}
+
+static uint32_t random_va(void)
+{
+	return random_index() << 22 | rnd(2) << 21 | rnd(4) << 12;
+}
+
+static uint32_t random_pte_index(void)
+{
+	return rnd(2) << 9 | rnd(4);
+}
+
+static void flush(void)
+{
+	queue_drain(v);
+	shadow_flush(v);
+	check_all();
+}
+
+static void step(void)
+{
+	uint32_t pa;
+
+	switch (rnd(12)) {
+	case 0:			/* tables are told of: nothing stale after a drain */
+	case 1:
+		pa = random_table(false) << 12 | random_pte_index() << 2;
+		*ram(pa) = random_pte();
+		tell(pa);
+		break;
+	case 2:
+		pa = random_table(true) << 12 | random_index() << 2;
+		*ram(pa) = random_pde();
+		tell(pa);
+		break;
+	case 3:
+		queue_drain(v);
+		cr3_write(v, random_table(true) << 12);
+		check_all();
+		break;
+	case 4:
+		if (!rnd(4))
+			flush();
+		break;
+	case 5:			/* a page leaves and comes back, cleared */
+		pa = random_table(false);
+		if (rnd(2))	/* or freed without a word */
+			tell_page(pa, STUB_QP_RELEASE);
+		memset(ram(pa << 12), 0, 4096);
+		tell_page(pa, STUB_QP_ALLOC);
+		break;
+	case 6:
+		if (!rnd(8)) {
+			queue_drain(v);
+			v->cr0 ^= CR0_WP;
+			shadow_zap(g);
+		}
+		break;
+	case 7:
+		queue_drain(v);
+		shadow_inval(v, random_va());
+		shadow_flush_tlb(g);
+		check_all();
+		break;
+	default:
+		/* Untold changes of the past are not in the way: tell first. */
+		queue_drain(v);
+		do_access(random_va(), rnd(2), rnd(2));
+	}
+	tlb_check();
+}
+
+static int setup(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	machine_memory = calloc(MACHINE_MB, 1 << 20);
+	g = calloc(1, sizeof(*g));
+	v = &g->vcpu;
+	v->g = g;
+	next_pa = RAM_PA;
+	g->ram = memory_alloc(GUEST_MB << 20, 2 << 20);
+	g->nframes = FRAMES;
+	g->frames = calloc(FRAMES, sizeof(*g->frames));
+	for (i = 0; i < FRAMES; i++) {
+		g->frames[i].mfn = (RAM_PA >> 12) + i;
+		if (i % 512 == 0 && i < FRAMES - 512)
+			g->frames[i].flags = GF_LARGE;
+	}
+	g->bus_mfn = va_to_pa(memory_alloc(4096, 4096)) >> 12;
+	v->sh = memory_alloc(sizeof(*v->sh), 4096);
+	v->sh->tail = -STUB_QUEUE_LEN;
+	v->sh->linear[0] = (struct stub_linear){ LINEAR_VA, FRAMES << 12, 0 };
+	assert_null(shadow_init(g, POOL));
+	v->hole = HOLE;
+	v->cr0 = CR0_PG | CR0_WP;
+	v->cr4 = CR4_PSE;
+	v->cr3 = 16 << 12;
+	shadow_load(v);
+	tlb_used = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(g->frames);
+	free(g);
+	free(machine_memory);
+	return 0;
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void test_random_updates(void **state)
+{
+	uint64_t zaps = 0;
+	uint32_t run, i;
+
+	for (run = 0; run < 40; run++) {
+		teardown(state);
+		setup(state);
+		seed = run;
+		for (i = 0; i < 2000; i++)
+			step();
+		zaps += g->stats.shadow_zaps;
+	}
+	/* The pool ran dry on the way. */
+	assert_true(zaps > 40);
+}
+
+/* One page table in the current address space, mapping frame 100 at va. */
+static void map_one(uint32_t va, uint32_t rights)
+{
+	*ram(16 << 12 | va >> 22 << 2) = 20 << 12 | P | W | U | A;
+	*ram(20 << 12 | (va >> 12 & 1023) << 2) = 100 << 12 | rights;
+	tell(16 << 12 | va >> 22 << 2);
+	tell(20 << 12 | (va >> 12 & 1023) << 2);
+}
+
+static void test_dirty_bit_is_never_lost(void **state)
+{
+	uint32_t *pte = ram(20 << 12);
+	uint64_t pa;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A);
+	do_access(0x400000, false, true);
+	assert_false(*pte & D);
+	assert_false(cpu_allows(0x400000, true, true, &pa));
+	do_access(0x400000, true, true);
+	assert_true(*pte & D);
+	*pte &= ~D;
+	tell(20 << 12);
+	queue_drain(v);
+	assert_false(cpu_allows(0x400000, true, true, &pa));
+}
+
+static void test_downgrade_flushes_the_tlb(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	do_access(0x400000, true, true);
+	before = tlb_flushes;
+	*ram(20 << 12) &= ~W;
+	tell(20 << 12);
+	queue_drain(v);
+	assert_int_equal(tlb_flushes, before + 1);
+	/* An upgrade needs none. */
+	*ram(20 << 12 | 4) = 101 << 12 | P | W | U | A | D;
+	tell(20 << 12 | 4);
+	queue_drain(v);
+	assert_int_equal(tlb_flushes, before + 1);
+}
+
+static void test_drain_fills_eagerly(void **state)
+{
+	uint64_t pa;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	do_access(0x400000, true, true);
+	*ram(20 << 12 | 4) = 101 << 12 | P | W | U | A | D;
+	tell(20 << 12 | 4);
+	queue_drain(v);
+	assert_true(cpu_allows(0x401000, true, true, &pa));
+	assert_int_equal(pa, RAM_PA + (101 << 12));
+}
+
+static void test_untracked_is_forgotten_at_a_flush(void **state)
+{
+	uint64_t pa;
+
+	(void)state;
+	*ram(16 << 12 | 1 << 2) = 20 << 12 | P | W | U | A;
+	*ram(20 << 12) = 100 << 12 | P | W | U | A | D;
+	do_access(0x400000, true, true);
+	*ram(20 << 12) = 0;		/* and nobody is told */
+	shadow_flush(v);
+	assert_false(cpu_allows(0x400000, false, false, &pa));
+}
+
+static void test_release_of_the_current_directory(void **state)
+{
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	do_access(0x400000, true, true);
+	tell_page(16, STUB_QP_RELEASE);
+	tell_page(20, STUB_QP_RELEASE);
+	queue_drain(v);
+	check_all();
+	do_access(0x400000, true, true);
+}
+
+static void test_identity_without_paging(void **state)
+{
+	uint64_t pa;
+	uint32_t error = PF_W;
+	gpa_t bus;
+
+	(void)state;
+	v->cr0 = 0;
+	v->hole = 0;
+	shadow_load(v);
+	assert_int_equal(shadow_fault(v, 0x123456, &error, &bus), FAULT_FIXED);
+	assert_true(cpu_allows(0x123000, true, true, &pa));
+	assert_int_equal(pa, RAM_PA + 0x123000);
+	/* The last, incomplete large frame goes by small pages. */
+	error = 0;
+	assert_int_equal(shadow_fault(v, (FRAMES - 1) << 12, &error, &bus),
+			 FAULT_FIXED);
+	error = 0;
+	assert_int_equal(shadow_fault(v, 0xfee00000, &error, &bus),
+			 FAULT_FIXED);
+	assert_true(cpu_allows(0xfee00000, false, false, &pa));
+	assert_int_equal(pa >> 12, g->bus_mfn);
+	error = PF_W;
+	assert_int_equal(shadow_fault(v, 0xfee00000, &error, &bus), FAULT_BUS);
+	assert_int_equal(bus, 0xfee00000);
+}
+
+static void test_tables_outside_memory_kill(void **state)
+{
+	volatile bool died = false;
+	uint32_t error = 0;
+	gpa_t bus;
+
+	(void)state;
+	*ram(16 << 12) = 0xfff00000 | P | W | U | A;
+	if (setjmp(killed))
+		died = true;
+	else
+		shadow_fault(v, 0, &error, &bus);
+	assert_true(died);
+	died = false;
+	if (setjmp(killed))
+		died = true;
+	else
+		cr3_write(v, 0x80000000);
+	assert_true(died);
+}
+
+static void test_queue_with_arbitrary_content(void **state)
+{
+	struct stub_shared *sh = v->sh;
+	uint32_t run, i;
+
+	(void)state;
+	for (run = 0; run < 2000; run++) {
+		for (i = 0; i < STUB_QUEUE_LEN; i++)
+			sh->queue[i] = rnd(UINT32_MAX) ^ rnd(2);
+		sh->linear[0].va = rnd(UINT32_MAX);
+		sh->linear[0].pa = rnd(UINT32_MAX);
+		sh->tail = -(int32_t)rnd(STUB_QUEUE_LEN + 1);
+		queue_drain(v);
+		assert_int_equal(sh->tail, -STUB_QUEUE_LEN);
+	}
+}
+
+static void test_queue_with_bad_tail_kills(void **state)
+{
+	static const int32_t bad[] = { 1, 2, INT32_MAX, INT32_MIN,
+				       -STUB_QUEUE_LEN - 1 };
+	volatile unsigned int died = 0;
+	volatile size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		v->sh->tail = bad[i];
+		if (setjmp(killed))
+			died++;
+		else
+			queue_drain(v);
+	}
+	assert_int_equal(died, ARRAY_SIZE(bad));
+}
+
+static void test_deferred_work(void **state)
+{
+	(void)state;
+	v->sh->gdt_dirty = 1u << 6 | 1u << 8;
+	v->sh->deferred = STUB_DEFER_CR3;
+	v->sh->cr3 = 17 << 12;
+	expect_value(desc_gdt_changed, index, 6);
+	expect_value(desc_gdt_changed, index, 8);
+	queue_drain(v);
+	assert_int_equal(v->cr3, 17 << 12);
+	assert_int_equal(g->shadow.current->gfn, 17);
+	assert_int_equal(v->sh->deferred | v->sh->gdt_dirty, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_random_updates),
+		T(test_dirty_bit_is_never_lost),
+		T(test_downgrade_flushes_the_tlb),
+		T(test_drain_fills_eagerly),
+		T(test_untracked_is_forgotten_at_a_flush),
+		T(test_release_of_the_current_directory),
+		T(test_identity_without_paging),
+		T(test_tables_outside_memory_kill),
+		T(test_queue_with_arbitrary_content),
+		T(test_queue_with_bad_tail_kills),
+		T(test_deferred_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
