@@ -21,7 +21,7 @@ PACKAGES	:= gcc gcc-multilib binutils nasm make libcmocka-dev libzydis-dev \
 		   cpio gzip patch perl python3
 
 # Installed once; the stamp is renewed when the list changes.
-$(B)/.deps: Makefile
+$(B)/.deps: Makefile $(wildcard */*.mk tests/*/*.mk)
 	@mkdir -p $(@D)
 	@missing=; for p in $(PACKAGES); do \
 		dpkg -s $$p >/dev/null 2>&1 || missing+=" $$p"; done; \
@@ -41,6 +41,7 @@ $(B)/.deps: Makefile
 include spec/spec.mk
 include rom/rom.mk
 include hypervisor-stub/hv.mk
+include tests/bench/bench.mk
 include guest-linux/linux.mk
 include tests/tests.mk
 

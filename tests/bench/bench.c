@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What paravirtualizing costs, operation by operation. Runs as a program of
+ * the guest, natively and under VMI alike, without a libc so that it is
+ * small and every instruction in it is known. Prints one line per operation:
+ *
+ *	bench NAME TICKS EXITS
+ *
+ * TICKS: TSC ticks per operation, median of the rounds (instructions under
+ * QEMU's -icount). EXITS: exits to the hypervisor per operation, in
+ * thousandths; 0 where there is no hypervisor to ask.
+ */
+#include <stdint.h>
+
+#define ROUNDS		31
+#define PAGE		4096u
+
+#define SYS_exit	1
+#define SYS_fork	2
+#define SYS_read	3
+#define SYS_write	4
+#define SYS_open	5
+#define SYS_close	6
+#define SYS_waitpid	7
+#define SYS_execve	11
+#define SYS_getpid	20
+#define SYS_kill	37
+#define SYS_pipe	42
+#define SYS_munmap	91
+#define SYS_mprotect	125
+#define SYS_nanosleep	162
+#define SYS_sigaction	67
+#define SYS_mmap2	192
+
+#define PROT_READ	1
+#define PROT_WRITE	2
+#define MAP_SHARED	1
+#define MAP_PRIVATE	2
+#define MAP_ANONYMOUS	0x20
+#define SIGUSR1		10
+#define SA_RESTORER	0x04000000
+
+/* ---- system calls ----------------------------------------------------------- */
+
+static inline long sys(long nr, long a, long b, long c)
+{
+	long ret;
+
+	asm volatile("int $0x80" : "=a"(ret) : "0"(nr), "b"(a), "c"(b), "d"(c)
+		     : "memory");
+	return ret;
+}
+
+static void die(const char *why);
+
+static char *map(uint32_t pages, int flags)
+{
+	register long esi asm("esi") = flags | MAP_ANONYMOUS;
+	long ret;
+
+	/* mmap2(0, length, prot, flags, -1, 0): ebp = 0 is the offset. */
+	asm volatile("push %%ebp; xor %%ebp, %%ebp; int $0x80; pop %%ebp"
+		     : "=a"(ret)
+		     : "0"(SYS_mmap2), "b"(0), "c"(pages * PAGE),
+		       "d"(PROT_READ | PROT_WRITE), "S"(esi), "D"(-1)
+		     : "memory");
+	if (ret < 0 && ret > -4096)
+		die("mmap");
+	return (char *)ret;
+}
+
+static void unmap(char *p, uint32_t pages)
+{
+	sys(SYS_munmap, (long)p, pages * PAGE, 0);
+}
+
+static uint32_t length(const char *s)
+{
+	const char *p = s;
+
+	while (*p)
+		p++;
+	return p - s;
+}
+
+static void put(const char *s)
+{
+	sys(SYS_write, 1, (long)s, length(s));
+}
+
+static void die(const char *why)
+{
+	put("bench: failed: ");
+	put(why);
+	put("\n");
+	sys(SYS_exit, 1, 0, 0);
+	__builtin_unreachable();
+}
+
+static void put_number(uint64_t n)
+{
+	char digits[24], *p = digits + sizeof(digits) - 1;
+
+	*p = '\0';
+	do {
+		/* 32-bit steps: there is no library for 64-bit division. */
+		uint32_t hi = n >> 32, lo = n, q1 = hi / 10, rest = hi % 10;
+		uint32_t q0;
+
+		asm("divl %4" : "=a"(q0), "=d"(rest)
+		    : "0"(lo), "1"(rest), "r"(10) : "cc");
+		*--p = '0' + rest;
+		n = (uint64_t)q1 << 32 | q0;
+	} while (n);
+	put(p);
+}
+
+static int fork_or_die(void)
+{
+	int pid = sys(SYS_fork, 0, 0, 0);
+
+	if (pid < 0)
+		die("fork");
+	return pid;
+}
+
+static void wait_for(int pid)
+{
+	int status;
+
+	if (sys(SYS_waitpid, pid, (long)&status, 0) != pid || status)
+		die("a child process failed");
+}
+
+/* ---- measuring ------------------------------------------------------------------ */
+
+static inline uint64_t ticks(void)
+{
+	uint32_t lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
+	return (uint64_t)hi << 32 | lo;
+}
+
+static int counter_fd = -1;
+static uint32_t reading_costs;	/* exits of reading the counter itself */
+
+/* All exits so far, modulo 2^32. */
+static uint32_t exits(void)
+{
+	char buf[32];
+	uint32_t n = 0;
+	long i, len;
+
+	if (counter_fd < 0)
+		return 0;
+	/* sysfs gives new content only to a file opened again. */
+	counter_fd = sys(SYS_open, (long)"/sys/hypervisor/counters/exits", 0, 0);
+	len = sys(SYS_read, counter_fd, (long)buf, sizeof(buf));
+	sys(SYS_close, counter_fd, 0, 0);
+	if (len <= 0)
+		die("/sys/hypervisor/counters/exits");
+	for (i = 0; i < len && buf[i] >= '0' && buf[i] <= '9'; i++)
+		n = n * 10 + buf[i] - '0';
+	return n;
+}
+
+static void calibrate(void)
+{
+	uint32_t a, b;
+
+	counter_fd = sys(SYS_open, (long)"/sys/hypervisor/counters/exits", 0, 0);
+	if (counter_fd < 0)
+		return;
+	sys(SYS_close, counter_fd, 0, 0);
+	exits();
+	a = exits();
+	b = exits();
+	reading_costs = b - a;
+}
+
+/*
+ * An operation does its set-up, then measures from START to STOP and leaves
+ * the sums here. Children write too: the page is shared.
+ */
+static struct sums {
+	uint64_t	ticks;
+	uint32_t	exits;
+} *sum;
+
+static uint32_t exits_before;
+static uint64_t ticks_before;
+
+#define START()	do {						\
+		exits_before = exits();				\
+		ticks_before = ticks();				\
+	} while (0)
+#define STOP()	do {						\
+		uint64_t ticks_after = ticks();			\
+								\
+		sum->ticks = ticks_after - ticks_before;	\
+		sum->exits = exits() - exits_before;		\
+		if (counter_fd >= 0)				\
+			sum->exits -= reading_costs;		\
+	} while (0)
+
+static void touch(char *p, uint32_t pages)
+{
+	uint32_t i;
+
+	for (i = 0; i < pages; i++)
+		*(volatile char *)(p + i * PAGE) = 1;
+}
+
+/* ---- operations: each returns how many it did -------------------------------------- */
+
+static uint32_t op_syscall(void)
+{
+	uint32_t i;
+
+	START();
+	for (i = 0; i < 1000; i++)
+		sys(SYS_getpid, 0, 0, 0);
+	STOP();
+	return 1000;
+}
+
+static uint32_t op_fault(void)
+{
+	char *p = map(1024, MAP_PRIVATE);
+
+	START();
+	touch(p, 1024);
+	STOP();
+	unmap(p, 1024);
+	return 1024;
+}
+
+static uint32_t op_mmap(void)
+{
+	uint32_t i;
+	char *p;
+
+	START();
+	for (i = 0; i < 8; i++) {
+		p = map(64, MAP_PRIVATE);
+		touch(p, 64);
+		unmap(p, 64);
+	}
+	STOP();
+	return 8;
+}
+
+static uint32_t op_mprotect(void)
+{
+	char *p = map(64, MAP_PRIVATE);
+	uint32_t i;
+
+	touch(p, 64);
+	START();
+	for (i = 0; i < 20; i++)
+		sys(SYS_mprotect, (long)p, 64 * PAGE,
+		    i & 1 ? PROT_READ | PROT_WRITE : PROT_READ);
+	STOP();
+	unmap(p, 64);
+	return 20;
+}
+
+static void fork_exit_wait(void)
+{
+	int pid = fork_or_die();
+
+	if (!pid)
+		sys(SYS_exit, 0, 0, 0);
+	wait_for(pid);
+}
+
+static uint32_t op_fork(void)
+{
+	uint32_t i;
+
+	START();
+	for (i = 0; i < 8; i++)
+		fork_exit_wait();
+	STOP();
+	return 8;
+}
+
+static uint32_t op_fork_4m(void)
+{
+	char *p = map(1024, MAP_PRIVATE);
+	uint32_t i;
+
+	touch(p, 1024);
+	START();
+	for (i = 0; i < 4; i++)
+		fork_exit_wait();
+	STOP();
+	unmap(p, 1024);
+	return 4;
+}
+
+static uint32_t op_cow(void)
+{
+	char *p = map(256, MAP_PRIVATE);
+	int pid;
+
+	touch(p, 256);
+	pid = fork_or_die();
+	if (!pid) {
+		START();
+		touch(p, 256);
+		STOP();
+		sys(SYS_exit, 0, 0, 0);
+	}
+	wait_for(pid);
+	unmap(p, 256);
+	return 256;
+}
+
+static uint32_t op_exec(void)
+{
+	static const char *const argv[] = { "/bin/bench", "exit", 0 };
+	static const char *const envp[] = { 0 };
+	uint32_t i;
+	int pid;
+
+	START();
+	for (i = 0; i < 8; i++) {
+		pid = fork_or_die();
+		if (!pid) {
+			sys(SYS_execve, (long)argv[0], (long)argv, (long)envp);
+			sys(SYS_exit, 1, 0, 0);
+		}
+		wait_for(pid);
+	}
+	STOP();
+	return 8;
+}
+
+static uint32_t op_pipe(void)
+{
+	int to[2], from[2], pid, i;
+	char c = 0;
+
+	if (sys(SYS_pipe, (long)to, 0, 0) || sys(SYS_pipe, (long)from, 0, 0))
+		die("pipe");
+	pid = fork_or_die();
+	if (!pid) {
+		for (i = 0; i < 110; i++) {
+			sys(SYS_read, to[0], (long)&c, 1);
+			sys(SYS_write, from[1], (long)&c, 1);
+		}
+		sys(SYS_exit, 0, 0, 0);
+	}
+	for (i = 0; i < 110; i++) {
+		if (i == 10)
+			START();
+		sys(SYS_write, to[1], (long)&c, 1);
+		sys(SYS_read, from[0], (long)&c, 1);
+	}
+	STOP();
+	wait_for(pid);
+	for (i = 0; i < 2; i++) {
+		sys(SYS_close, to[i], 0, 0);
+		sys(SYS_close, from[i], 0, 0);
+	}
+	return 200;
+}
+
+static volatile int signals;
+
+static void on_signal(int nr)
+{
+	(void)nr;
+	signals++;
+}
+
+void restorer(void);
+asm("restorer: pop %eax; mov $119, %eax; int $0x80");	/* sigreturn */
+
+static uint32_t op_signal(void)
+{
+	static const struct {
+		void (*handler)(int);
+		uint32_t mask, flags;
+		void (*restorer)(void);
+	} action = { on_signal, 0, SA_RESTORER, restorer };
+	int pid = sys(SYS_getpid, 0, 0, 0), i;
+
+	if (sys(SYS_sigaction, SIGUSR1, (long)&action, 0))
+		die("sigaction");
+	signals = 0;
+	START();
+	for (i = 0; i < 100; i++)
+		sys(SYS_kill, pid, SIGUSR1, 0);
+	STOP();
+	if (signals != 100)
+		die("a signal was lost");
+	return 100;
+}
+
+static uint32_t op_munmap(void)
+{
+	char *p = map(1024, MAP_PRIVATE);
+
+	touch(p, 1024);
+	START();
+	unmap(p, 1024);
+	STOP();
+	return 1;
+}
+
+/* One second; the exits are those per second, at HZ = 100 if not tickless. */
+static uint32_t op_idle(void)
+{
+	static const long one_second[2] = { 1, 0 };
+
+	START();
+	sys(SYS_nanosleep, (long)one_second, 0, 0);
+	STOP();
+	return 1;
+}
+
+static uint32_t op_compute(void)
+{
+	uint32_t n = 40000000;
+
+	START();
+	asm volatile("1: dec %0; jnz 1b" : "+r"(n) : : "cc");
+	STOP();
+	return 1;
+}
+
+static const struct {
+	const char	*name;
+	uint32_t	(*run)(void);
+	uint32_t	rounds;
+} ops[] = {
+	{ "syscall",		op_syscall,	ROUNDS },
+	{ "fault",		op_fault,	ROUNDS },
+	{ "mmap64",		op_mmap,	ROUNDS },
+	{ "mprotect64",		op_mprotect,	ROUNDS },
+	{ "fork",		op_fork,	ROUNDS },
+	{ "fork4m",		op_fork_4m,	ROUNDS },
+	{ "cow",		op_cow,		ROUNDS },
+	{ "exec",		op_exec,	ROUNDS },
+	{ "pipe",		op_pipe,	ROUNDS },
+	{ "signal",		op_signal,	ROUNDS },
+	{ "munmap1024",		op_munmap,	ROUNDS },
+	{ "idle",		op_idle,	3 },
+	{ "compute",		op_compute,	3 },
+};
+
+/* a / b; a quotient beyond 32 bits is cut off, nothing here is that large. */
+static uint32_t divide(uint64_t a, uint32_t b)
+{
+	uint32_t q, r;
+
+	asm("divl %4" : "=a"(q), "=d"(r)
+	    : "0"((uint32_t)a), "1"((uint32_t)(a >> 32)), "r"(b) : "cc");
+	return q;
+}
+
+static void report(const char *name, uint64_t per_op, uint64_t milliexits)
+{
+	put("bench ");
+	put(name);
+	put(" ");
+	put_number(per_op);
+	put(" ");
+	put_number(milliexits);
+	put("\n");
+}
+
+static void run(uint32_t which)
+{
+	struct sums all[ROUNDS], t;
+	uint32_t i, j, n = 1;
+
+	/* The first round only warms up. */
+	for (i = 0; i <= ops[which].rounds; i++) {
+		n = ops[which].run();
+		if (i)
+			all[i - 1] = *sum;
+	}
+	for (i = 1; i < ops[which].rounds; i++)
+		for (j = i; j && all[j].ticks < all[j - 1].ticks; j--) {
+			t = all[j];
+			all[j] = all[j - 1];
+			all[j - 1] = t;
+		}
+	t = all[ops[which].rounds / 2];
+	report(ops[which].name, n == 1 ? t.ticks : divide(t.ticks, n),
+	       divide((uint64_t)t.exits * 1000, n));
+}
+
+void __attribute__((noreturn)) start_c(long *stack);
+void start_c(long *stack)
+{
+	uint64_t booted;
+	uint32_t i;
+
+	if (stack[0] > 1)		/* any argument: op_exec */
+		sys(SYS_exit, 0, 0, 0);
+	/* The TSC starts at reset: what it took to come here. */
+	booted = ticks();
+	sum = (struct sums *)map(1, MAP_SHARED);
+	calibrate();
+	report("boot", booted, exits() * 1000ull);
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		run(i);
+	put("bench done\n");
+	sys(SYS_exit, 0, 0, 0);
+	__builtin_unreachable();
+}
+
+asm(".globl _start\n_start: mov %esp, %eax; and $-16, %esp; call start_c");

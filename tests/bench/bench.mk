@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make bench: what VMI costs against native, operation by operation.
+
+PACKAGES	+= gnuplot-nox
+I_EXTRA		+= $(B)/initramfs/bench
+
+$(B)/initramfs/bench: tests/bench/bench.c | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@gcc -m32 -march=i686 -mregparm=3 -O2 -std=gnu11 -ffreestanding \
+		-fno-pic -no-pie -static -nostdlib -fno-stack-protector \
+		-fcf-protection=none -mgeneral-regs-only $(WARN) \
+		-Wl,--build-id=none,-z,noexecstack,-s -o $@ $<
+
+.PHONY: bench bench-wall
+bench: all
+	@tests/bench/bench.py
+
+bench-wall: all
+	@tests/bench/bench.py --wall
