@@ -22,13 +22,14 @@
 #define MB		(1u << 20)
 
 struct plan {
-	uint64_t	start, end;	/* memory that the kernel needs */
+	uint64_t	end;		/* of the memory that the kernel needs */
+	uint64_t	start;		/* bzImage: where it goes */
 	uint32_t	entry;
 	uint32_t	initrd;
 	uint64_t	initrd_max;	/* highest address of its last byte */
 	uint32_t	cmdline_max;	/* without the terminator */
 	struct setup_header hdr;
-	/* bzImage: what to copy to start. ELF: NULL, see the segments. */
+	/* bzImage: what to copy there. ELF: NULL, see the segments. */
 	const uint8_t	*image;
 	uint32_t	image_size;
 };
@@ -348,7 +349,6 @@ static bool plan_elf(const struct loader_in *in, struct loader_out *out,
 	if (!check_elf(in, out))
 		return false;
 	h = elf_header(in);
-	plan->start = UINT64_MAX;
 	for (i = 0; i < h.phnum; i++) {
 		struct elf_segment s = elf_segment(in, &h, i);
 		uint64_t end = (uint64_t)s.paddr + s.memsz;
@@ -359,8 +359,6 @@ static bool plan_elf(const struct loader_in *in, struct loader_out *out,
 			return false;
 		if (h.entry >= s.paddr && h.entry < end)
 			entry_found = true;
-		if (s.paddr < plan->start)
-			plan->start = s.paddr;
 		if (end > plan->end)
 			plan->end = end;
 	}

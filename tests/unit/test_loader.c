@@ -198,6 +198,7 @@ static void test_where_bzimages_go(void **state)
 		{ 0x20f, 1, 0x1000, 0x400fff, 0x401000 },
 		{ 0x20f, 1, 0x1000, 0, 0x100000 },
 		{ 0x20f, 0, 0, 0x345678, 0x345678 },
+		{ 0x20a, 1, 0x200000, 0x400000, 0x400000 },
 		{ 0x209, 1, 0x200000, 0xffffffff, 0x200000 },
 		{ 0x209, 0, 0x200000, 0xffffffff, 0x100000 },
 		{ 0x205, 0, 0, 0, 0x100000 },
@@ -263,6 +264,9 @@ static void test_bad_bzimages(void **state)
 	load(image, BZ_SIZE - 1, "truncated: the header says 2176 bytes, "
 	     "the file has 2175");
 	load(image, 0x230, "truncated: 560 bytes, not even the setup header");
+	load(image, 0x268, "truncated: the header says 2176 bytes, the file "
+	     "has 616");
+	load(image, 0x267, "truncated: 615 bytes, not even the setup header");
 	load(image, 0x203, "not a kernel: neither bzImage nor ELF");
 	load(image, 3, "not a kernel: neither bzImage nor ELF");
 	assert_int_equal(load(image, 0, "empty").part, LOADER_KERNEL);
@@ -279,6 +283,8 @@ static void test_bad_bzimages(void **state)
 	BAD(loadflags, 0,
 	    "a zImage, which loads below 1 MB; make a bzImage");
 	BAD(xloadflags, 1, "a 64-bit kernel, only 32-bit guests run here");
+	BAD(kernel_alignment, 3,
+	    "damaged: alignment 0x3 is not a power of two");
 	BAD(kernel_alignment, 0x300000,
 	    "damaged: alignment 0x300000 is not a power of two");
 	BAD(kernel_alignment, 0,
@@ -289,6 +295,18 @@ static void test_bad_bzimages(void **state)
 	BAD(syssize, 0xffffffff, "truncated: the header says 68719478256 "
 	    "bytes, the file has 2176");
 	BAD(jump_offset, 0x10, "damaged: the setup header has 33 bytes");
+	/* Each field counts from the version that brought it. */
+	h->version = 0x20c;
+	h->xloadflags = 1;
+	load(image, BZ_SIZE, "a 64-bit kernel, only 32-bit guests run here");
+	h->version = 0x20b;
+	load(image, BZ_SIZE, "");
+	h->version = 0x20a;
+	h->pref_address = 0xc0000001;
+	load(image, BZ_SIZE, "damaged: wants to be loaded at 0xc0000001");
+	h->pref_address = 0xc0000000;
+	load(image, BZ_SIZE, "too small: 16 MB, the kernel needs 3074 MB");
+	*h = good;
 	h->relocatable_kernel = 0;
 	h->pref_address = 0xff000;
 	assert_int_equal(load(image, BZ_SIZE, "wants to be loaded at 0xff000, "
@@ -310,6 +328,9 @@ static void test_memory_size(void **state)
 	ram_size = 4 * MB - 4096;
 	assert_int_equal(load(image, BZ_SIZE, "too small: 3 MB, at least 4 MB "
 			      "are needed").part, LOADER_MEMORY);
+	/* Nothing beyond the first 16 MB of this is touched. */
+	ram_size = 3072 * MB;
+	load(image, BZ_SIZE, "");
 	ram_size = 3072 * MB + 4096;
 	assert_int_equal(load(image, BZ_SIZE, "too large: 3072 MB, at most "
 			      "3072 MB are possible").part, LOADER_MEMORY);
@@ -348,6 +369,9 @@ static void test_elf(void **state)
 	assert_string_equal((char *)ram + bp->hdr.cmd_line_ptr,
 			    "console=ttyS0");
 	assert_int_equal(bp->e820_entries, 3);
+	assert_int_equal(bp->hdr.cmdline_size, 65535);
+	put32(elf + 24, 0x200000);
+	assert_int_equal(load(elf, ELF_SIZE, "").eip, 0x200000);
 	free(elf);
 }
 
@@ -435,6 +459,9 @@ static void test_cmdline(void **state)
 	line[65536] = 0;
 	assert_false(loader_load(&in, &out));
 	/* ... and before 2.06 by 255. */
+	header(image)->version = 0x206;
+	line[65535] = 0;
+	assert_true(loader_load(&in, &out));
 	header(image)->version = 0x205;
 	line[255] = 0;
 	assert_true(loader_load(&in, &out));
