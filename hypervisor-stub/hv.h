@@ -78,7 +78,7 @@ struct gate {
 struct spage {
 	uint64_t	*table;		/* 512 entries */
 	uint64_t	*parent;	/* the one entry that links it, if known */
-	uint32_t	parents;	/* how many entries link it */
+	uint32_t	parents;	/* entries that link it; SP_PD: roots */
 	uint32_t	gfn;		/* of the guest table shadowed */
 	uint32_t	next, prev;	/* in a list of the pool */
 	uint8_t		role;		/* SP_* */
@@ -112,6 +112,7 @@ struct shadow {
 	struct root	*roots;		/* index 0: paging is off */
 	uint32_t	root_free;	/* list */
 	struct root	*current;
+	struct root	*sharer;	/* its kernel quarter is offered to all */
 	uint64_t	*pdpt;		/* of the vCPU: the root's four pages */
 	uint64_t	*hole_pt;	/* maps what lies above virtual_top */
 	bool		flush;		/* a translation was taken away */

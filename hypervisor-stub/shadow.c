@@ -15,6 +15,11 @@
  * A shadow belongs to the guest frame (struct gframe), whoever links it: all
  * address spaces share the shadows of the kernel's page tables.
  *
+ * The kernel's part of the address space, from the quarter with the hole, is
+ * the same in all directories of a common kernel: roots whose guest entries
+ * are equal there share one SP_PD. An entry of a shared page is only filled
+ * while all sharers' entries are equal, and emptied when one changes.
+ *
  * A guest table is "tracked" once the guest has told of it, by AllocatePage
  * or by an update; then a flush need not look at it. All others are
  * forgotten at every flush.
@@ -37,7 +42,7 @@
 
 enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT };
 
-/* The most pages that one operation takes: PD, PT. */
+/* More pages than one fill takes: a PD, another, a PT. */
 #define RESERVE		4
 
 static struct guest *guest_of(struct shadow *s)
@@ -184,18 +189,22 @@ static void root_clear(struct shadow *s, struct root *r)
 			continue;
 		if (r == s->current)
 			s->pdpt[q] = 0;
+		r->pd[q] = NULL;
+		s->flush = true;
+		if (--pd->parents)	/* other roots share it */
+			continue;
 		for (i = 0; i < 512; i++)
 			if (pd->table[i] & SE_LINK)
 				set_pde(s, &pd->table[i], 0);
 		page_free(s, pd);
-		r->pd[q] = NULL;
-		s->flush = true;
 	}
 }
 
 static void root_free(struct shadow *s, struct root *r)
 {
 	root_clear(s, r);
+	if (s->sharer == r)
+		s->sharer = NULL;
 	guest_of(s)->frames[r->gfn].root = 0;
 	r->next = s->root_free;
 	s->root_free = r - s->roots;
@@ -254,6 +263,12 @@ static uint32_t read_pde(struct guest *g, const struct root *r, uint32_t i)
 	return guest_phys_read(g, r->gfn << PAGE_SHIFT | i << 2);
 }
 
+/* The words of a table that is inside the guest's memory. */
+static const uint32_t *guest_table(const struct guest *g, uint32_t gfn)
+{
+	return pa_to_va((uint64_t)g->frames[gfn].mfn << PAGE_SHIFT);
+}
+
 static bool is_large(const struct guest *g, uint32_t pde)
 {
 	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
@@ -309,15 +324,20 @@ static bool in_hole(const struct guest *g, uint32_t pde_index)
 static void sync_pde(struct guest *g, struct root *r, uint32_t i)
 {
 	struct spage *pd = r->pd[i >> 8];
+	uint64_t *entry, val;
 	uint32_t pde;
 	int half;
 
 	if (!pd || in_hole(g, i))
 		return;
 	pde = read_pde(g, r, i);
-	for (half = 0; half < 2; half++)
-		set_pde(&g->shadow, &pd->table[(i & 255) * 2 + half],
-			pde_shadow(g, pde, half));
+	for (half = 0; half < 2; half++) {
+		entry = &pd->table[(i & 255) * 2 + half];
+		val = pde_shadow(g, pde, half);
+		if (pd->parents > 1 && *entry != val)
+			val = 0;
+		set_pde(&g->shadow, entry, val);
+	}
 }
 
 /* The guest has changed the 4-byte table entry at this address. */
@@ -443,22 +463,88 @@ void shadow_load(struct vcpu *v)
 	shadow_flush(v);
 }
 
-static struct spage *pd_get(struct guest *g, uint32_t q)
+static bool tracked(const struct guest *g, const struct root *r)
+{
+	return r != &g->shadow.roots[0] &&
+	       (g->frames[r->gfn].flags & GF_TRACKED);
+}
+
+/* Do two directories agree on the kernel's quarter? */
+static bool same_quarter(struct guest *g, const struct root *a,
+			 const struct root *b, uint32_t q)
+{
+	uint32_t n = (g->vcpu.hole >> 22) - q * 256;
+
+	return !memcmp(guest_table(g, a->gfn) + q * 256,
+		       guest_table(g, b->gfn) + q * 256, n * 4);
+}
+
+/* Do all roots that share a page agree on this entry? */
+static bool sharers_agree(struct guest *g, struct spage *pd, uint32_t i)
+{
+	struct shadow *s = &g->shadow;
+	uint32_t pde = read_pde(g, s->current, i), n;
+
+	for (n = 1; n < ROOTS; n++)
+		if (s->roots[n].pd[i >> 8] == pd &&
+		    read_pde(g, &s->roots[n], i) != pde)
+			return false;
+	return true;
+}
+
+static struct spage *pd_new(struct guest *g, uint32_t q)
 {
 	struct shadow *s = &g->shadow;
 	struct root *r = s->current;
-	struct spage *p = r->pd[q];
-	uint32_t hole = g->vcpu.hole;
+	struct spage *p = page_alloc(s, SP_PD, r->gfn);
+	uint32_t hole = g->vcpu.hole, i;
 
-	if (p)
-		return p;
-	p = page_alloc(s, SP_PD, r->gfn);
+	p->parents = 1;
 	r->pd[q] = p;
-	if (hole && q == hole >> 30)
-		p->table[hole >> 21 & 511] = va_to_pa(s->hole_pt) | PTE_A |
-					     PTE_W | PTE_P;
 	s->pdpt[q] = link_to(p) | PTE_U | PTE_W;
+	if (!hole || q != hole >> 30)
+		return p;
+	p->table[hole >> 21 & 511] = va_to_pa(s->hole_pt) | PTE_A | PTE_W |
+				     PTE_P;
+	/* The kernel will need all of it, and others will share it. */
+	for (i = q * 256; i < hole >> 22; i++)
+		sync_pde(g, r, i);
+	s->sharer = r;
 	return p;
+}
+
+static struct spage *pd_get(struct guest *g, uint32_t q)
+{
+	struct shadow *s = &g->shadow;
+	struct root *r = s->current, *other = s->sharer;
+
+	if (r->pd[q])
+		return r->pd[q];
+	if (g->vcpu.hole && q == g->vcpu.hole >> 30 && other &&
+	    other->pd[q] && tracked(g, r) && tracked(g, other) &&
+	    same_quarter(g, r, other, q)) {
+		r->pd[q] = other->pd[q];
+		r->pd[q]->parents++;
+		s->pdpt[q] = link_to(r->pd[q]) | PTE_U | PTE_W;
+		return r->pd[q];
+	}
+	return pd_new(g, q);
+}
+
+/* Set an entry of the current root, in a page that is its own or for which
+ * all sharers agree. */
+static void fill_pde(struct guest *g, gva_t va, uint64_t val)
+{
+	struct spage *pd = pd_get(g, va >> 30);
+	uint32_t i = va >> 21 & 511;
+
+	if (pd->table[i] != val && pd->parents > 1 &&
+	    !sharers_agree(g, pd, va >> 22)) {
+		pd->parents--;
+		g->shadow.flush = true;
+		pd = pd_new(g, va >> 30);
+	}
+	set_pde(&g->shadow, &pd->table[i], val);
 }
 
 static struct spage *pt_get(struct guest *g, uint32_t gfn, uint32_t half)
@@ -543,7 +629,7 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
 	bool write = *error & PF_W, user = *error & PF_U, force;
-	uint64_t *pde, *leaf, val;
+	uint64_t pde, val;
 	struct spage *p;
 	struct walk w;
 	uint32_t both, gfn, half = va >> 21 & 1;
@@ -570,7 +656,6 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 
 	if (s->free_count < RESERVE)
 		shadow_zap(g);
-	pde = &pd_get(g, va >> 30)->table[va >> 21 & 511];
 	val = leaf_rights(w.leaf);
 	if (force)	/* and users fault, until the next fill */
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;
@@ -582,25 +667,25 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 		uint32_t first = gfn & ~511u;
 
 		if (first < g->nframes && g->frames[first].flags & GF_LARGE) {
-			set_pde(s, pde, (uint64_t)g->frames[first].mfn <<
-				PAGE_SHIFT | PTE_PS | (val & 0xfff));
+			fill_pde(g, va, (uint64_t)g->frames[first].mfn <<
+				 PAGE_SHIFT | PTE_PS | (val & 0xfff));
 			goto out;
 		}
-		if (*pde & SE_LINK && page_of(s, *pde)->role == SP_SPLIT) {
-			p = page_of(s, *pde);
+		pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
+		if (pde & SE_LINK && page_of(s, pde)->role == SP_SPLIT) {
+			p = page_of(s, pde);
 		} else {
 			p = page_alloc(s, SP_SPLIT, 0);
-			set_pde(s, pde, link_to(p) | PTE_U | PTE_W);
+			fill_pde(g, va, link_to(p) | PTE_U | PTE_W);
 		}
 	} else {
 		p = pt_get(g, w.pde >> PAGE_SHIFT, half);
 		both = w.pde & (PTE_U | PTE_W);
 		if (force)
 			both = PTE_W;
-		set_pde(s, pde, link_to(p) | both);
+		fill_pde(g, va, link_to(p) | both);
 	}
-	leaf = &p->table[va >> 12 & 511];
-	set_leaf(s, leaf, val);
+	set_leaf(s, &p->table[va >> 12 & 511], val);
 out:
 	shadow_flush_tlb(g);
 	return FAULT_FIXED;

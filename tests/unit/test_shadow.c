@@ -34,6 +34,7 @@
 #define D	0x040u
 #define PS	0x080u
 #define LINK	0x200u
+#define PD_ROLE	1	/* SP_PD of shadow.c */
 #define ADDR	0x000ffffffffff000ull
 
 uint8_t *machine_memory;
@@ -282,7 +283,6 @@ static void check_all(void)
 
 			if (!r->pd[q])
 				continue;
-			used++;
 			pd = r->pd[q]->table;
 			for (j = 0; j < 512; j++) {
 				uint32_t va = q << 30 | j << 21;
@@ -295,7 +295,6 @@ static void check_all(void)
 					continue;
 				}
 				assert_true(pd[j] & LINK);
-				links++;
 				for (k = 0; k < 512; k++)
 					if (pt[k] & P)
 						check_leaf(r->gfn << 12,
@@ -305,11 +304,21 @@ static void check_all(void)
 		}
 	}
 	for (i = 1; i < s->count; i++) {
-		if (s->pages[i].role < 2)
+		if (!s->pages[i].role)
 			continue;
 		used++;
-		parents += s->pages[i].parents;
+		if (s->pages[i].role != PD_ROLE) {
+			parents += s->pages[i].parents;
+			continue;
+		}
+		for (j = 0; j < 512; j++)
+			links += !!(s->pages[i].table[j] & LINK);
+		for (j = n = 0; j < ROOTS; j++)
+			for (q = 0; q < 4; q++)
+				n += s->roots[j].pd[q] == &s->pages[i];
+		assert_int_equal(n, s->pages[i].parents);
 	}
+	n = 0;
 	for (i = s->free; i; i = s->pages[i].next)
 		n++;
 	assert_int_equal(n, s->free_count);
@@ -399,7 +408,7 @@ static void step(void)
 {
 	uint32_t pa;
 
-	switch (rnd(12)) {
+	switch (rnd(14)) {
 	case 0:			/* tables are told of: nothing stale after a drain */
 	case 1:
 		pa = random_table(false) << 12 | random_pte_index() << 2;
@@ -427,7 +436,13 @@ static void step(void)
 		memset(ram(pa << 12), 0, 4096);
 		tell_page(pa, STUB_QP_ALLOC);
 		break;
-	case 6:
+	case 6:			/* directories that agree, as kernels have */
+		pa = random_table(true) << 12;
+		memcpy(ram((16 + rnd(PDS)) << 12) + 768, ram(pa) + 768, 1024);
+		for (pa = 16; pa < 16 + PDS; pa++)
+			tell_page(pa, STUB_QP_ALLOC);
+		break;
+	case 9:
 		if (!rnd(8)) {
 			queue_drain(v);
 			v->cr0 ^= CR0_WP;
@@ -552,6 +567,36 @@ static void test_downgrade_flushes_the_tlb(void **state)
 	tell(20 << 12 | 4);
 	queue_drain(v);
 	assert_int_equal(tlb_flushes, before + 1);
+}
+
+static void test_kernel_quarter_is_shared(void **state)
+{
+	struct shadow *s = &g->shadow;
+	uint32_t a = 16 << 12, b = 17 << 12, pde = 768 << 2;
+	uint64_t pa;
+
+	(void)state;
+	map_one(0xc0000000, P | W | A | D);
+	*ram(b | pde) = *ram(a | pde);
+	tell(b | pde);
+	queue_drain(v);
+	do_access(0xc0000000, true, false);
+	cr3_write(v, b);
+	do_access(0xc0000000, true, false);
+	assert_ptr_equal(s->roots[g->frames[16].root].pd[3],
+			 s->roots[g->frames[17].root].pd[3]);
+	/* One takes its entry away: the other keeps it. */
+	*ram(b | pde) = 0;
+	tell(b | pde);
+	queue_drain(v);
+	assert_false(cpu_allows(0xc0000000, false, false, &pa));
+	do_access(0xc0000000, false, false);
+	check_all();
+	cr3_write(v, a);
+	do_access(0xc0000000, true, false);
+	check_all();
+	assert_ptr_not_equal(s->roots[g->frames[16].root].pd[3],
+			     s->roots[g->frames[17].root].pd[3]);
 }
 
 static void test_drain_fills_eagerly(void **state)
@@ -697,6 +742,7 @@ int main(void)
 		T(test_random_updates),
 		T(test_dirty_bit_is_never_lost),
 		T(test_downgrade_flushes_the_tlb),
+		T(test_kernel_quarter_is_shared),
 		T(test_drain_fills_eagerly),
 		T(test_untracked_is_forgotten_at_a_flush),
 		T(test_release_of_the_current_directory),
