@@ -105,7 +105,7 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 	keep(v, v->regs->ss, ss);
 }
 
-/* ---- LDT and TSS ------------------------------------------------------------ */
+/* ---- LDT and TSS -------------------------------------------------------- */
 
 static void set_ldt_entry(struct vcpu *v, uint32_t index)
 {
@@ -173,7 +173,7 @@ bool desc_load_tr(struct vcpu *v, uint16_t sel)
 	return true;
 }
 
-/* ---- look-up ------------------------------------------------------------------- */
+/* ---- look-up ------------------------------------------------------------ */
 
 static uint64_t *table_entry(struct vcpu *v, uint16_t sel)
 {
@@ -205,7 +205,7 @@ bool desc_refresh(struct vcpu *v, uint16_t sel)
 	return *d != old;
 }
 
-/* ---- IDT -------------------------------------------------------------------------- */
+/* ---- IDT ---------------------------------------------------------------- */
 
 void desc_idt_changed(struct vcpu *v, uint32_t index)
 {
@@ -234,7 +234,7 @@ void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
 		desc_idt_changed(v, i);
 }
 
-/* ---- set-up ------------------------------------------------------------------------- */
+/* ---- set-up ------------------------------------------------------------- */
 
 /* 104 bytes; RSP0 is all that we use of it (SDM Vol. 3, 7.7). */
 struct tss64 {

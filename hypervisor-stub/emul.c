@@ -9,7 +9,7 @@
 
 #include "hv.h"
 
-/* ---- segments ------------------------------------------------------------ */
+/* ---- segments ----------------------------------------------------------- */
 
 static uint16_t read_sreg(struct vcpu *v, int sreg)
 {
@@ -53,7 +53,7 @@ static gva_t operand(struct vcpu *v, const struct insn *in)
 	return seg_base(v, in->seg) + insn_offset(in, regs);
 }
 
-/* ---- registers and memory --------------------------------------------------- */
+/* ---- registers and memory ----------------------------------------------- */
 
 static uint32_t get_reg(struct vcpu *v, int reg)
 {
@@ -106,7 +106,7 @@ static bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val,
 	return false;
 }
 
-/* ---- port I/O ----------------------------------------------------------------- */
+/* ---- port I/O ----------------------------------------------------------- */
 
 /* User mode: IOPL 3, or the bitmap in the TSS (SDM Vol. 1, 19.5.2). */
 static bool io_allowed(struct vcpu *v, uint16_t port, uint32_t size)
@@ -178,7 +178,7 @@ static bool string_io(struct vcpu *v, const struct insn *in)
 	return true;
 }
 
-/* ---- system registers ------------------------------------------------------------ */
+/* ---- system registers --------------------------------------------------- */
 
 static bool mov_cr(struct vcpu *v, const struct insn *in)
 {
@@ -308,7 +308,7 @@ static bool dtr(struct vcpu *v, const struct insn *in, bool *faulted)
 	return true;
 }
 
-/* ---- selectors with RPL 0 ----------------------------------------------------------- */
+/* ---- selectors with RPL 0 ----------------------------------------------- */
 
 /*
  * A kernel that takes itself for ring 0 loads SS and returns to CS with
@@ -377,7 +377,7 @@ static bool iret(struct vcpu *v, const struct insn *in)
 	return true;
 }
 
-/* ---- one instruction ----------------------------------------------------------------- */
+/* ---- one instruction ---------------------------------------------------- */
 
 static bool fetch(struct vcpu *v, struct insn *in)
 {

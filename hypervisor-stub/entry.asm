@@ -19,7 +19,7 @@ global exit_stubs, enter_guest, copy_fixup
 
 section .text
 
-; ---- one stub per vector, 16 bytes each -----------------------------------
+; ---- one stub per vector, 16 bytes each -------------------------------------
 
 ; Vectors for which the CPU pushes an error code (SDM Vol. 3, 6.3.1).
 %define HAS_ERROR(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21)
@@ -183,7 +183,7 @@ syscall_entry:
 	push	SYSCALL_VECTOR
 	jmp	exit_common
 
-; ---- guest memory -------------------------------------------------------------
+; ---- guest memory -----------------------------------------------------------
 
 ; uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
 ; Words first: the frames and descriptors that we copy are made of them.

@@ -138,7 +138,7 @@ void event_poll(struct vcpu *v)
 		v->sh->flags &= ~STUB_PENDING;
 }
 
-/* ---- IRET ---------------------------------------------------------------- */
+/* ---- IRET --------------------------------------------------------------- */
 
 static bool good_selector(struct vcpu *v, uint32_t sel, bool code)
 {

@@ -9,7 +9,7 @@
 
 struct vcpu *current;
 
-/* ---- page faults ----------------------------------------------------------- */
+/* ---- page faults -------------------------------------------------------- */
 
 static void page_fault(struct vcpu *v)
 {
@@ -35,7 +35,7 @@ static void page_fault(struct vcpu *v)
 	}
 }
 
-/* ---- other exceptions -------------------------------------------------------- */
+/* ---- other exceptions --------------------------------------------------- */
 
 /* An IRET of the ROM refused the guest's frame: that is the fault of the
  * place that jumped to the ROM, and the flag is as it was there. */
@@ -118,7 +118,7 @@ static void exception(struct vcpu *v, int vector)
 	}
 }
 
-/* ---- interrupts of the machine -------------------------------------------------- */
+/* ---- interrupts of the machine ------------------------------------------ */
 
 static void interrupt(struct vcpu *v, int irq)
 {
@@ -129,7 +129,7 @@ static void interrupt(struct vcpu *v, int irq)
 		io_console_poll(v->g);
 }
 
-/* ---- entry points from entry.asm --------------------------------------------------- */
+/* ---- entry points from entry.asm ---------------------------------------- */
 
 void hv_exit(struct regs *r)
 {

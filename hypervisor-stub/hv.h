@@ -25,7 +25,7 @@
 typedef uint32_t gva_t;		/* guest linear */
 typedef uint32_t gpa_t;		/* guest physical */
 
-/* ---- exits ----------------------------------------------------------------- */
+/* ---- exits -------------------------------------------------------------- */
 
 /* General registers by their number in instruction encodings. The slot of
  * esp is unused: the guest's is in the frame. */
@@ -49,7 +49,7 @@ static inline unsigned int regs_ring(const struct regs *r)
 	return r->cs & 3;
 }
 
-/* ---- descriptor tables ----------------------------------------------------- */
+/* ---- descriptor tables -------------------------------------------------- */
 
 #define GDT_GUEST	512		/* entries that the guest can have */
 #define GDT_ENTRIES	(GDT_GUEST + 8)
@@ -72,7 +72,7 @@ struct gate {
 #define GATE_INTERRUPT	14
 #define GATE_TRAP	15
 
-/* ---- shadow tables --------------------------------------------------------- */
+/* ---- shadow tables ------------------------------------------------------ */
 
 /* A page of a shadow table (shadow.c). */
 struct spage {
@@ -118,7 +118,7 @@ struct shadow {
 	bool		flush;		/* a translation was taken away */
 };
 
-/* ---- statistics ------------------------------------------------------------ */
+/* ---- statistics --------------------------------------------------------- */
 
 struct stats {
 	uint64_t	hcall[STUB_HC_COUNT];
@@ -132,7 +132,7 @@ struct stats {
 	uint64_t	injected;		/* virtual interrupts */
 };
 
-/* ---- the vCPU ---------------------------------------------------------------- */
+/* ---- the vCPU ----------------------------------------------------------- */
 
 #define TRACE_LEN	16
 
@@ -201,7 +201,7 @@ struct guest {
 
 extern struct vcpu *current;		/* the vCPU on this CPU */
 
-/* ---- entry.asm ----------------------------------------------------------------- */
+/* ---- entry.asm ---------------------------------------------------------- */
 
 /* Copy through the current tables; the number of bytes not copied because
  * of a fault. Nothing is checked: use guest_read() and guest_write(). */
@@ -209,7 +209,7 @@ uint32_t copy_fixup(void *dst, const void *src, uint32_t len);
 void __attribute__((noreturn)) enter_guest(struct regs *);
 extern const uint8_t exit_stubs[256][16];
 
-/* ---- main.c, log.c, report.c ------------------------------------------------------ */
+/* ---- main.c, log.c, report.c -------------------------------------------- */
 
 void log_char(char c);
 void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
@@ -237,12 +237,12 @@ bad_input(const char *fmt, ...);
 void __attribute__((noreturn, format(printf, 2, 3)))
 guest_kill(struct vcpu *, const char *fmt, ...);
 
-/* ---- memory.c ---------------------------------------------------------------------- */
+/* ---- memory.c ----------------------------------------------------------- */
 
 /* Zeroed, contiguous machine memory, or NULL; never given back. */
 void *memory_alloc(uint64_t bytes, uint64_t align);
 
-/* ---- gmem.c ------------------------------------------------------------------------- */
+/* ---- gmem.c ------------------------------------------------------------- */
 
 /* By guest-linear address, through the guest's own tables, as its kernel
  * would. False: not mapped, or not the guest's to touch. */
@@ -252,7 +252,7 @@ bool guest_write(struct vcpu *, gva_t dst, const void *src, uint32_t len);
 uint32_t guest_phys_read(struct guest *, gpa_t);
 void guest_phys_or(struct guest *, gpa_t, uint32_t bits);
 
-/* ---- shadow.c, queue.c, fault.c ----------------------------------------------------- */
+/* ---- shadow.c, queue.c, fault.c ----------------------------------------- */
 
 const char *shadow_init(struct guest *, uint32_t pool_pages);
 void shadow_load(struct vcpu *);	/* CR0 or CR3 changed: find the root */
@@ -275,7 +275,7 @@ enum fault {
 };
 enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
-/* ---- desc.c -------------------------------------------------------------------------- */
+/* ---- desc.c ------------------------------------------------------------- */
 
 void desc_init(struct guest *, void *stack_top);
 void desc_load_gdt(struct vcpu *, gva_t base, uint32_t limit);
@@ -294,7 +294,7 @@ uint32_t desc_base(uint64_t desc);
 #define DESC_P		0x0000800000000000ull
 #define DESC_D		0x0040000000000000ull
 
-/* ---- event.c --------------------------------------------------------------------------- */
+/* ---- event.c ------------------------------------------------------------ */
 
 void event_exception(struct vcpu *, int vector);
 void event_exception_error(struct vcpu *, int vector, uint32_t error);
@@ -309,7 +309,7 @@ static inline bool guest_if(const struct vcpu *v)
 	return regs_ring(v->regs) == 3 || (v->sh->flags & STUB_IF);
 }
 
-/* ---- exit.c, hcall.c, emul.c, cr.c, io.c -------------------------------------------------- */
+/* ---- exit.c, hcall.c, emul.c, cr.c, io.c -------------------------------- */
 
 void hv_exit(struct regs *);
 void hcall(struct vcpu *);
@@ -328,7 +328,7 @@ void io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
 void io_console_poll(struct guest *);
 void io_console_tx(void *, uint8_t);
 
-/* ---- timer.c ---------------------------------------------------------------------------------- */
+/* ---- timer.c ------------------------------------------------------------ */
 
 extern uint64_t tsc_hz;
 void machine_init(void);	/* interrupt controllers, clock, console */
@@ -342,7 +342,7 @@ uint64_t wallclock_ns(void);
 void irq_ack(int irq);
 void guest_halt(struct vcpu *);
 
-/* ---- rom.c, stats.c ------------------------------------------------------------------------------ */
+/* ---- rom.c, stats.c ----------------------------------------------------- */
 
 const char *rom_publish(struct guest *, const uint8_t *image, size_t size);
 void rom_activate(struct vcpu *);

@@ -34,7 +34,7 @@ struct plan {
 	uint32_t	image_size;
 };
 
-/* ---- errors ------------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------- */
 
 static char *number(char *p, char *end, uint64_t n, unsigned int base)
 {
@@ -69,7 +69,7 @@ static bool refuse(struct loader_out *out, enum loader_part part,
 	return false;
 }
 
-/* ---- memory ------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------- */
 
 /* The end of range i, which may lie beyond 64 bits. */
 static uint64_t reserved_end(const struct loader_in *in, unsigned int i)
@@ -147,7 +147,7 @@ static bool check_range(const struct loader_in *in, struct loader_out *out,
 	return true;
 }
 
-/* ---- bzImage --------------------------------------------------------------------- */
+/* ---- bzImage ------------------------------------------------------------ */
 
 static bool read_header(const struct loader_in *in, struct loader_out *out,
 			struct setup_header *hdr)
@@ -248,7 +248,7 @@ static bool plan_bzimage(const struct loader_in *in, struct loader_out *out,
 	return check_range(in, out, plan->start, plan->end);
 }
 
-/* ---- ELF ---------------------------------------------------------------------------- */
+/* ---- ELF ---------------------------------------------------------------- */
 
 #define ELF_CLASS32	1
 #define ELF_LITTLE	1
@@ -379,7 +379,7 @@ static bool plan_elf(const struct loader_in *in, struct loader_out *out,
 	return true;
 }
 
-/* ---- the rest of the plan --------------------------------------------------------------- */
+/* ---- the rest of the plan ----------------------------------------------- */
 
 static bool plan_cmdline(const struct loader_in *in, struct loader_out *out,
 			 struct plan *plan)
@@ -427,7 +427,7 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 		      (plan->end + in->initrd_size + 2 * MB - 1) / MB);
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------ */
 
 static void write_kernel(const struct loader_in *in, const struct plan *plan)
 {

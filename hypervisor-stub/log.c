@@ -125,7 +125,7 @@ void bad_input(const char *fmt, ...)
 	machine_end(END_BAD_INPUT);
 }
 
-/* ---- the guest's end ----------------------------------------------------------- */
+/* ---- the guest's end ---------------------------------------------------- */
 
 static void dump_memory(struct vcpu *v, const char *what, gva_t va,
 			unsigned int words)

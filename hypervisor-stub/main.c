@@ -50,7 +50,7 @@ extern const char image_end[];
 
 static struct guest guest;
 
-/* ---- strings ----------------------------------------------------------------- */
+/* ---- strings ------------------------------------------------------------ */
 
 static bool starts_with(const char *s, const char *prefix)
 {
@@ -78,7 +78,7 @@ static uint64_t number(const char *s)
 	return n;
 }
 
-/* ---- what the boot loader says -------------------------------------------------- */
+/* ---- what the boot loader says ------------------------------------------ */
 
 static struct module find_module(const struct multiboot_info *mb,
 				 const char *role)
@@ -130,7 +130,7 @@ static void find_memory(const struct multiboot_info *mb)
 	memory_init(best, best_size);
 }
 
-/* ---- the processor ---------------------------------------------------------------- */
+/* ---- the processor ------------------------------------------------------ */
 
 static void cpu_init(void)
 {
@@ -149,7 +149,7 @@ static void cpu_init(void)
 		bad_input("the CPU shows SYSENTER or a local APIC, which the guest cannot have; start with -cpu qemu64,-sep,-apic or vmi-run");
 }
 
-/* ---- the guest ----------------------------------------------------------------------- */
+/* ---- the guest ---------------------------------------------------------- */
 
 static void guest_memory(struct guest *g, uint64_t mb)
 {

@@ -24,26 +24,9 @@
  * or by an update; then a flush need not look at it. All others are
  * forgotten at every flush.
  */
-#include <cpu.h>
 #include <string.h>
 
-#include "hv.h"
-
-/* Bits common to guest and shadow entries (SDM Vol. 3, 4.3 and 4.5). */
-#define PTE_P		0x001u
-#define PTE_W		0x002u
-#define PTE_U		0x004u
-#define PTE_A		0x020u
-#define PTE_D		0x040u
-#define PTE_PS		0x080u
-#define SE_LINK		0x200u			/* links a page of the pool */
-#define SE_NX		0x8000000000000000ull
-#define SE_ADDR		0x000ffffffffff000ull
-
-enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT };
-
-/* More pages than one fill takes: a PD, another, a PT. */
-#define RESERVE		4
+#include "shadow.h"
 
 static struct guest *guest_of(struct shadow *s)
 {
@@ -55,21 +38,9 @@ static uint32_t index_of(const struct shadow *s, const struct spage *p)
 	return p - s->pages;
 }
 
-static struct spage *page_of(const struct shadow *s, uint64_t entry)
-{
-	uint64_t first = va_to_pa(s->pages[0].table);
-
-	return &s->pages[((entry & SE_ADDR) - first) >> PAGE_SHIFT];
-}
-
-static uint64_t link_to(const struct spage *p)
-{
-	return va_to_pa(p->table) | SE_LINK | PTE_A | PTE_P;
-}
-
 /* ---- the pool ----------------------------------------------------------- */
 
-static struct spage *page_alloc(struct shadow *s, int role, uint32_t gfn)
+struct spage *shadow_page_new(struct shadow *s, int role, uint32_t gfn)
 {
 	struct spage *p = &s->pages[s->free];
 
@@ -114,10 +85,10 @@ static void untracked_del(struct shadow *s, struct spage *p)
 		s->pages[p->next].prev = p->prev;
 }
 
-/* ---- links between shadow pages ---------------------------------------------- */
+/* ---- links between shadow pages ----------------------------------------- */
 
 /* Every change of an SP_PD entry goes through here. */
-static void set_pde(struct shadow *s, uint64_t *pde, uint64_t val)
+void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val)
 {
 	uint64_t old = *pde;
 	struct spage *p;
@@ -144,7 +115,7 @@ static void set_pde(struct shadow *s, uint64_t *pde, uint64_t val)
 	}
 }
 
-static void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
+void shadow_set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
 {
 	uint64_t old = *pte;
 
@@ -161,7 +132,7 @@ static void pt_free(struct shadow *s, struct spage *p)
 	uint32_t i, j;
 
 	if (p->parents == 1 && p->parent)
-		set_pde(s, p->parent, 0);
+		shadow_set_pde(s, p->parent, 0);
 	/* Linked more than once and we remember one link at most: search. */
 	for (i = 1; p->parents && i < s->count; i++) {
 		if (s->pages[i].role != SP_PD)
@@ -170,7 +141,7 @@ static void pt_free(struct shadow *s, struct spage *p)
 			uint64_t *pde = &s->pages[i].table[j];
 
 			if ((*pde & SE_LINK) && page_of(s, *pde) == p)
-				set_pde(s, pde, 0);
+				shadow_set_pde(s, pde, 0);
 		}
 	}
 	untracked_del(s, p);
@@ -195,7 +166,7 @@ static void root_clear(struct shadow *s, struct root *r)
 			continue;
 		for (i = 0; i < 512; i++)
 			if (pd->table[i] & SE_LINK)
-				set_pde(s, &pd->table[i], 0);
+				shadow_set_pde(s, &pd->table[i], 0);
 		page_free(s, pd);
 	}
 }
@@ -247,15 +218,10 @@ void shadow_zap(struct guest *g)
 	shadow_flush_tlb(g);
 }
 
-/* ---- what the guest's entries mean ----------------------------------------------- */
-
-static bool paging(const struct guest *g)
-{
-	return g->vcpu.cr0 & CR0_PG;
-}
+/* ---- what the guest's entries mean -------------------------------------- */
 
 /* With paging off every address is its own translation: as if by 4 MB pages. */
-static uint32_t read_pde(struct guest *g, const struct root *r, uint32_t i)
+uint32_t shadow_read_pde(struct guest *g, const struct root *r, uint32_t i)
 {
 	if (r == &g->shadow.roots[0])
 		return i << 22 | PTE_PS | PTE_D | PTE_A | PTE_U | PTE_W |
@@ -263,22 +229,9 @@ static uint32_t read_pde(struct guest *g, const struct root *r, uint32_t i)
 	return guest_phys_read(g, r->gfn << PAGE_SHIFT | i << 2);
 }
 
-/* The words of a table that is inside the guest's memory. */
-static const uint32_t *guest_table(const struct guest *g, uint32_t gfn)
-{
-	return pa_to_va((uint64_t)g->frames[gfn].mfn << PAGE_SHIFT);
-}
-
-static bool is_large(const struct guest *g, uint32_t pde)
+bool shadow_is_large(const struct guest *g, uint32_t pde)
 {
 	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
-}
-
-/* Rights of a present guest leaf: writable only when known to be dirty. */
-static uint64_t leaf_rights(uint32_t pte)
-{
-	return (pte & PTE_U) | (pte & pte >> 5 & PTE_W) | PTE_D | PTE_A |
-	       PTE_P;
 }
 
 /*
@@ -300,7 +253,7 @@ static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
 
 	if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
 		return 0;
-	if (is_large(g, pde)) {
+	if (shadow_is_large(g, pde)) {
 		gfn = (pde >> 22 << 10) + half * 512;
 		if (gfn >= g->nframes || !(g->frames[gfn].flags & GF_LARGE))
 			return 0;
@@ -314,14 +267,14 @@ static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
 	       (pde & (PTE_U | PTE_W));
 }
 
-/* ---- updates --------------------------------------------------------------------------- */
+/* ---- updates ------------------------------------------------------------ */
 
 static bool in_hole(const struct guest *g, uint32_t pde_index)
 {
 	return g->vcpu.hole && pde_index >= g->vcpu.hole >> 22;
 }
 
-static void sync_pde(struct guest *g, struct root *r, uint32_t i)
+void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i)
 {
 	struct spage *pd = r->pd[i >> 8];
 	uint64_t *entry, val;
@@ -330,13 +283,13 @@ static void sync_pde(struct guest *g, struct root *r, uint32_t i)
 
 	if (!pd || in_hole(g, i))
 		return;
-	pde = read_pde(g, r, i);
+	pde = shadow_read_pde(g, r, i);
 	for (half = 0; half < 2; half++) {
 		entry = &pd->table[(i & 255) * 2 + half];
 		val = pde_shadow(g, pde, half);
 		if (pd->parents > 1 && *entry != val)
 			val = 0;
-		set_pde(&g->shadow, entry, val);
+		shadow_set_pde(&g->shadow, entry, val);
 	}
 }
 
@@ -357,10 +310,10 @@ void shadow_entry_changed(struct guest *g, gpa_t pa)
 	}
 	pt = f->pt[i >> 9];
 	if (pt)
-		set_leaf(s, &s->pages[pt].table[i & 511],
+		shadow_set_leaf(s, &s->pages[pt].table[i & 511],
 			 leaf_shadow(g, guest_phys_read(g, pa)));
 	if (f->root)
-		sync_pde(g, &s->roots[f->root], i);
+		shadow_sync_pde(g, &s->roots[f->root], i);
 }
 
 /* A frame becomes a table, or stops being one. */
@@ -392,13 +345,13 @@ void shadow_inval(struct vcpu *v, gva_t va)
 
 	if (!pd || in_hole(g, va >> 22))
 		return;
-	sync_pde(g, r, va >> 22);
+	shadow_sync_pde(g, r, va >> 22);
 	entry = pd->table[va >> 21 & 511];
 	if (!(entry & SE_LINK))
 		return;
 	p = page_of(s, entry);
 	if (p->role == SP_PT)
-		set_leaf(s, &p->table[i], leaf_shadow(g, guest_phys_read(g,
+		shadow_set_leaf(s, &p->table[i], leaf_shadow(g, guest_phys_read(g,
 			 p->gfn << PAGE_SHIFT | p->half << 11 | i << 2)));
 }
 
@@ -426,7 +379,7 @@ void shadow_flush(struct vcpu *v)
 	shadow_flush_tlb(g);
 }
 
-/* ---- roots ---------------------------------------------------------------------------------- */
+/* ---- roots -------------------------------------------------------------- */
 
 static struct root *root_get(struct vcpu *v)
 {
@@ -463,91 +416,7 @@ void shadow_load(struct vcpu *v)
 	shadow_flush(v);
 }
 
-static bool tracked(const struct guest *g, const struct root *r)
-{
-	return r != &g->shadow.roots[0] &&
-	       (g->frames[r->gfn].flags & GF_TRACKED);
-}
-
-/* Do two directories agree on the kernel's quarter? */
-static bool same_quarter(struct guest *g, const struct root *a,
-			 const struct root *b, uint32_t q)
-{
-	uint32_t n = (g->vcpu.hole >> 22) - q * 256;
-
-	return !memcmp(guest_table(g, a->gfn) + q * 256,
-		       guest_table(g, b->gfn) + q * 256, n * 4);
-}
-
-/* Do all roots that share a page agree on this entry? */
-static bool sharers_agree(struct guest *g, struct spage *pd, uint32_t i)
-{
-	struct shadow *s = &g->shadow;
-	uint32_t pde = read_pde(g, s->current, i), n;
-
-	for (n = 1; n < ROOTS; n++)
-		if (s->roots[n].pd[i >> 8] == pd &&
-		    read_pde(g, &s->roots[n], i) != pde)
-			return false;
-	return true;
-}
-
-static struct spage *pd_new(struct guest *g, uint32_t q)
-{
-	struct shadow *s = &g->shadow;
-	struct root *r = s->current;
-	struct spage *p = page_alloc(s, SP_PD, r->gfn);
-	uint32_t hole = g->vcpu.hole, i;
-
-	p->parents = 1;
-	r->pd[q] = p;
-	s->pdpt[q] = link_to(p) | PTE_U | PTE_W;
-	if (!hole || q != hole >> 30)
-		return p;
-	p->table[hole >> 21 & 511] = va_to_pa(s->hole_pt) | PTE_A | PTE_W |
-				     PTE_P;
-	/* The kernel will need all of it, and others will share it. */
-	for (i = q * 256; i < hole >> 22; i++)
-		sync_pde(g, r, i);
-	s->sharer = r;
-	return p;
-}
-
-static struct spage *pd_get(struct guest *g, uint32_t q)
-{
-	struct shadow *s = &g->shadow;
-	struct root *r = s->current, *other = s->sharer;
-
-	if (r->pd[q])
-		return r->pd[q];
-	if (g->vcpu.hole && q == g->vcpu.hole >> 30 && other &&
-	    other->pd[q] && tracked(g, r) && tracked(g, other) &&
-	    same_quarter(g, r, other, q)) {
-		r->pd[q] = other->pd[q];
-		r->pd[q]->parents++;
-		s->pdpt[q] = link_to(r->pd[q]) | PTE_U | PTE_W;
-		return r->pd[q];
-	}
-	return pd_new(g, q);
-}
-
-/* Set an entry of the current root, in a page that is its own or for which
- * all sharers agree. */
-static void fill_pde(struct guest *g, gva_t va, uint64_t val)
-{
-	struct spage *pd = pd_get(g, va >> 30);
-	uint32_t i = va >> 21 & 511;
-
-	if (pd->table[i] != val && pd->parents > 1 &&
-	    !sharers_agree(g, pd, va >> 22)) {
-		pd->parents--;
-		g->shadow.flush = true;
-		pd = pd_new(g, va >> 30);
-	}
-	set_pde(&g->shadow, &pd->table[i], val);
-}
-
-static struct spage *pt_get(struct guest *g, uint32_t gfn, uint32_t half)
+struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half)
 {
 	struct shadow *s = &g->shadow;
 	struct gframe *f = &g->frames[gfn];
@@ -555,7 +424,7 @@ static struct spage *pt_get(struct guest *g, uint32_t gfn, uint32_t half)
 
 	if (f->pt[half])
 		return &s->pages[f->pt[half]];
-	p = page_alloc(s, SP_PT, gfn);
+	p = shadow_page_new(s, SP_PT, gfn);
 	p->half = half;
 	f->pt[half] = index_of(s, p);
 	if (!(f->flags & GF_TRACKED))
@@ -563,135 +432,7 @@ static struct spage *pt_get(struct guest *g, uint32_t gfn, uint32_t half)
 	return p;
 }
 
-/* ---- faults ------------------------------------------------------------------------------------- */
-
-/* Where a fill puts the leaf, and what the guest's walk found. */
-struct walk {
-	uint32_t	pde, leaf;	/* leaf: the pde itself if large */
-	gpa_t		pde_pa, leaf_pa;
-	bool		large;
-};
-
-/* False: not present. */
-static bool walk(struct vcpu *v, gva_t va, struct walk *w)
-{
-	struct guest *g = v->g;
-	struct root *r = g->shadow.current;
-
-	w->pde = read_pde(g, r, va >> 22);
-	w->pde_pa = r->gfn << PAGE_SHIFT | va >> 22 << 2;
-	w->leaf = w->pde;
-	w->leaf_pa = w->pde_pa;
-	w->large = is_large(g, w->pde);
-	if (!(w->pde & PTE_P) || w->large)
-		return w->pde & PTE_P;
-	if (w->pde >> PAGE_SHIFT >= g->nframes)
-		guest_kill(v, "page table at %08x is outside its memory",
-			   w->pde & ~(PAGE_SIZE - 1));
-	w->leaf_pa = (w->pde & ~(PAGE_SIZE - 1)) | (va >> 12 & 1023) << 2;
-	w->leaf = guest_phys_read(g, w->leaf_pa);
-	return w->leaf & PTE_P;
-}
-
-static gpa_t walk_result(const struct walk *w, gva_t va)
-{
-	return w->large ? (w->leaf & 0xffc00000) | (va & 0x3fffff) :
-			  (w->leaf & ~(PAGE_SIZE - 1)) | (va & 0xfff);
-}
-
-bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
-{
-	struct walk w;
-
-	if (!walk(v, va, &w))
-		return false;
-	*pa = walk_result(&w, va);
-	return true;
-}
-
-/* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
-static void mark_accessed(struct guest *g, struct walk *w, bool write)
-{
-	uint32_t bits = write ? PTE_A | PTE_D : PTE_A;
-
-	if (!paging(g))
-		return;
-	if (!(w->pde & PTE_A))
-		guest_phys_or(g, w->pde_pa, PTE_A);
-	if ((w->leaf & bits) != bits)
-		guest_phys_or(g, w->leaf_pa, bits);
-	w->pde |= PTE_A;
-	w->leaf |= bits;
-}
-
-enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
-{
-	struct guest *g = v->g;
-	struct shadow *s = &g->shadow;
-	bool write = *error & PF_W, user = *error & PF_U, force;
-	uint64_t pde, val;
-	struct spage *p;
-	struct walk w;
-	uint32_t both, gfn, half = va >> 21 & 1;
-
-	*error &= PF_U | PF_W | PF_P;
-	if (v->hole && va >= v->hole)
-		return FAULT_GUEST;
-	*error &= ~PF_P;
-	if (!walk(v, va, &w))
-		return FAULT_GUEST;
-	both = w.pde & w.leaf;
-	/* A write by the kernel where only CR0.WP = 0 allows it. */
-	force = write && !user && !(both & PTE_W) && !(v->cr0 & CR0_WP);
-	if ((user && !(both & PTE_U)) ||
-	    (write && !(both & PTE_W) && !force)) {
-		*error |= PF_P;
-		return FAULT_GUEST;
-	}
-	gfn = walk_result(&w, va) >> PAGE_SHIFT;
-	*bus = walk_result(&w, va);
-	if (write && gfn >= g->nframes)
-		return FAULT_BUS;
-	mark_accessed(g, &w, write);
-
-	if (s->free_count < RESERVE)
-		shadow_zap(g);
-	val = leaf_rights(w.leaf);
-	if (force)	/* and users fault, until the next fill */
-		val = (val | PTE_W) & ~(uint64_t)PTE_U;
-	val |= (gfn < g->nframes ? (uint64_t)g->frames[gfn].mfn : g->bus_mfn)
-	       << PAGE_SHIFT;
-	g->stats.shadow_fills++;
-
-	if (w.large) {
-		uint32_t first = gfn & ~511u;
-
-		if (first < g->nframes && g->frames[first].flags & GF_LARGE) {
-			fill_pde(g, va, (uint64_t)g->frames[first].mfn <<
-				 PAGE_SHIFT | PTE_PS | (val & 0xfff));
-			goto out;
-		}
-		pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
-		if (pde & SE_LINK && page_of(s, pde)->role == SP_SPLIT) {
-			p = page_of(s, pde);
-		} else {
-			p = page_alloc(s, SP_SPLIT, 0);
-			fill_pde(g, va, link_to(p) | PTE_U | PTE_W);
-		}
-	} else {
-		p = pt_get(g, w.pde >> PAGE_SHIFT, half);
-		both = w.pde & (PTE_U | PTE_W);
-		if (force)
-			both = PTE_W;
-		fill_pde(g, va, link_to(p) | both);
-	}
-	set_leaf(s, &p->table[va >> 12 & 511], val);
-out:
-	shadow_flush_tlb(g);
-	return FAULT_FIXED;
-}
-
-/* ---- set-up --------------------------------------------------------------------------------------- */
+/* ---- set-up ------------------------------------------------------------- */
 
 const char *shadow_init(struct guest *g, uint32_t pool_pages)
 {

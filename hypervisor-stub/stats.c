@@ -81,7 +81,7 @@ static void for_each(struct guest *g,
 			each(arg, insn_name[i], s->emulated[i]);
 }
 
-/* ---- to the guest ----------------------------------------------------------- */
+/* ---- to the guest ------------------------------------------------------- */
 
 struct pick {
 	uint32_t	wanted, count;
@@ -129,7 +129,7 @@ void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
 	r[3] = p.value >> 32;
 }
 
-/* ---- to vmi-run ---------------------------------------------------------------- */
+/* ---- to vmi-run --------------------------------------------------------- */
 
 static void out(const char *s)
 {

@@ -16,7 +16,7 @@ uint64_t tsc_hz;
 static uint64_t tsc_boot, boot_seconds;
 static uint64_t programmed = UINT64_MAX;	/* TSC of the next interrupt */
 
-/* ---- the machine ------------------------------------------------------------ */
+/* ---- the machine -------------------------------------------------------- */
 
 void irq_ack(int irq)
 {
@@ -155,7 +155,7 @@ static void program(uint64_t at, uint64_t now)
 	programmed = at;
 }
 
-/* ---- the guest's --------------------------------------------------------------- */
+/* ---- the guest's -------------------------------------------------------- */
 
 static void pulse_irq0(struct guest *g)
 {

@@ -40,7 +40,7 @@
 #define SIGUSR1		10
 #define SA_RESTORER	0x04000000
 
-/* ---- system calls ----------------------------------------------------------- */
+/* ---- system calls ------------------------------------------------------- */
 
 static inline long sys(long nr, long a, long b, long c)
 {
@@ -132,7 +132,7 @@ static void wait_for(int pid)
 		die("a child process failed");
 }
 
-/* ---- measuring ------------------------------------------------------------------ */
+/* ---- measuring ---------------------------------------------------------- */
 
 static inline uint64_t ticks(void)
 {
@@ -212,7 +212,7 @@ static void touch(char *p, uint32_t pages)
 		*(volatile char *)(p + i * PAGE) = 1;
 }
 
-/* ---- operations: each returns how many it did -------------------------------------- */
+/* ---- operations: each returns how many it did --------------------------- */
 
 static uint32_t op_syscall(void)
 {

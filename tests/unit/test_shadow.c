@@ -46,7 +46,7 @@ static uint64_t next_pa;
 static jmp_buf killed;
 static uint32_t seed;
 
-/* ---- what the code under test calls ---------------------------------------- */
+/* ---- what the code under test calls ------------------------------------- */
 
 void *memory_alloc(uint64_t bytes, uint64_t align)
 {
@@ -87,7 +87,7 @@ void cr3_write(struct vcpu *vcpu, uint32_t value)
 	shadow_load(vcpu);
 }
 
-/* ---- the model ---------------------------------------------------------------- */
+/* ---- the model ---------------------------------------------------------- */
 
 static uint32_t rnd(uint32_t n)
 {
@@ -141,7 +141,7 @@ static uint32_t model_access(uint32_t va, bool write, bool user)
 	return 0;
 }
 
-/* ---- the CPU: walk what PDPT and below say ----------------------------------------- */
+/* ---- the CPU: walk what PDPT and below say ------------------------------ */
 
 static bool cpu_walk(uint32_t va, uint64_t *pa, uint32_t *rights)
 {
@@ -246,7 +246,7 @@ static void do_access(uint32_t va, bool write, bool user)
 	tlb_fill(va);
 }
 
-/* ---- everything that is mapped, against the model ----------------------------------- */
+/* ---- everything that is mapped, against the model ----------------------- */
 
 static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 {
@@ -326,7 +326,7 @@ static void check_all(void)
 	assert_int_equal(links, parents);
 }
 
-/* ---- the guest -------------------------------------------------------------------------- */
+/* ---- the guest ---------------------------------------------------------- */
 
 /* Frames 16-19 are page directories, 20-29 page tables; tables may also be
  * mapped as data, and a directory can be linked as a table. */
@@ -504,7 +504,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- tests ---------------------------------------------------------------------------------- */
+/* ---- tests -------------------------------------------------------------- */
 
 static void test_random_updates(void **state)
 {

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What shadow.c (tables and how they are linked) and fault.c (filling them)
+ * share with each other alone.
+ */
+#ifndef SHADOW_H
+#define SHADOW_H
+
+#include <cpu.h>
+
+#include "hv.h"
+
+/* Bits common to guest and shadow entries (SDM Vol. 3, 4.3 and 4.5). */
+#define PTE_P		0x001u
+#define PTE_W		0x002u
+#define PTE_U		0x004u
+#define PTE_A		0x020u
+#define PTE_D		0x040u
+#define PTE_PS		0x080u
+#define SE_LINK		0x200u			/* links a page of the pool */
+#define SE_NX		0x8000000000000000ull
+#define SE_ADDR		0x000ffffffffff000ull
+
+enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT };
+
+/* More pages than one fill takes: a PD, another, a PT. */
+#define SHADOW_RESERVE	4
+
+static inline bool paging(const struct guest *g)
+{
+	return g->vcpu.cr0 & CR0_PG;
+}
+
+/* Has the guest told of this directory? */
+static inline bool tracked(const struct guest *g, const struct root *r)
+{
+	return r != &g->shadow.roots[0] &&
+	       (g->frames[r->gfn].flags & GF_TRACKED);
+}
+
+static inline uint64_t link_to(const struct spage *p)
+{
+	return va_to_pa(p->table) | SE_LINK | PTE_A | PTE_P;
+}
+
+static inline struct spage *page_of(const struct shadow *s, uint64_t entry)
+{
+	uint64_t first = va_to_pa(s->pages[0].table);
+
+	return &s->pages[((entry & SE_ADDR) - first) >> PAGE_SHIFT];
+}
+
+/* Rights of a present guest leaf: writable only when known to be dirty. */
+static inline uint64_t leaf_rights(uint32_t pte)
+{
+	return (pte & PTE_U) | (pte & pte >> 5 & PTE_W) | PTE_D | PTE_A |
+	       PTE_P;
+}
+
+/* A page of the pool, zeroed; there is one (SHADOW_RESERVE). */
+struct spage *shadow_page_new(struct shadow *s, int role, uint32_t gfn);
+/* The shadow of one half of a guest page table. */
+struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half);
+void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val);
+void shadow_set_leaf(struct shadow *s, uint64_t *pte, uint64_t val);
+/* The guest's page-directory entry, and whether it maps 4 MB. */
+uint32_t shadow_read_pde(struct guest *g, const struct root *r, uint32_t i);
+bool shadow_is_large(const struct guest *g, uint32_t pde);
+/* Bring entry i of a directory up to date, as far as nothing faults. */
+void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i);
+
+#endif
