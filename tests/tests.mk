@@ -34,6 +34,8 @@ $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
 RUN_TESTS	:=
 
+include tests/guest/guest.mk
+
 .PHONY: check-unit
 
 check: all $(UNIT_TESTS)

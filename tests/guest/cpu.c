@@ -24,7 +24,7 @@ struct table_pointer {
 	uint32_t	base;
 } __attribute__((packed));
 
-void set_gate(int vector, bool is_trap, int dpl)
+static void set_gate(int vector, bool is_trap, int dpl)
 {
 	uint32_t stub = trap_stub[vector];
 
@@ -75,4 +75,14 @@ void cpu_init(void)
 {
 	init_descriptors();
 	init_paging();
+}
+
+/* Those that paging began with; Linux announces its own in the same way. */
+void announce_tables(void)
+{
+	vmi4(VMI_CALL_AllocatePage, (uintptr_t)page_directory / PAGE,
+	     VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
+	for (uint32_t i = 0; i < MAPPED >> 22; i++)
+		vmi4(VMI_CALL_AllocatePage, (uintptr_t)low_tables[i] / PAGE,
+		     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
 }

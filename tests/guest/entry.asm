@@ -10,6 +10,8 @@
 %define USER_CS		0x73
 %define USER_DS		0x7b
 %define EFLAGS_IF	0x200
+%define LINEAR		0xc0000000
+%define RETURN		iret_site + LINEAR
 
 	section .text
 
@@ -93,6 +95,10 @@ trap_common:				; builds struct frame
 	pop ds
 	popad
 	add esp, 8			; vector, error
+	jmp near RETURN
+
+; The one IRET of the kernel runs where linear slot 0 shows it: there the
+; hypervisor looks for the jump to its entry.
 	global iret_site
 iret_site:
 	iretd				; patched to a jump into the ROM
@@ -121,7 +127,7 @@ run_user:
 	push EFLAGS_IF | 2
 	push USER_CS
 	push edx
-	jmp iret_site
+	jmp near RETURN
 .sysexit:
 	jmp [sysexit_entry]
 
@@ -139,7 +145,7 @@ iret_to_self:
 	push EFLAGS_IF | 2
 	push cs
 	push .here
-	jmp iret_site
+	jmp near RETURN
 .here:	ret
 
 ; iret_bad_frame(cs): the fault must appear at iret_site, with this stack.
@@ -154,7 +160,7 @@ iret_bad_frame:
 	push eax
 	push .after
 	mov [iret_bad_esp], esp
-	jmp iret_site
+	jmp near RETURN
 .after:	mov esp, ebx
 	pop ebx
 	ret

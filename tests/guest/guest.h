@@ -88,7 +88,7 @@ extern uint8_t user_syscall[], user_read[], user_write[], user_int21[],
 extern uint64_t gdt[GDT_ENTRIES];
 extern uint32_t page_directory[1024];
 void cpu_init(void);			/* own GDT, IDT; paging on */
-void set_gate(int vector, bool trap, int dpl);
+void announce_tables(void);
 
 static inline uint32_t *linear(void *low)
 {
@@ -116,6 +116,7 @@ extern uint32_t last_cr2;
 extern volatile uint32_t irq0_count;
 extern volatile uint32_t irq0_eflags;	/* of the last frame */
 extern volatile uint32_t irq0_mask;	/* GetInterruptMask in the handler */
+extern void (*irq0_hook)(void);		/* what the handler does besides */
 
 /* ---- vmi.c -------------------------------------------------------------------- */
 
@@ -163,16 +164,15 @@ void tap_end(void);
 		print("# %x, expected %x\n", actual_, expected_);	\
 } while (0)
 
-/* Exits that a statement costs, in total over some repetitions. */
-extern int exits_counter;
-uint64_t exits_begin(void);
-uint64_t exits_end(uint64_t begin);
+/* Exits so far, but for the machine's own and those of looking. */
+bool exits_init(void);
+uint64_t exits_now(void);
 #define EXITS(count, statement) ({					\
-	uint64_t begin_ = exits_begin();				\
+	uint64_t begin_ = exits_now();					\
 	for (unsigned int i_ = 0; i_ < (count); i_++) {			\
 		statement;						\
 	}								\
-	exits_end(begin_);						\
+	exits_now() - begin_;						\
 })
 #define MANY	1000u
 
@@ -197,12 +197,19 @@ void test_tables(void);			/* test_tables.c */
 void test_batches(void);
 void test_interrupts(void);		/* test_interrupts.c */
 void test_time(void);
+void test_windows(void);
 
-/* Page tables to play with, and the memory that they map. */
+/* A page table to play with, and what it maps. */
 #define PLAY		0x40000000u	/* 4 MB, mapped by play_table */
+#define FRAMES		512u		/* frame n begins with FRAME_MARK + n */
+#define FRAME_MARK	0xf00d0000u
+#define PLAY_FIRST	256u		/* page of PLAY; below: test_traps.c */
 #define PLAY_PAGES	1024
 extern uint32_t play_table[PLAY_PAGES];
 void play_init(void);
 void play_map(uint32_t page, uint32_t entry);	/* SetPxE */
+uint32_t frame_entry(uint32_t n);	/* an entry for frame n */
+uint32_t play_read(uint32_t page);
+void user_wait(volatile uint32_t **word);	/* for the word to change */
 
 #endif

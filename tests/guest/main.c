@@ -16,10 +16,11 @@ void guest_main(void)
 
 	/* slot 0, larger than memory, as Linux gives it */
 	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, 0x34000, 0);
-	exits_counter = counter_find("exits");
-	if (!ok(exits_counter >= 0, "the hypervisor counts exits"))
+	announce_tables();
+	if (!ok(exits_init(), "the hypervisor counts exits"))
 		goto out;
-	costs(0, 1, , "reading the counters has a constant cost");
+	costs(0, 1, , "reading a counter is one exit");
+	costs(10, 10, inb(0x21), "reading a port is one exit");
 
 	test_flags();
 	test_registers();
@@ -32,6 +33,7 @@ void guest_main(void)
 	test_batches();
 	test_interrupts();
 	test_time();
+	test_windows();
 out:
 	tap_end();
 	vmi0(Shutdown);

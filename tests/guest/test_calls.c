@@ -113,6 +113,7 @@ void test_flags(void)
 	      "GetInterruptMask costs no exit");
 	costs(0, MANY, vmi1(SetInterruptMask, i_ & 1 ? EFLAGS_IF : 0),
 	      "SetInterruptMask costs no exit");
+	iret_to_self();			/* maps its page */
 	costs(0, MANY, iret_to_self(), "IRET in the kernel costs no exit");
 	same(vmi0(GetInterruptMask) & EFLAGS_IF, EFLAGS_IF,
 	     "IRET sets the flag of its frame");

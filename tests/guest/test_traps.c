@@ -65,8 +65,9 @@ void test_user(void)
 	      "SYSEXIT costs no exit of its own");
 
 	user(user_int21, 0, 0, false);
-	ok(last_trap.vector == VEC_GP && last_trap.error == 0x21 * 8 + 2,
-	   "user int n to a gate of the kernel is #GP(n * 8 + 2)");
+	same(last_trap.vector, VEC_GP,
+	     "user int n to a gate of the kernel is #GP");
+	same(last_trap.error, 0x21 * 8 + 2, "with error code n * 8 + 2");
 	user(user_cli, 0, 0, false);
 	same(last_trap.vector, VEC_GP, "user CLI is #GP");
 
@@ -78,9 +79,15 @@ void test_user(void)
 	iret_bad_frame(0x5b);
 	same(last_trap.vector, VEC_GP, "IRET to a bad selector is #GP");
 	same(last_trap.error, 0x58, "with the selector as its error code");
-	same(last_trap.eip, (uintptr_t)iret_site,
+	same(last_trap.eip, (uintptr_t)iret_site + LINEAR,
 	     "it appears at the guest's own return site");
 	same(last_trap_esp, iret_bad_esp, "with the stack as it was there");
+}
+
+void user_wait(volatile uint32_t **word)
+{
+	*word = (volatile uint32_t *)user_pages[1];
+	user(user_spin, **word, play_address(USER_STACK), false);
 }
 
 /* ---- page faults ------------------------------------------------------------------ */

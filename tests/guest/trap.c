@@ -5,6 +5,7 @@
 struct frame last_trap;
 uint32_t last_trap_esp, last_cr2;
 volatile uint32_t irq0_count, irq0_eflags, irq0_mask;
+void (*irq0_hook)(void);
 
 /* entry.asm */
 extern uint32_t fixup;			/* where an expected trap goes on */
@@ -41,6 +42,8 @@ void trap(struct frame *f)
 		irq0_eflags = f->eflags;
 		irq0_mask = vmi0(GetInterruptMask);
 		irq0_count++;
+		if (irq0_hook)
+			irq0_hook();
 		outb(0x20, 0x20);
 		return;
 	}

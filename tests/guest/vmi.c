@@ -53,10 +53,10 @@ void vmi_fetch_entries(void)
 
 	for (i = 0; i < VMI_CALL_COUNT; i++)
 		vmi_entry[i] = vmi_relocation(i, &vmi_type[i]);
-	/* the way Linux patches its IRET: jmp rel32 */
+	/* the way Linux patches its IRET: jmp rel32, here as it runs */
 	iret_site[0] = 0xe9;
-	*(uint32_t *)(iret_site + 1) =
-		vmi_entry[VMI_CALL_IRET] - (uintptr_t)(iret_site + 5);
+	*(uint32_t *)(iret_site + 1) = vmi_entry[VMI_CALL_IRET] -
+		((uintptr_t)iret_site + LINEAR + 5);
 	sysexit_entry = vmi_entry[VMI_CALL_SYSEXIT];
 }
 
@@ -96,29 +96,41 @@ int counter_find(const char *prefix)
 	return -1;
 }
 
+static uint64_t reads;			/* each of them is an exit */
+
 uint64_t counter_read(int counter)
 {
 	uint32_t r[4];
 
 	vmi_cpuid(STUB_CPUID_COUNTERS + (uint32_t)counter, r);
+	reads++;
 	return (uint64_t)r[3] << 32 | r[0];
 }
 
-int exits_counter;
-static uint64_t reading_costs;
+/* ---- exits that the guest causes ---------------------------------------------- */
 
-uint64_t exits_begin(void)
+static int exits, exits_timer, exits_console;
+
+bool exits_init(void)
 {
-	uint64_t first;
-
-	if (!reading_costs) {
-		first = counter_read(exits_counter);
-		reading_costs = counter_read(exits_counter) - first;
-	}
-	return counter_read(exits_counter);
+	exits = counter_find("exits");
+	exits_timer = counter_find("exit_timer");
+	exits_console = counter_find("exit_console");
+	return exits >= 0 && exits_timer >= 0 && exits_console >= 0;
 }
 
-uint64_t exits_end(uint64_t begin)
+/* Without those of the machine's own interrupts, which may come any time,
+ * and without those of looking. */
+uint64_t exits_now(void)
 {
-	return counter_read(exits_counter) - begin - reading_costs;
+	uint64_t machine, again, all;
+
+	again = counter_read(exits_timer) + counter_read(exits_console);
+	do {
+		machine = again;
+		all = counter_read(exits) - reads;
+		again = counter_read(exits_timer) +
+			counter_read(exits_console);
+	} while (again != machine);
+	return all - machine;
 }
