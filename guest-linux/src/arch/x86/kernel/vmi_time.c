@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Time from a VMI ROM: one cycle counter that runs at a known and constant
+ * rate from VMI_Init on, and an alarm on it that raises IRQ 0 (VMI-3.7).
+ * Used if the ROM offers GetCycleFrequency; else the PIT and the TSC serve,
+ * as on bare hardware.
+ */
+#define pr_fmt(fmt) "VMI: " fmt
+
+#include <linux/clockchips.h>
+#include <linux/clocksource.h>
+#include <linux/i8253.h>
+#include <linux/interrupt.h>
+#include <linux/math64.h>
+#include <linux/time64.h>
+
+#include <asm/paravirt.h>
+#include <asm/time.h>
+#include <asm/x86_init.h>
+
+#include "vmi_client.h"
+
+static struct {
+	u64 (*get_frequency)(void);
+	u64 (*get_counter)(u32 which);
+	void (*set_alarm)(u32 flags, u64 expiry, u64 period);
+	u32 (*cancel_alarm)(u32 flags);
+	u64 (*get_wallclock)(void);
+} vmi __ro_after_init;
+
+static u64 vmi_hz __ro_after_init;
+static u32 vmi_ns_mult __ro_after_init, vmi_ns_shift __ro_after_init;
+
+/* ---- clocks -------------------------------------------------------------- */
+
+static u64 vmi_clocksource_read(struct clocksource *cs)
+{
+	return vmi.get_counter(VMI_CYCLES_REAL);
+}
+
+static struct clocksource vmi_clocksource = {
+	.name	= "vmi",
+	.rating	= 450,		/* above the TSC: it survives a migration */
+	.read	= vmi_clocksource_read,
+	.mask	= CLOCKSOURCE_MASK(64),
+	.flags	= CLOCK_SOURCE_IS_CONTINUOUS,
+};
+
+/* The scheduler is not to charge for time that was stolen. */
+static u64 vmi_sched_clock(void)
+{
+	return mul_u64_u32_shr(vmi.get_counter(VMI_CYCLES_AVAILABLE),
+			       vmi_ns_mult, vmi_ns_shift);
+}
+
+static unsigned long vmi_tsc_khz(void)
+{
+	return div_u64(vmi_hz, 1000);
+}
+
+static void vmi_get_wallclock(struct timespec64 *now)
+{
+	*now = ns_to_timespec64(vmi.get_wallclock());
+}
+
+/* The wall clock is the hypervisor's. */
+static int vmi_set_wallclock(const struct timespec64 *now)
+{
+	return -ENODEV;
+}
+
+/* ---- the alarm ----------------------------------------------------------- */
+
+static int vmi_set_periodic(struct clock_event_device *evt)
+{
+	vmi.set_alarm(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC,
+		      vmi.get_counter(VMI_CYCLES_REAL), div_u64(vmi_hz, HZ));
+	return 0;
+}
+
+static int vmi_set_next_event(unsigned long delta,
+			      struct clock_event_device *evt)
+{
+	vmi.set_alarm(VMI_CYCLES_REAL,
+		      vmi.get_counter(VMI_CYCLES_REAL) + delta, 0);
+	return 0;
+}
+
+static int vmi_shutdown_alarm(struct clock_event_device *evt)
+{
+	vmi.cancel_alarm(clockevent_state_periodic(evt) ?
+			 VMI_CYCLES_REAL | VMI_ALARM_PERIODIC :
+			 VMI_CYCLES_REAL);
+	return 0;
+}
+
+static struct clock_event_device vmi_clockevent = {
+	.name			= "vmi",
+	.features		= CLOCK_EVT_FEAT_PERIODIC |
+				  CLOCK_EVT_FEAT_ONESHOT,
+	.rating			= 1000,
+	.irq			= 0,
+	.set_state_periodic	= vmi_set_periodic,
+	.set_state_shutdown	= vmi_shutdown_alarm,
+	.set_next_event		= vmi_set_next_event,
+};
+
+static irqreturn_t vmi_timer_interrupt(int irq, void *device)
+{
+	vmi_clockevent.event_handler(&vmi_clockevent);
+	return IRQ_HANDLED;
+}
+
+static void __init vmi_timer_init(void)
+{
+	/* Channel 0 of the PIT shares IRQ 0: mode 5 keeps it quiet. */
+	outb_p(0x3a, PIT_MODE);
+
+	if (request_irq(0, vmi_timer_interrupt,
+			IRQF_TIMER | IRQF_NOBALANCING | IRQF_IRQPOLL,
+			"vmi-timer", NULL))
+		panic("VMI: IRQ 0 is taken");
+
+	/*
+	 * The interface takes 32 bits of frequency. Above that an event comes
+	 * a little early, which its user notices and sets it again.
+	 */
+	vmi_clockevent.cpumask = cpumask_of(0);
+	clockevents_config_and_register(&vmi_clockevent,
+					min_t(u64, vmi_hz, U32_MAX),
+					1, 0x7fffffff);
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+static void __init vmi_sched_clock_init(void)
+{
+	clocks_calc_mult_shift(&vmi_ns_mult, &vmi_ns_shift, vmi_tsc_khz(),
+			       NSEC_PER_MSEC, 0);
+	paravirt_set_sched_clock(vmi_sched_clock);
+}
+
+static int __init vmi_clocksource_init(void)
+{
+	if (!vmi_hz)
+		return 0;
+	return clocksource_register_khz(&vmi_clocksource, vmi_tsc_khz());
+}
+device_initcall(vmi_clocksource_init);
+
+void __init vmi_time_init(void)
+{
+	vmi.get_frequency = vmi_function(VMI_CALL_GetCycleFrequency);
+	if (!vmi.get_frequency)
+		return;
+	vmi.get_counter = vmi_function(VMI_CALL_GetCycleCounter);
+	vmi.set_alarm = vmi_function(VMI_CALL_SetAlarm);
+	vmi.cancel_alarm = vmi_function(VMI_CALL_CancelAlarm);
+	vmi.get_wallclock = vmi_function(VMI_CALL_GetWallclockTime);
+	if (!vmi.get_counter || !vmi.set_alarm || !vmi.cancel_alarm ||
+	    !vmi.get_wallclock) {
+		pr_warn("timer calls are incomplete, not used\n");
+		return;
+	}
+
+	vmi_hz = vmi.get_frequency();
+	x86_platform.calibrate_cpu = vmi_tsc_khz;
+	x86_platform.calibrate_tsc = vmi_tsc_khz;
+	x86_platform.get_wallclock = vmi_get_wallclock;
+	x86_platform.set_wallclock = vmi_set_wallclock;
+	x86_init.timers.timer_init = vmi_timer_init;
+	/* Static calls cannot be changed before setup_arch(). */
+	x86_init.oem.arch_setup = vmi_sched_clock_init;
+}
