@@ -19,7 +19,8 @@ vmi_number	= $$(sed -n 's/^%define $(1) //p' $(VMI_INC))
 $(VMI_ROM): $(VMI_ROM_SRC) $(wildcard rom/tool/*.h) $(SPEC_HEADERS) \
 	    rom/rom.mk | $(B)/.deps
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOSTCFLAGS) -o $@ $(VMI_ROM_SRC)
+	@echo "  CC      $@"
+	@$(HOSTCC) $(HOSTCFLAGS) -o $@ $(VMI_ROM_SRC)
 
 # Flags can come from the command line (VIRTUAL_TOP): rebuild when they change.
 $(B)/rom/%.flags: FORCE
@@ -32,20 +33,24 @@ $(B)/rom/%-hot.o: rom/backends/%/hot.asm rom/backends/%/answers.inc \
 		  rom/common/rom.asm rom/common/layout.inc $(VMI_INC) \
 		  $(B)/rom/%.flags
 	@mkdir -p $(@D)
-	nasm -f elf32 -g -w+all -w+error $(ROM_NASM_$*) -I$(GEN)/ -Irom/common/ \
-		-Irom/backends/$*/ -o $@ rom/common/rom.asm
+	@echo "  NASM    $@"
+	@nasm -f elf32 -g -w+all -w+error $(ROM_NASM_$*) -I$(GEN)/ \
+		-Irom/common/ -Irom/backends/$*/ -o $@ rom/common/rom.asm
 
 $(B)/rom/%-calls.o: rom/backends/%/calls.c $(SPEC_HEADERS) rom/rom.mk | $(B)/.deps
 	@mkdir -p $(@D)
-	$(HOSTCC) $(ROM_CFLAGS) -c -o $@ $<
+	@echo "  CC      $@"
+	@$(HOSTCC) $(ROM_CFLAGS) -c -o $@ $<
 
 $(B)/rom/%.elf: $(B)/rom/%-hot.o $(B)/rom/%-calls.o rom/common/rom.lds
-	ld -m elf_i386 --emit-relocs --no-warn-rwx-segments -z noexecstack \
+	@echo "  LD      $@"
+	@ld -m elf_i386 --emit-relocs --no-warn-rwx-segments -z noexecstack \
 		$(ROM_LD_$*) -T rom/common/rom.lds -o $@ \
 		$(filter %.o,$^)
 
 $(B)/rom/%.rom: $(B)/rom/%.elf $(VMI_ROM)
-	$(VMI_ROM) finish $< $@
+	@echo "  ROM     $@"
+	@$(VMI_ROM) finish $< $@
 
 .PRECIOUS: $(B)/rom/%.flags $(B)/rom/%-hot.o $(B)/rom/%-calls.o $(B)/rom/%.elf
 

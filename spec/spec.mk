@@ -16,7 +16,8 @@ $(GEN)/headers.ok: $(SPEC_HEADERS) | $(B)/.deps
 
 $(VMI_INC): spec/offsets.c $(SPEC_HEADERS) $(GEN)/headers.ok spec/spec.mk
 	@mkdir -p $(@D)
-	$(HOSTCC) -m32 -std=gnu11 -ffreestanding -O1 $(WARN) -Ispec/include \
+	@echo "  GEN     $@"
+	@$(HOSTCC) -m32 -std=gnu11 -ffreestanding -O1 $(WARN) -Ispec/include \
 		-S -o $(GEN)/offsets.s $<
 	@{ echo '; SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause'; \
 	   echo '; Generated from spec/offsets.c; do not edit.'; \

@@ -33,7 +33,7 @@ $(eval $(call unit_test,emul,hypervisor-stub/emul.c hypervisor-stub/decode.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
-RUN_TESTS	:=
+RUN_TESTS	:= rom_tool
 
 include tests/guest/guest.mk
 
