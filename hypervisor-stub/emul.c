@@ -241,6 +241,7 @@ static bool mov_dr(struct vcpu *v, const struct insn *in)
 #define MSR_EFER		0xc0000080
 #define MSR_K8_SYSCFG		0xc0010010
 #define MSR_K8_HWCR		0xc0010015
+#define MSR_K8_INT_PENDING	0xc0010055
 
 /* Few exist; the rest is a #GP, as on a CPU that does not have them. */
 static bool msr(struct vcpu *v, const struct insn *in)
@@ -266,6 +267,7 @@ static bool msr(struct vcpu *v, const struct insn *in)
 	case MSR_EFER:
 	case MSR_K8_SYSCFG:
 	case MSR_K8_HWCR:
+	case MSR_K8_INT_PENDING:
 		break;
 	default:
 		return false;
@@ -411,7 +413,8 @@ static bool fetch(struct vcpu *v, struct insn *in)
 static bool user_op(const struct insn *in)
 {
 	return in->op == INSN_IN || in->op == INSN_OUT ||
-	       in->op == INSN_INS || in->op == INSN_OUTS;
+	       in->op == INSN_INS || in->op == INSN_OUTS ||
+	       in->op == INSN_INT;
 }
 
 bool emulate(struct vcpu *v)
@@ -449,6 +452,12 @@ bool emulate(struct vcpu *v)
 		guest_halt(v);
 		goto count;
 
+	case INSN_INT:	/* to a gate that is ours alone: bit 1, IDT */
+		if (!(r->error & 2))
+			return false;
+		r->eip += in.length;
+		event_soft_int(v, in.imm);
+		goto count;
 	case INSN_CLI:
 		v->sh->flags &= ~STUB_IF;
 		break;

@@ -56,11 +56,6 @@ static void general_protection(struct vcpu *v)
 	struct regs *r = v->regs;
 	uint32_t error = r->error;
 
-	if (error & 2) {		/* INT n to a gate that is ours alone */
-		r->eip += 2;
-		event_soft_int(v, error >> 3 & 255);
-		return;
-	}
 	if (emulate(v))
 		return;
 	/* Its table may have changed since we looked. */

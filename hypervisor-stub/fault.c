@@ -165,8 +165,14 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	uint32_t both, gfn, half = va >> 21 & 1;
 
 	*error &= PF_U | PF_W | PF_P;
-	if (v->hole && va >= v->hole)
-		return FAULT_GUEST;
+	if (s->free_count < SHADOW_RESERVE)
+		shadow_zap(g);
+	if (v->hole && va >= v->hole) {
+		if (s->current->pd[va >> 30])
+			return FAULT_GUEST;
+		pd_get(g, va >> 30);	/* the hole comes with it */
+		return FAULT_FIXED;
+	}
 	*error &= ~PF_P;
 	if (!walk(v, va, &w))
 		return FAULT_GUEST;
@@ -184,8 +190,6 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 		return FAULT_BUS;
 	mark_accessed(g, &w, write);
 
-	if (s->free_count < SHADOW_RESERVE)
-		shadow_zap(g);
 	val = leaf_rights(w.leaf);
 	if (force)	/* and users fault, until the next fill */
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;

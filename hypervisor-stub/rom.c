@@ -54,6 +54,7 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 	memcpy(g->ram + ROM_GPA, image, size);
 
 	g->rom = copy;
+	g->rom_size = size;
 	g->virtual_top = h->virtual_top;
 	v->rom_base = h->virtual_top + STUB_ROM_OFFSET;
 	v->rom_end = v->rom_base + size;
@@ -82,7 +83,7 @@ void rom_activate(struct vcpu *v)
 
 	if (v->hole)
 		guest_kill(v, "VMI_Init was called before");
-	for (i = 0; i < STUB_ROM_MAX / PAGE_SIZE; i++)
+	for (i = 0; i * PAGE_SIZE < g->rom_size; i++)
 		pt[i] = (va_to_pa(g->rom) + i * PAGE_SIZE) | HOLE_ROM;
 	for (i = 0; i < SHARED_PAGES; i++)
 		pt[STUB_SHARED_OFFSET / PAGE_SIZE + i] =

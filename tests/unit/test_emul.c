@@ -164,6 +164,12 @@ void event_iret(struct vcpu *vcpu, gva_t frame, bool from_rom)
 	called("iret", frame, from_rom);
 }
 
+void event_soft_int(struct vcpu *vcpu, int vector)
+{
+	(void)vcpu;
+	called("int", vector, 0);
+}
+
 void guest_halt(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -492,6 +498,18 @@ static void test_far_returns(void **state)
 	CALLED("iret", DATA + 0x810, false);
 }
 
+static void test_software_interrupts(void **state)
+{
+	(void)state;
+	REFUSES("\xcd\x21");	/* a #GP that is not about the IDT */
+	regs.error = 0x21 * 8 + 2;
+	RUNS("\xcd\x21");
+	CALLED("int", 0x21, 0);
+	regs.cs = 0x73;
+	RUNS("\xcd\x0e");
+	CALLED("int", 14, 0);
+}
+
 static void test_fetch(void **state)
 {
 	(void)state;
@@ -543,6 +561,7 @@ int main(void)
 		T(test_msrs),
 		T(test_stack_segment),
 		T(test_far_returns),
+		T(test_software_interrupts),
 		T(test_fetch),
 		T(test_counts),
 	};

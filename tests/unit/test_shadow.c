@@ -599,6 +599,26 @@ static void test_kernel_quarter_is_shared(void **state)
 			     s->roots[g->frames[17].root].pd[3]);
 }
 
+/* Whatever is forgotten, the ROM stays where it is, at the next fault. */
+static void test_hole_comes_back(void **state)
+{
+	uint32_t error = 0;
+	uint64_t pa;
+	gpa_t bus;
+
+	(void)state;
+	g->shadow.hole_pt[0] = P;
+	shadow_zap(g);
+	assert_false(cpu_allows(HOLE, false, false, &pa));
+	assert_int_equal(shadow_fault(v, HOLE, &error, &bus), FAULT_FIXED);
+	assert_true(cpu_allows(HOLE, false, false, &pa));
+	assert_false(cpu_allows(HOLE, false, true, &pa));
+	error = PF_W;
+	assert_int_equal(shadow_fault(v, HOLE + 4096, &error, &bus),
+			 FAULT_GUEST);
+	assert_int_equal(error, PF_W);
+}
+
 static void test_drain_fills_eagerly(void **state)
 {
 	uint64_t pa;
@@ -743,6 +763,7 @@ int main(void)
 		T(test_dirty_bit_is_never_lost),
 		T(test_downgrade_flushes_the_tlb),
 		T(test_kernel_quarter_is_shared),
+		T(test_hole_comes_back),
 		T(test_drain_fills_eagerly),
 		T(test_untracked_is_forgotten_at_a_flush),
 		T(test_release_of_the_current_directory),
