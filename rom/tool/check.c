@@ -14,7 +14,7 @@
 #define GET32(image, at, type, field) \
 	rom_get32((image) + (at) + offsetof(struct type, field))
 
-/* Old kernels expect a 4 MB boundary, or nothing reserved (VMI-2.3). */
+/* Old kernels expect a 4 MB boundary, or nothing reserved (VMI-2.3.1). */
 #define TOP_ALIGN	0x400000u
 
 static uint8_t sum(const uint8_t *p, size_t size)

@@ -129,7 +129,7 @@ int vmi_init(void);
 uint32_t vmi_relocation(uint32_t call, uint8_t *type);
 void vmi_fetch_entries(void);
 
-/* Any call by number, with registers as VMI-4.1 has them. */
+/* Any call by number, with registers as VMI-3.1 has them. */
 static inline uint32_t vmi4(int call, uint32_t eax, uint32_t edx,
 			    uint32_t ecx, uint32_t stack)
 {

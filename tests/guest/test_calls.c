@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Calls that only look at or store a word: the answers of get-relocation,
- * interrupt flag, control registers, descriptor tables. VMI-2.5, VMI-4.
+ * interrupt flag, control registers, descriptor tables. VMI-2.5, VMI-3.1, VMI-3.3.
  */
 #include "guest.h"
 

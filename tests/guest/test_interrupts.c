@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Interrupts: held back while the flag is off, delivered once when it goes
- * on, by every way of turning it on; halt; alarms. VMI-6, VMI-7.
+ * on, by every way of turning it on; halt; alarms. VMI-3.6, VMI-3.7.
  */
 #include "guest.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Page tables through the ROM: updates that cost nothing until a flush, and
- * are all there after it; batches. VMI-5.
+ * are all there after it; batches. VMI-3.4, VMI-3.5.
  */
 #include "guest.h"
 

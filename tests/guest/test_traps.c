@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * User mode and back, page faults with their error codes, and the space
- * above virtual_top. VMI-4.10, VMI-5, VMI-2.3.
+ * above virtual_top. VMI-3.6, VMI-3.4.9, VMI-3.4.11, VMI-2.3.
  */
 #include "guest.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The stub backend: calls that are rare, or that enter the hypervisor anyhow.
- * Arguments arrive as VMI-4.1 has them, which is -mregparm=3. The functions
+ * Arguments arrive as VMI-3.1 has them, which is -mregparm=3. The functions
  * are reached through their slots, hence no prototypes in a header.
  */
 #include "vmi_stub.h"
@@ -183,7 +183,7 @@ ROM_CALL uint32_t rom_locate(uint32_t va)
 	return 0;
 }
 
-/* VMI-5.5: a range that is larger than memory is fine, but it cannot wrap. */
+/* VMI-3.4.10: a range that is larger than memory is fine, but it cannot wrap. */
 ROM_CALL void rom_SetLinearMapping(uint32_t number, uint32_t va,
 				   uint32_t pages, uint32_t frame)
 {
@@ -220,7 +220,7 @@ static uint64_t stolen_cycles(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* hot.asm answers VMI_CYCLES_REAL; an unknown counter reads 0 (VMI-7.2). */
+/* hot.asm answers VMI_CYCLES_REAL; an unknown counter reads 0 (VMI-3.7.1). */
 uint64_t rom_other_cycles(uint32_t counter);
 
 ROM_CALL uint64_t rom_other_cycles(uint32_t counter)

@@ -5,7 +5,7 @@
 ; of them, RET or IRET included).
 ;
 ; "shared" is struct stub_shared. The interrupt calls, IRET and SYSEXIT may
-; be made with any DS (VMI-4.2), so they reach it through SS.
+; be made with any DS (VMI-3.1.4), so they reach it through SS.
 
 	bits 32
 
@@ -293,7 +293,7 @@ ENTRY FlushTLB				; 6 in a batch; eax = VMI_FLUSH_*
 	ret
 END_ENTRY FlushTLB
 
-; Queued updates alone need no exit at the end of a batch (VMI-5.3).
+; Queued updates alone need no exit at the end of a batch (VMI-3.5.3).
 ENTRY SetLazyMode			; 4 entering, 7 leaving; eax = mode
 	mov [SHARED(lazy_mode)], eax
 	test eax, eax
