@@ -20,7 +20,10 @@ L_SKIP		:= $(addsuffix /*.[chS],arch/[!x]* drivers/gpu drivers/media \
 		   drivers/net drivers/scsi drivers/staging drivers/infiniband \
 		   samples sound) Documentation/*/* tools/testing/* *.dts *.dtsi
 
-$(L)/.unpacked: guest-linux/linux.mk | $(B)/.deps
+# Comes with a package.
+$(L_TARBALL): | $(B)/.deps ;
+
+$(L)/.unpacked: $(L_TARBALL) | $(B)/.deps
 	@mkdir -p $(L)
 	@echo "  LINUX   unpack $(notdir $(L_TARBALL)) (20 s)"
 	@rm -rf $(L_SRC) $(L)/originals && mkdir -p $(L_SRC)

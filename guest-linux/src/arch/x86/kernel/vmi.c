@@ -443,9 +443,12 @@ void __init vmi_init(void)
 	const struct vmi_rom_header *rom;
 	char option[8];
 	int (*init)(void);
+	bool off;
 
-	if (cmdline_find_option(boot_command_line, "vmi", option,
-				sizeof(option)) > 0 && !strcmp(option, "off"))
+	off = cmdline_find_option(boot_command_line, "vmi", option,
+				  sizeof(option)) > 0 && !strcmp(option, "off");
+	/* Below level 0 there is no going on without the ROM: see above. */
+	if (off && vmi_ring() == 0)
 		return;
 	rom = vmi_find_rom();
 	if (!rom)
@@ -469,6 +472,8 @@ void __init vmi_init(void)
 	setup_clear_cpu_cap(X86_FEATURE_SEP);
 	pv_info.name = "VMI";
 	vmi_print_identity();
+	if (off)
+		pr_warn("vmi=off has no effect: only ring 0 can do without\n");
 
 	if (rom->virtual_top)
 		reserve_top_address(-rom->virtual_top);
