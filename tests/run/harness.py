@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests in this folder share: running ./vmi-run, telling results."""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.realpath(__file__))))
+VMI_RUN = os.path.join(ROOT, "vmi-run")
+BUILD = os.path.join(ROOT, "build")
+KERNEL = os.path.join(BUILD, "linux/bzImage")
+INITRD = os.path.join(BUILD, "initramfs.cpio.gz")
+ROM = os.path.join(BUILD, "rom/stub.rom")
+
+# No test waits for time to pass; this only ends what hangs.
+HANG = "240"
+
+
+class Failed(Exception):
+    """The reason, in one line."""
+
+
+def expect(condition, why):
+    if not condition:
+        raise Failed(why)
+
+
+def same(what, found, expected):
+    expect(found == expected, f"{what} is {found!r}, not {expected!r}")
+
+
+def vmi_run(*args, stdin=subprocess.DEVNULL, timeout=HANG):
+    """A finished run: returncode, stdout and stderr as text."""
+    return subprocess.run([VMI_RUN, "--timeout", timeout, *args], stdin=stdin,
+                          capture_output=True, text=True, errors="replace",
+                          check=False)
+
+
+def tail(text):
+    """The end of an output, in one line, for a message."""
+    return " | ".join(text.strip().splitlines()[-3:])
+
+
+def test_one(name, function, *args):
+    """Runs it; prints its result line, and returns its value (None: failed)."""
+    try:
+        value = function(*args)
+    except Failed as why:
+        print(f"FAIL {name}: {why}", flush=True)
+        return None
+    print(f"ok {name}", flush=True)
+    return value
+
+
+def test_all(tests):
+    """tests: (name, function, argument...); two at a time on two cores."""
+    workers = len(os.sched_getaffinity(0))
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        jobs = [pool.submit(test_one, *test) for test in tests]
+        return [job.result() for job in jobs]
+
+
+def scratch():
+    """A directory that disappears with the test."""
+    return tempfile.TemporaryDirectory(prefix="vmi-test-")
+
+
+def write(directory, name, data):
+    path = os.path.join(directory, name)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+sys.dont_write_bytecode = True
