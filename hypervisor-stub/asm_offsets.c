@@ -25,12 +25,14 @@ void offsets(void)
 	DEFINE(GATE_EIP, offsetof(struct gate, eip));
 	DEFINE(GATE_CS, offsetof(struct gate, cs));
 	DEFINE(GATE_TYPE, offsetof(struct gate, type));
+	DEFINE(GATE_DPL, offsetof(struct gate, dpl));
+	DEFINE(STUB_IF, STUB_IF);
+	DEFINE(STUB_SHARED_FLAGS, offsetof(struct stub_shared, flags));
 	DEFINE(STUB_SHARED_ESP0, offsetof(struct stub_shared, esp0));
 	DEFINE(STUB_SHARED_SS0, offsetof(struct stub_shared, ss0));
 	DEFINE(SYSCALL_VECTOR, SYSCALL_VECTOR);
 	DEFINE(EFLAGS_GATE_CLEARS, EFLAGS_GATE_CLEARS);
 }
 
-_Static_assert(offsetof(struct gate, dpl) == offsetof(struct gate, type) + 1,
-	       "entry.asm compares both at once");
+_Static_assert((GATE_TRAP & 1) && !(GATE_INTERRUPT & 1), "entry.asm tests it");
 _Static_assert(sizeof(struct regs) % 16 == 0, "stack alignment at calls");

@@ -141,16 +141,16 @@ from_hypervisor:
 
 ; ---- system calls -----------------------------------------------------------
 
-; "int 80h" from user mode to a trap gate of the guest: move ss, esp, eflags,
-; cs and eip to the guest's kernel stack and go to its handler. Anything
-; else is left to hv_exit(). Nothing of the guest's is lost if the stack
+; "int 80h" from user mode to a gate of the guest with DPL 3: move ss, esp,
+; eflags, cs and eip to the guest's kernel stack and go to its handler.
+; Anything else is left to hv_exit(). Nothing of the guest's is lost if the stack
 ; cannot be written: what lies below esp0 is free.
 align 16
 syscall_entry:
 	test	byte [rsp + 8], 2	; cs: ring 3, not 1
 	jz	.slow
 	mov	r8, [current]
-	cmp	word [r8 + VCPU_SYSCALL_GATE + GATE_TYPE], 3 << 8 | 15
+	cmp	byte [r8 + VCPU_SYSCALL_GATE + GATE_DPL], 3
 	jne	.slow
 	mov	r9, [r8 + VCPU_SH]
 	mov	r10d, [r9 + STUB_SHARED_ESP0]
@@ -168,6 +168,10 @@ syscall_entry:
 .esp:	mov	[r10 + 12], r11d
 	mov	r11d, [rsp + 32]
 .ss:	mov	[r10 + 16], r11d
+	test	byte [r8 + VCPU_SYSCALL_GATE + GATE_TYPE], 1
+	jnz	.trap_gate
+	and	byte [r9 + STUB_SHARED_FLAGS + 1], ~(STUB_IF >> 8)
+.trap_gate:
 	mov	r11d, [r8 + VCPU_SYSCALL_GATE + GATE_EIP]
 	mov	[rsp + 0], r11
 	movzx	r11d, word [r8 + VCPU_SYSCALL_GATE + GATE_CS]

@@ -63,7 +63,7 @@ struct gate {
 	uint32_t	eip;
 	uint16_t	cs;		/* RPL 1 */
 	uint8_t		type;		/* GATE_* */
-	uint8_t		dpl;
+	uint8_t		dpl;		/* 0 with GATE_NONE */
 };
 #define SYSCALL_VECTOR	0x80
 /* What delivery through a gate clears (SDM Vol. 3, 6.12.1.3). */
