@@ -116,6 +116,7 @@ extern uint32_t last_cr2;
 extern volatile uint32_t irq0_count;
 extern volatile uint32_t irq0_eflags;	/* of the last frame */
 extern volatile uint32_t irq0_mask;	/* GetInterruptMask in the handler */
+extern volatile uint32_t irq0_in_iret;	/* came inside the ROM's IRET */
 extern void (*irq0_hook)(void);		/* what the handler does besides */
 
 /* ---- vmi.c -------------------------------------------------------------------- */

@@ -216,6 +216,10 @@ void test_descriptors(void)
 	same(limit_of(SPARE_GDT * 8 + 3), 0x234,
 	     "an entry of another table changes nothing");
 
+	costs(0, MANY, vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)other,
+			    SPARE_GDT, i_, data >> 32),
+	      "writing another table costs no exit");
+
 	vmi1(SetLazyMode, VMI_LAZY_CPU);
 	write_gdt(SPARE_GDT, data | 0x456);
 	write_gdt(SPARE_GDT + 1, data | 0x457);

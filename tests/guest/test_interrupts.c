@@ -266,6 +266,7 @@ void test_windows(void)
 	}
 	alarms_end();
 	same(flag_wrong, 0, "interrupts at any place of IRET: the flag is right");
+	same(irq0_in_iret, 0, "no interrupt between the flag and the return");
 
 	alarms_begin(change_user_word);
 	for (count = 0; count < 100; count++)

@@ -6,6 +6,8 @@
 #include "guest.h"
 
 uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
+#define ALIAS_PAGE	16u		/* of PLAY: shows play_table */
+
 static uint32_t frames[FRAMES][1024] __attribute__((aligned(PAGE)));
 static uint32_t other_directory[1024] __attribute__((aligned(PAGE)));
 
@@ -81,6 +83,7 @@ static void update_all(uint32_t shift)
 
 void test_tables(void)
 {
+	uint32_t *const alias = (uint32_t *)(PLAY + ALIAS_PAGE * PAGE);
 	uint32_t absent = 0;
 
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
@@ -109,23 +112,29 @@ void test_tables(void)
 	for (uint32_t i = 0; i < FRAMES; i++)
 		linear(play_table)[PLAY_FIRST + i] = 0;
 	play_link(false);
-	play_link(true);
+	set_entry(&linear(page_directory)[PLAY >> 22],
+		  (uintptr_t)play_table | PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
 	for (uint32_t i = 0; i < FRAMES; i++)
 		absent += probe_read(PLAY + (PLAY_FIRST + i) * PAGE) == 14;
 	same(absent, FRAMES, "plain stores are seen when a table is released");
+	play_link(true);
 
 	/* a table that is reached through another linear slot, or none */
-	vmi4(VMI_CALL_SetLinearMapping, 1, (uintptr_t)play_table, 1,
+	play_map(ALIAS_PAGE, (uintptr_t)play_table | PTE_P | PTE_W);
+	vmi4(VMI_CALL_SetLinearMapping, 1, (uintptr_t)alias, 1,
 	     (uintptr_t)play_table / PAGE);
+	set_entry(&alias[PLAY_FIRST], frame_entry(6), VMI_PAGE_PT);
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	costs(0, 1, set_entry(&play_table[PLAY_FIRST], frame_entry(7),
+	same(play_read(PLAY_FIRST), FRAME_MARK + 6,
+	     "a mapping made through linear slot 1");
+	costs(0, 1, set_entry(&alias[PLAY_FIRST], frame_entry(7),
 			      VMI_PAGE_PT),
 	      "an update through linear slot 1 costs no exit");
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
 	same(play_read(PLAY_FIRST), FRAME_MARK + 7,
 	     "an update through linear slot 1 takes effect");
 	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
-	set_entry(&play_table[PLAY_FIRST], frame_entry(8), VMI_PAGE_PT);
+	set_entry(&alias[PLAY_FIRST], frame_entry(8), VMI_PAGE_PT);
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
 	same(play_read(PLAY_FIRST), FRAME_MARK + 8,
 	     "an update through no linear slot takes effect");
@@ -202,7 +211,19 @@ void test_batches(void)
 	     "and the old one after switching back");
 	costs(10, 10, vmi1(SetCR3, (uintptr_t)page_directory),
 	      "SetCR3 outside a batch costs one exit");
+
+	/* a directory that was released is read anew when it is loaded */
+	set_entry(&linear(other_directory)[PLAY >> 22],
+		  linear(page_directory)[PLAY >> 22], VMI_PAGE_PD);
+	vmi1(SetCR3, (uintptr_t)other_directory);
+	same(probe_read(PLAY + PLAY_FIRST * PAGE), -1,
+	     "an update of another directory");
+	vmi1(SetCR3, (uintptr_t)page_directory);
 	vmi2(ReleasePage, (uintptr_t)other_directory / PAGE,
 	     VMI_PAGE_PD | VMI_PAGE_ZEROED);
-	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	*(volatile uint32_t *)&linear(other_directory)[PLAY >> 22] = 0;
+	vmi1(SetCR3, (uintptr_t)other_directory);
+	same(probe_read(PLAY + PLAY_FIRST * PAGE), 14,
+	     "plain stores count after ReleasePage");
+	vmi1(SetCR3, (uintptr_t)page_directory);
 }

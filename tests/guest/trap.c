@@ -2,9 +2,11 @@
 /* Traps and interrupts: counted, recorded for the tests, or fatal. */
 #include "guest.h"
 
+#define IRET_BYTES	64u		/* of the slot, STUB-10 */
+
 struct frame last_trap;
 uint32_t last_trap_esp, last_cr2;
-volatile uint32_t irq0_count, irq0_eflags, irq0_mask;
+volatile uint32_t irq0_count, irq0_eflags, irq0_mask, irq0_in_iret;
 void (*irq0_hook)(void);
 
 /* entry.asm */
@@ -41,6 +43,8 @@ void trap(struct frame *f)
 	if (f->vector == VEC_IRQ0) {
 		irq0_eflags = f->eflags;
 		irq0_mask = vmi0(GetInterruptMask);
+		irq0_in_iret += f->eip - vmi_entry[VMI_CALL_IRET] <
+				IRET_BYTES;
 		irq0_count++;
 		if (irq0_hook)
 			irq0_hook();
