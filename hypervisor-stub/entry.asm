@@ -4,7 +4,7 @@
 ;
 ; The CPU switches to the vCPU's stack (TSS.RSP0, the top of it) and pushes
 ; ss, rsp, rflags, cs, rip and sometimes an error code; the code below
-; completes struct regs (hv.h) and calls hv_exit(). The guest is 32-bit:
+; completes struct regs (hv.h) and calls the vector's handler (exit.c). The guest is 32-bit:
 ; only the low halves of eight registers exist for it, so r8-r15 are free
 ; here. Segment registers are left alone: in 64-bit mode they mean nothing,
 ; and ring 1 or 3 finds its own again.
@@ -14,7 +14,7 @@
 bits 64
 default rel
 
-extern hv_exit, hv_fault, hv_iret_fault, current
+extern exit_handler, hv_fault, hv_iret_fault, current
 global exit_stubs, enter_guest, copy_fixup
 
 section .text
@@ -69,8 +69,11 @@ exit_common:
 	sub	rsp, REGS_VECTOR
 	SAVE_GPR
 	cld
-	mov	rdi, rsp
-	call	hv_exit
+	mov	eax, [rsp + REGS_VECTOR]
+	mov	rdi, [current]
+	mov	rsi, rsp
+	inc	qword [rdi + VCPU_EXITS + rax * 8]
+	call	[abs exit_handler + rax * 8]
 	mov	rdi, rsp
 	; fall through
 
@@ -143,7 +146,7 @@ from_hypervisor:
 
 ; "int 80h" from user mode to a gate of the guest with DPL 3: move ss, esp,
 ; eflags, cs and eip to the guest's kernel stack and go to its handler.
-; Anything else is left to hv_exit(). Nothing of the guest's is lost if the stack
+; Anything else is left to the handlers in exit.c. Nothing of the guest's is lost if the stack
 ; cannot be written: what lies below esp0 is free.
 align 16
 syscall_entry:

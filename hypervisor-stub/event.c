@@ -25,14 +25,25 @@ static void user_entry_stack(struct vcpu *v, uint32_t *esp, uint32_t *ss)
 	*ss = (sp0[1] & 0xfffc) | 1;
 }
 
+/*
+ * Store a word of the frame through the guest's tables; goto fault if they do
+ * not allow it (hv_fault() follows the exception table).
+ */
+#define PUSH(esp, word, fault)						\
+	asm goto("1: movl %1, (%0)\n"					\
+		 ".pushsection extable, \"a\"\n"			\
+		 ".quad 1b, %l2\n"					\
+		 ".popsection"						\
+		 : : "r"((uint64_t)((esp) -= 4)), "r"((uint32_t)(word))	\
+		 : "memory" : fault)
+
 /* A fault during delivery has nowhere to go: the guest ends here, where a
  * CPU would go on to a double and a triple fault. */
 static void deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 {
 	struct regs *r = v->regs;
 	struct gate *gate = &v->gate[vector];
-	bool user = regs_ring(r) == 3;
-	uint32_t frame[6], *p = frame, esp = r->esp, ss = r->ss, flags;
+	uint32_t esp = r->esp, ss = r->ss, flags;
 
 	if (!v->hole)
 		desc_idt_changed(v, vector);
@@ -44,22 +55,24 @@ static void deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 		queue_drain(v);
 		v->sh->lazy_mode = VMI_LAZY_NONE;
 	}
-	flags = r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL);
-	flags |= v->iopl | (guest_if(v) ? EFLAGS_IF : 0);
-	if (has_error)
-		*p++ = error;
-	*p++ = r->eip;
-	*p++ = r->cs;
-	*p++ = flags;
-	if (user) {
-		*p++ = r->esp;
-		*p++ = r->ss;
+	flags = (r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
+	if (regs_ring(r) == 3) {
+		flags |= EFLAGS_IF;
 		user_entry_stack(v, &esp, &ss);
+		if (esp - FRAME_MAX > v->stack_limit)
+			goto bad_stack;
+		PUSH(esp, r->ss, bad_stack);
+		PUSH(esp, r->esp, bad_stack);
+	} else {
+		flags |= v->sh->flags & STUB_IF;
+		if (esp - FRAME_MAX > v->stack_limit)
+			goto bad_stack;
 	}
-	esp -= (char *)p - (char *)frame;
-	if (!guest_write(v, esp, frame, (char *)p - (char *)frame))
-		guest_kill(v, "the stack at %08x cannot take the frame of vector %d",
-			   esp, vector);
+	PUSH(esp, flags, bad_stack);
+	PUSH(esp, r->cs, bad_stack);
+	PUSH(esp, r->eip, bad_stack);
+	if (has_error)
+		PUSH(esp, error, bad_stack);
 	r->eip = gate->eip;
 	r->cs = gate->cs;
 	r->eflags &= ~(uint64_t)EFLAGS_GATE_CLEARS;
@@ -67,7 +80,13 @@ static void deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	r->ss = ss;
 	if (gate->type == GATE_INTERRUPT)
 		v->sh->flags &= ~STUB_IF;
+	return;
+bad_stack:
+	guest_kill(v, "the stack at %08x cannot take the frame of vector %d",
+		   esp, vector);
 }
+
+_Static_assert(STUB_IF == EFLAGS_IF, "the virtual flag as it is pushed");
 
 void event_exception(struct vcpu *v, int vector)
 {

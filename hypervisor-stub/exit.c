@@ -11,18 +11,17 @@ struct vcpu *current;
 
 /* ---- page faults -------------------------------------------------------- */
 
-static void page_fault(struct vcpu *v)
+static void page_fault(struct vcpu *v, struct regs *r)
 {
 	uint64_t cr2 = read_cr2();
-	uint32_t error = v->regs->error;
+	uint32_t error = r->error;
 	gpa_t pa;
 
-	if (cr2 >> 32) {	/* an operand that wraps at 4 GB */
-		event_page_fault(v, cr2, error);
-		return;
-	}
-	queue_drain(v);
-	switch (shadow_fault(v, cr2, &error, &pa)) {
+	if (queue_pending(v))
+		queue_drain(v);
+	/* Beyond 4 GB: an operand that wraps. No fill can help it. */
+	switch (cr2 >> 32 ? FAULT_GUEST :
+		shadow_fault(v, cr2, &error, &pa)) {
 	case FAULT_FIXED:
 		return;
 	case FAULT_GUEST:
@@ -51,9 +50,8 @@ static void move_to_iret_site(struct vcpu *v)
 		r->eip = v->iret_site;
 }
 
-static void general_protection(struct vcpu *v)
+static void general_protection(struct vcpu *v, struct regs *r)
 {
-	struct regs *r = v->regs;
 	uint32_t error = r->error;
 
 	if (emulate(v))
@@ -65,52 +63,52 @@ static void general_protection(struct vcpu *v)
 	event_exception_error(v, VEC_GP, error);
 }
 
-static void debug_exception(struct vcpu *v)
+static void debug_exception(struct vcpu *v, struct regs *r)
 {
 	uint64_t dr6;
 
+	(void)r;
 	asm volatile("mov %%dr6, %0" : "=r"(dr6));
 	v->sh->dr[6] = dr6;
 	event_exception(v, VEC_DB);
 }
 
-static void exception(struct vcpu *v, int vector)
+/* Of a selector: segment not present, stack fault, invalid TSS. */
+static void selector_fault(struct vcpu *v, struct regs *r)
 {
-	uint32_t error = v->regs->error;
+	uint32_t error = r->error;
 
-	switch (vector) {
-	case VEC_PF:
-		page_fault(v);
+	if ((error & ~7u) && desc_refresh(v, error))
 		return;
-	case VEC_GP:
-		general_protection(v);
-		return;
-	case VEC_DB:
-		debug_exception(v);
-		return;
-	case VEC_NP:
-	case VEC_SS:
-		if ((error & ~7u) && desc_refresh(v, error))
-			return;
-		/* fall through */
-	case VEC_TS:
-		move_to_iret_site(v);
-		/* fall through */
-	case VEC_AC:
-		event_exception_error(v, vector, error);
-		return;
-	case VEC_BP:
-	case VEC_OF:
-		event_exception(v, vector);
-		return;
-	case VEC_NMI:
-		return;
-	case VEC_DF:
-	case VEC_MC:
-		panic("exception %d in the guest", vector);
-	default:
-		event_exception(v, vector);
-	}
+	move_to_iret_site(v);
+	event_exception_error(v, r->vector, error);
+}
+
+static void exception(struct vcpu *v, struct regs *r)
+{
+	event_exception(v, r->vector);
+}
+
+static void exception_error(struct vcpu *v, struct regs *r)
+{
+	event_exception_error(v, r->vector, r->error);
+}
+
+static void nmi(struct vcpu *v, struct regs *r)
+{
+	(void)v, (void)r;
+}
+
+static void fatal_exception(struct vcpu *v, struct regs *r)
+{
+	(void)v;
+	panic("exception %u in the guest", (uint32_t)r->vector);
+}
+
+/* INT 80h that entry.asm leaves to us. */
+static void system_call(struct vcpu *v, struct regs *r)
+{
+	event_soft_int(v, r->vector);
 }
 
 /* ---- interrupts of the machine ------------------------------------------ */
@@ -124,25 +122,43 @@ static void interrupt(struct vcpu *v, int irq)
 		io_console_poll(v->g);
 }
 
+static void irq(struct vcpu *v, struct regs *r)
+{
+	interrupt(v, r->vector - IRQ_BASE);
+	event_poll(v);
+}
+
+/* A vector that no gate or interrupt controller of ours leads to. */
+static void stray(struct vcpu *v, struct regs *r)
+{
+	(void)v;
+	panic("exit by vector %u", (uint32_t)r->vector);
+}
+
 /* ---- entry points from entry.asm ---------------------------------------- */
 
-void hv_exit(struct regs *r)
-{
-	struct vcpu *v = current;
-	int vector = r->vector;
-
-	v->exits[vector]++;
-	if (vector == STUB_VECTOR) {
-		hcall(v);
-	} else if (vector < 32) {
-		exception(v, vector);
-	} else if (vector < IRQ_BASE + 16) {
-		interrupt(v, vector - IRQ_BASE);
-		event_poll(v);
-	} else {
-		event_soft_int(v, vector);
-	}
-}
+/* By vector; called with the guest's registers complete. */
+void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
+	[0] = exception,
+	[VEC_DB] = debug_exception,
+	[VEC_NMI] = nmi,
+	[VEC_BP ... VEC_NM] = exception,
+	[VEC_DF] = fatal_exception,
+	[9] = exception,
+	[VEC_TS ... VEC_SS] = selector_fault,
+	[VEC_GP] = general_protection,
+	[VEC_PF] = page_fault,
+	[15 ... 16] = exception,
+	[VEC_AC] = exception_error,
+	[VEC_MC] = fatal_exception,
+	[19 ... IRQ_BASE - 1] = exception,
+	[IRQ_BASE ... IRQ_BASE + 15] = irq,
+	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,
+	[SYSCALL_VECTOR] = system_call,
+	[SYSCALL_VECTOR + 1 ... STUB_VECTOR - 1] = stray,
+	[STUB_VECTOR] = hcall,
+	[STUB_VECTOR + 1 ... 255] = stray,
+};
 
 void hv_iret_fault(struct regs *r)
 {

@@ -9,31 +9,25 @@
 
 /* ---- the directory page ------------------------------------------------- */
 
-/* The words of a table that is inside the guest's memory. */
-static const uint32_t *guest_table(const struct guest *g, uint32_t gfn)
-{
-	return pa_to_va((uint64_t)g->frames[gfn].mfn << PAGE_SHIFT);
-}
-
 /* Do two directories agree on the kernel's quarter? */
 static bool same_quarter(struct guest *g, const struct root *a,
 			 const struct root *b, uint32_t q)
 {
 	uint32_t n = (g->vcpu.hole >> 22) - q * 256;
 
-	return !memcmp(guest_table(g, a->gfn) + q * 256,
-		       guest_table(g, b->gfn) + q * 256, n * 4);
+	return !memcmp((const void *)(a->guest + q * 256),
+		       (const void *)(b->guest + q * 256), n * 4);
 }
 
 /* Do all roots that share a page agree on this entry? */
 static bool sharers_agree(struct guest *g, struct spage *pd, uint32_t i)
 {
 	struct shadow *s = &g->shadow;
-	uint32_t pde = shadow_read_pde(g, s->current, i), n;
+	uint32_t pde = s->current->guest[i], n;
 
 	for (n = 1; n < ROOTS; n++)
 		if (s->roots[n].pd[i >> 8] == pd &&
-		    shadow_read_pde(g, &s->roots[n], i) != pde)
+		    s->roots[n].guest[i] != pde)
 			return false;
 	return true;
 }
@@ -93,40 +87,44 @@ static void fill_pde(struct guest *g, gva_t va, uint64_t val)
 	shadow_set_pde(&g->shadow, &pd->table[i], val);
 }
 
-/* ---- faults ------------------------------------------------------------- */
+/* ---- the guest's tables ------------------------------------------------- */
 
-/* Where a fill puts the leaf, and what the guest's walk found. */
 struct walk {
-	uint32_t	pde, leaf;	/* leaf: the pde itself if large */
-	gpa_t		pde_pa, leaf_pa;
-	bool		large;
+	volatile uint32_t	*pde_at, *leaf_at;
+	uint32_t		pde, leaf;	/* each read once */
+	bool			large;		/* the leaf is the pde */
 };
 
 /* False: not present. */
-static bool walk(struct vcpu *v, gva_t va, struct walk *w)
+static inline bool walk(struct vcpu *v, gva_t va, struct walk *w)
 {
 	struct guest *g = v->g;
-	struct root *r = g->shadow.current;
+	volatile uint32_t *table;
 
-	w->pde = shadow_read_pde(g, r, va >> 22);
-	w->pde_pa = r->gfn << PAGE_SHIFT | va >> 22 << 2;
-	w->leaf = w->pde;
-	w->leaf_pa = w->pde_pa;
-	w->large = shadow_is_large(g, w->pde);
-	if (!(w->pde & PTE_P) || w->large)
-		return w->pde & PTE_P;
-	if (w->pde >> PAGE_SHIFT >= g->nframes)
+	w->pde_at = (volatile uint32_t *)&g->shadow.current->guest[va >> 22];
+	w->pde = *w->pde_at;
+	if (!(w->pde & PTE_P))
+		return false;
+	w->large = is_large(g, w->pde);
+	if (w->large) {
+		w->leaf_at = w->pde_at;
+		w->leaf = w->pde;
+		return true;
+	}
+	table = guest_word(g, w->pde & ~(PAGE_SIZE - 1));
+	if (!table)
 		guest_kill(v, "page table at %08x is outside its memory",
 			   w->pde & ~(PAGE_SIZE - 1));
-	w->leaf_pa = (w->pde & ~(PAGE_SIZE - 1)) | (va >> 12 & 1023) << 2;
-	w->leaf = guest_phys_read(g, w->leaf_pa);
+	w->leaf_at = &table[va >> 12 & 1023];
+	w->leaf = *w->leaf_at;
 	return w->leaf & PTE_P;
 }
 
-static gpa_t walk_result(const struct walk *w, gva_t va)
+static inline gpa_t walk_result(const struct walk *w, gva_t va)
 {
-	return w->large ? (w->leaf & 0xffc00000) | (va & 0x3fffff) :
-			  (w->leaf & ~(PAGE_SIZE - 1)) | (va & 0xfff);
+	uint32_t offset = w->large ? 0x3fffff : 0xfff;
+
+	return (w->leaf & ~offset) | (va & offset);
 }
 
 bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
@@ -140,87 +138,99 @@ bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
 }
 
 /* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
-static void mark_accessed(struct guest *g, struct walk *w, bool write)
+static void mark(volatile uint32_t *at, uint32_t *entry, uint32_t bits)
 {
-	uint32_t bits = write ? PTE_A | PTE_D : PTE_A;
-
-	if (!paging(g))
+	if ((*entry & bits) == bits)
 		return;
-	if (!(w->pde & PTE_A))
-		guest_phys_or(g, w->pde_pa, PTE_A);
-	if ((w->leaf & bits) != bits)
-		guest_phys_or(g, w->leaf_pa, bits);
-	w->pde |= PTE_A;
-	w->leaf |= bits;
+	__atomic_fetch_or(at, bits, __ATOMIC_RELAXED);
+	*entry |= bits;
 }
+
+/* ---- faults ------------------------------------------------------------- */
+
+static void fill_large(struct guest *g, gva_t va, uint32_t gfn, uint64_t val)
+{
+	struct shadow *s = &g->shadow;
+	uint32_t first = gfn & ~511u;
+	struct spage *p;
+	uint64_t pde;
+
+	if (first < g->nframes && (g->frames[first].flags & GF_LARGE)) {
+		fill_pde(g, va, (uint64_t)g->frames[first].mfn << PAGE_SHIFT |
+			 PTE_PS | (val & 0xfff));
+		return;
+	}
+	pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
+	if ((pde & SE_LINK) && page_of(s, pde)->role == SP_SPLIT) {
+		p = page_of(s, pde);
+	} else {
+		p = shadow_page_new(s, SP_SPLIT, 0);
+		fill_pde(g, va, link_to(p) | PTE_U | PTE_W);
+	}
+	set_leaf(s, &p->table[va >> 12 & 511], val);
+}
+
+/* In our part of the space: the guest's own fault, unless the directory page
+ * that maps ROM and shared area is only missing. */
+static enum fault fault_in_hole(struct guest *g, gva_t va)
+{
+	struct shadow *s = &g->shadow;
+
+	if (s->current->pd[va >> 30])
+		return FAULT_GUEST;
+	pd_get(g, va >> 30);
+	return FAULT_FIXED;
+}
+
+_Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
 
 enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 {
+	uint32_t access = *error & (PF_W | PF_U), lacking, gfn, rights;
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
-	bool write = *error & PF_W, user = *error & PF_U, force;
-	uint64_t pde, val;
 	struct spage *p;
 	struct walk w;
-	uint32_t both, gfn, half = va >> 21 & 1;
+	uint64_t val;
 
-	*error &= PF_U | PF_W | PF_P;
 	if (s->free_count < SHADOW_RESERVE)
 		shadow_zap(g);
-	if (v->hole && va >= v->hole) {
-		if (s->current->pd[va >> 30])
-			return FAULT_GUEST;
-		pd_get(g, va >> 30);	/* the hole comes with it */
-		return FAULT_FIXED;
-	}
-	*error &= ~PF_P;
+	*error = access | (*error & PF_P);
+	if (va > v->guest_last)
+		return fault_in_hole(g, va);
+	*error = access;
 	if (!walk(v, va, &w))
 		return FAULT_GUEST;
-	both = w.pde & w.leaf;
-	/* A write by the kernel where only CR0.WP = 0 allows it. */
-	force = write && !user && !(both & PTE_W) && !(v->cr0 & CR0_WP);
-	if ((user && !(both & PTE_U)) ||
-	    (write && !(both & PTE_W) && !force)) {
+	lacking = access & ~(w.pde & w.leaf);
+	/* What remains is a write by the kernel that CR0.WP = 0 allows. */
+	if (lacking && (access != PF_W || (v->cr0 & CR0_WP))) {
 		*error |= PF_P;
 		return FAULT_GUEST;
 	}
-	gfn = walk_result(&w, va) >> PAGE_SHIFT;
 	*bus = walk_result(&w, va);
-	if (write && gfn >= g->nframes)
+	gfn = *bus >> PAGE_SHIFT;
+	if (gfn >= g->nframes && (access & PF_W))
 		return FAULT_BUS;
-	mark_accessed(g, &w, write);
 
+	if (!w.large)
+		mark(w.pde_at, &w.pde, PTE_A);
+	mark(w.leaf_at, &w.leaf, access & PF_W ? PTE_A | PTE_D : PTE_A);
+	rights = w.pde & (PTE_U | PTE_W);
 	val = leaf_rights(w.leaf);
-	if (force)	/* and users fault, until the next fill */
+	if (lacking) {	/* users fault here, until the next fill */
+		rights = PTE_W;
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;
+	}
 	val |= (gfn < g->nframes ? (uint64_t)g->frames[gfn].mfn : g->bus_mfn)
 	       << PAGE_SHIFT;
 	g->stats.shadow_fills++;
-
 	if (w.large) {
-		uint32_t first = gfn & ~511u;
-
-		if (first < g->nframes && g->frames[first].flags & GF_LARGE) {
-			fill_pde(g, va, (uint64_t)g->frames[first].mfn <<
-				 PAGE_SHIFT | PTE_PS | (val & 0xfff));
-			goto out;
-		}
-		pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
-		if (pde & SE_LINK && page_of(s, pde)->role == SP_SPLIT) {
-			p = page_of(s, pde);
-		} else {
-			p = shadow_page_new(s, SP_SPLIT, 0);
-			fill_pde(g, va, link_to(p) | PTE_U | PTE_W);
-		}
+		fill_large(g, va, gfn, val);
 	} else {
-		p = shadow_pt_get(g, w.pde >> PAGE_SHIFT, half);
-		both = w.pde & (PTE_U | PTE_W);
-		if (force)
-			both = PTE_W;
-		fill_pde(g, va, link_to(p) | both);
+		p = shadow_pt_get(g, w.pde >> PAGE_SHIFT, va >> 21 & 1);
+		fill_pde(g, va, link_to(p) | rights);
+		set_leaf(s, &p->table[va >> 12 & 511], val);
 	}
-	shadow_set_leaf(s, &p->table[va >> 12 & 511], val);
-out:
 	shadow_flush_tlb(g);
 	return FAULT_FIXED;
 }

@@ -222,9 +222,8 @@ static void (*const handler[STUB_HC_COUNT])(struct vcpu *, uint32_t edx,
 	[STUB_HC_WALLCLOCK]	= hc_wallclock,
 };
 
-void hcall(struct vcpu *v)
+void hcall(struct vcpu *v, struct regs *r)
 {
-	struct regs *r = v->regs;
 	uint32_t nr = r->gpr[EAX], i = v->traced++ % TRACE_LEN;
 
 	v->trace[i].nr = nr;

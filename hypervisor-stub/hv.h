@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cpu.h>
+
 #include "vmi_stub.h"
 #include "decode.h"
 #include "pic.h"
@@ -87,6 +89,7 @@ struct spage {
 
 /* The shadow of one guest page directory: one shadow page per GB. */
 struct root {
+	const volatile uint32_t *guest;	/* the directory itself */
 	uint32_t	gfn;
 	uint32_t	next;		/* in the free list */
 	struct spage	*pd[4];
@@ -134,18 +137,20 @@ struct stats {
 
 /* ---- the vCPU ----------------------------------------------------------- */
 
+#define FRAME_MAX	24		/* ss, esp, eflags, cs, eip, error */
 #define TRACE_LEN	16
 
 struct vcpu {
 	/* Used by entry.asm. */
 	struct stub_shared *sh;		/* untrusted */
-	uint32_t	stack_limit;	/* highest frame address to push to */
+	uint32_t	stack_limit;	/* a frame may lie here and below */
 	struct gate	gate[256];
 	uint64_t	exits[256];	/* by vector */
 
 	struct guest	*g;
 	struct regs	*regs;
 	uint32_t	hole;		/* virtual_top, 0 before VMI_Init */
+	uint32_t	guest_last;	/* last linear address of the guest's own */
 	uint32_t	queue_start;	/* where the queue is empty: STUB_QUEUE_LEN
 					 * - 1 makes every update exit */
 
@@ -248,9 +253,21 @@ void *memory_alloc(uint64_t bytes, uint64_t align);
  * would. False: not mapped, or not the guest's to touch. */
 bool guest_read(struct vcpu *, void *dst, gva_t src, uint32_t len);
 bool guest_write(struct vcpu *, gva_t dst, const void *src, uint32_t len);
-/* One word of guest-physical memory, aligned; ones where there is none. */
-uint32_t guest_phys_read(struct guest *, gpa_t);
-void guest_phys_or(struct guest *, gpa_t, uint32_t bits);
+/*
+ * A word of guest-physical memory, for as long as nobody takes the frame
+ * away; NULL where there is no memory. The guest may change it at any time:
+ * read it once.
+ */
+static inline volatile uint32_t *guest_word(struct guest *g, gpa_t pa)
+{
+	uint32_t gfn = pa >> PAGE_SHIFT;
+
+	if (gfn >= g->nframes)
+		return NULL;
+	return (uint32_t *)((uint8_t *)pa_to_va((uint64_t)g->frames[gfn].mfn
+						<< PAGE_SHIFT) +
+			    (pa & (PAGE_SIZE - 4)));
+}
 
 /* ---- shadow.c, queue.c, fault.c ----------------------------------------- */
 
@@ -262,11 +279,30 @@ void shadow_zap(struct guest *);	/* forget everything */
 void shadow_entry_changed(struct guest *, gpa_t);	/* a table entry */
 void shadow_page_alloc(struct guest *, uint32_t gfn);
 void shadow_page_release(struct guest *, uint32_t gfn);
-void shadow_flush_tlb(struct guest *);	/* if a translation was taken away */
+
+/* The TLB, if a translation was taken away. */
+static inline void shadow_flush_tlb(struct guest *g)
+{
+	if (g->shadow.flush) {
+		g->shadow.flush = false;
+		flush_tlb();
+	}
+}
+
 
 bool shadow_translate(struct vcpu *, gva_t, gpa_t *);	/* as a kernel read */
 
 void queue_drain(struct vcpu *);
+
+/* Has the guest anything for queue_drain() to do? */
+static inline bool queue_pending(const struct vcpu *v)
+{
+	const volatile struct stub_shared *sh = v->sh;
+
+	return ((uint32_t)sh->tail + STUB_QUEUE_LEN - v->queue_start) |
+	       sh->deferred | sh->gdt_dirty;
+}
+
 
 enum fault {
 	FAULT_FIXED,		/* the shadow was stale; go on */
@@ -311,8 +347,7 @@ static inline bool guest_if(const struct vcpu *v)
 
 /* ---- exit.c, hcall.c, emul.c, cr.c, io.c -------------------------------- */
 
-void hv_exit(struct regs *);
-void hcall(struct vcpu *);
+void hcall(struct vcpu *, struct regs *);
 /* Emulate the instruction at eip; false: not one that is emulated, or not
  * allowed, so the exception is the guest's. */
 bool emulate(struct vcpu *);

@@ -224,7 +224,8 @@ static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 	v->gdt_table[2] = 0x00cfbb000000ffff;
 	v->gdt_table[3] = 0x00cfb3000000ffff;
 	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
-	v->stack_limit = UINT32_MAX - 20;
+	v->guest_last = UINT32_MAX;
+	v->stack_limit = UINT32_MAX - FRAME_MAX;
 	v->pat = 0x0007040600070406;	/* SDM Vol. 3, 12.12.4 */
 	r->eip = out->eip;
 	r->cs = 0x11;

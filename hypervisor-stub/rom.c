@@ -105,8 +105,8 @@ void rom_activate(struct vcpu *v)
 	/* A kernel cannot tell us of its page tables so far: forget them. */
 	shadow_zap(g);
 	v->hole = g->virtual_top;
-	/* Room for the largest frame of entry.asm. */
-	v->stack_limit = v->hole - 20;
+	v->guest_last = v->hole - 1;
+	v->stack_limit = v->hole - FRAME_MAX;
 	v->regs->gpr[EAX] = 0;
 	log_printf("VMI_Init at %08x: the guest is in VMI mode\n",
 		   (uint32_t)v->regs->eip);

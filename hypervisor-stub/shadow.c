@@ -115,17 +115,6 @@ void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val)
 	}
 }
 
-void shadow_set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
-{
-	uint64_t old = *pte;
-
-	if (old == val)
-		return;
-	*pte = val;
-	if (old & PTE_P)
-		s->flush = true;
-}
-
 static void pt_free(struct shadow *s, struct spage *p)
 {
 	struct gframe *f = &guest_of(s)->frames[p->gfn];
@@ -220,20 +209,6 @@ void shadow_zap(struct guest *g)
 
 /* ---- what the guest's entries mean -------------------------------------- */
 
-/* With paging off every address is its own translation: as if by 4 MB pages. */
-uint32_t shadow_read_pde(struct guest *g, const struct root *r, uint32_t i)
-{
-	if (r == &g->shadow.roots[0])
-		return i << 22 | PTE_PS | PTE_D | PTE_A | PTE_U | PTE_W |
-		       PTE_P;
-	return guest_phys_read(g, r->gfn << PAGE_SHIFT | i << 2);
-}
-
-bool shadow_is_large(const struct guest *g, uint32_t pde)
-{
-	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
-}
-
 /*
  * The shadow of a guest entry as far as it can be had without a fault: the
  * accessed bit must be set already, as ours to set it is at the first access.
@@ -253,7 +228,7 @@ static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
 
 	if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
 		return 0;
-	if (shadow_is_large(g, pde)) {
+	if (is_large(g, pde)) {
 		gfn = (pde >> 22 << 10) + half * 512;
 		if (gfn >= g->nframes || !(g->frames[gfn].flags & GF_LARGE))
 			return 0;
@@ -283,7 +258,7 @@ void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i)
 
 	if (!pd || in_hole(g, i))
 		return;
-	pde = shadow_read_pde(g, r, i);
+	pde = r->guest[i];
 	for (half = 0; half < 2; half++) {
 		entry = &pd->table[(i & 255) * 2 + half];
 		val = pde_shadow(g, pde, half);
@@ -296,22 +271,22 @@ void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i)
 /* The guest has changed the 4-byte table entry at this address. */
 void shadow_entry_changed(struct guest *g, gpa_t pa)
 {
-	uint32_t gfn = pa >> PAGE_SHIFT, i = pa >> 2 & 1023;
+	volatile uint32_t *entry = guest_word(g, pa);
+	uint32_t i = pa >> 2 & 1023, pt;
 	struct shadow *s = &g->shadow;
 	struct gframe *f;
-	uint32_t pt;
 
-	if (gfn >= g->nframes)
+	if (!entry)
 		return;
-	f = &g->frames[gfn];
+	f = &g->frames[pa >> PAGE_SHIFT];
 	if (!(f->flags & GF_TRACKED)) {
 		drop(s, f);
 		f->flags |= GF_TRACKED;
 	}
 	pt = f->pt[i >> 9];
 	if (pt)
-		shadow_set_leaf(s, &s->pages[pt].table[i & 511],
-			 leaf_shadow(g, guest_phys_read(g, pa)));
+		set_leaf(s, &s->pages[pt].table[i & 511],
+			 leaf_shadow(g, *entry));
 	if (f->root)
 		shadow_sync_pde(g, &s->roots[f->root], i);
 }
@@ -351,16 +326,8 @@ void shadow_inval(struct vcpu *v, gva_t va)
 		return;
 	p = page_of(s, entry);
 	if (p->role == SP_PT)
-		shadow_set_leaf(s, &p->table[i], leaf_shadow(g, guest_phys_read(g,
+		set_leaf(s, &p->table[i], leaf_shadow(g, *guest_word(g,
 			 p->gfn << PAGE_SHIFT | p->half << 11 | i << 2)));
-}
-
-void shadow_flush_tlb(struct guest *g)
-{
-	if (g->shadow.flush) {
-		g->shadow.flush = false;
-		flush_tlb();
-	}
 }
 
 void shadow_flush(struct vcpu *v)
@@ -399,6 +366,7 @@ static struct root *root_get(struct vcpu *v)
 	r = &s->roots[s->root_free];
 	s->root_free = r->next;
 	r->gfn = gfn;
+	r->guest = guest_word(g, gfn << PAGE_SHIFT);
 	g->frames[gfn].root = r - s->roots;
 	return r;
 }
@@ -434,6 +402,9 @@ struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half)
 
 /* ---- set-up ------------------------------------------------------------- */
 
+/* With paging off every address is its own translation, as if by these. */
+static uint32_t identity[1024];
+
 const char *shadow_init(struct guest *g, uint32_t pool_pages)
 {
 	struct shadow *s = &g->shadow;
@@ -460,6 +431,10 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	for (i = 1; i < ROOTS; i++)
 		s->roots[i].next = i + 1 < ROOTS ? i + 1 : 0;
 	s->root_free = 1;
+	for (i = 0; i < 1024; i++)
+		identity[i] = i << 22 | PTE_PS | PTE_D | PTE_A | PTE_U |
+			      PTE_W | PTE_P;
+	s->roots[0].guest = identity;
 	s->current = &s->roots[0];
 
 	/* The upper half is ours and the same everywhere. */

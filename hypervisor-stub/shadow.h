@@ -57,15 +57,28 @@ static inline uint64_t leaf_rights(uint32_t pte)
 	       PTE_P;
 }
 
+/* Does a guest page-directory entry map 4 MB? With paging off they all do. */
+static inline bool is_large(const struct guest *g, uint32_t pde)
+{
+	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
+}
+
+static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
+{
+	uint64_t old = *pte;
+
+	if (old == val)
+		return;
+	*pte = val;
+	if (old & PTE_P)
+		s->flush = true;
+}
+
 /* A page of the pool, zeroed; there is one (SHADOW_RESERVE). */
 struct spage *shadow_page_new(struct shadow *s, int role, uint32_t gfn);
 /* The shadow of one half of a guest page table. */
 struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half);
 void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val);
-void shadow_set_leaf(struct shadow *s, uint64_t *pte, uint64_t val);
-/* The guest's page-directory entry, and whether it maps 4 MB. */
-uint32_t shadow_read_pde(struct guest *g, const struct root *r, uint32_t i);
-bool shadow_is_large(const struct guest *g, uint32_t pde);
 /* Bring entry i of a directory up to date, as far as nothing faults. */
 void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i);
 

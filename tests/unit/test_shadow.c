@@ -487,6 +487,7 @@ static int setup(void **state)
 	v->sh->linear[0] = (struct stub_linear){ LINEAR_VA, FRAMES << 12, 0 };
 	assert_null(shadow_init(g, POOL));
 	v->hole = HOLE;
+	v->guest_last = HOLE - 1;
 	v->cr0 = CR0_PG | CR0_WP;
 	v->cr4 = CR4_PSE;
 	v->cr3 = 16 << 12;
@@ -667,6 +668,7 @@ static void test_identity_without_paging(void **state)
 	(void)state;
 	v->cr0 = 0;
 	v->hole = 0;
+	v->guest_last = UINT32_MAX;
 	shadow_load(v);
 	assert_int_equal(shadow_fault(v, 0x123456, &error, &bus), FAULT_FIXED);
 	assert_true(cpu_allows(0x123000, true, true, &pa));
