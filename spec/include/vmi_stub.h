@@ -162,7 +162,8 @@ enum stub_hcall { STUB_HCALLS(STUB_HC_ENUM) };
 /*
  * Code of the ROM in which an interrupt must not be delivered: the guest is
  * first moved back to restart. Half-open, offsets from the image start.
- * With clear_if set, STUB_IF is cleared too.
+ * With clear_if set, STUB_IF is cleared too, so that the interrupt waits for
+ * the ROM to set it again.
  */
 struct stub_window {
 	uint32_t	start, end;
@@ -172,7 +173,7 @@ struct stub_window {
 
 #define STUB_INFO_MAGIC		0x62757473u	/* "stub" */
 #define STUB_INFO_OFFSET	0x20u		/* in vmi_rom_header.reserved3 */
-#define STUB_WINDOWS		8
+#define STUB_WINDOWS		16
 
 /* At STUB_INFO_OFFSET of the image. Offsets count from the image start. */
 struct stub_rom_info {

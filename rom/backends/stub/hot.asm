@@ -166,13 +166,12 @@ END_ENTRY UpdateKernelStack
 
 ; ---- page tables -----------------------------------------------------------------
 
-; Logs the changed entry at edx, in linear slot 0: 11 instructions. From the
-; load of the tail to its store is a window, since what runs in between may
-; use or empty the queue; being moved back after the store is harmless, for
-; an entry equal to the last one is not logged again.
+; Logs the changed entry at edx, if in linear slot 0: 11 instructions.
 ;
-; Only when the tail has become 0 does the queue need its hypercall, and the
-; window reaches up to that, so nobody ever appends to a full queue.
+; Up to the increment of the tail this is a window, since what runs in between
+; may use the queue or empty it: the guest goes back to the load of the tail.
+; From there to the hypercall for a full queue it is another, as nobody may
+; find the queue full: that one ends in log_interrupted.
 %macro LOG_UPDATE 0
 	mov eax, edx
 	sub eax, [LINEAR0(va)]
@@ -181,26 +180,34 @@ END_ENTRY UpdateKernelStack
 %%start:
 	mov eax, [SHARED(tail)]
 	cmp [QUEUE_END + eax * 4 - 4], edx
-	je log_again
+	je %%end			; just logged
 	mov [QUEUE_END + eax * 4], edx
 	inc dword [SHARED(tail)]
+%%logged:
 	jz log_full
 %%end:	ret
  %xdefine LOG_START %%start
+ %xdefine LOG_LOGGED %%logged
  %xdefine LOG_END %%end
+%endmacro
+
+; After the END_ENTRY of its slot.
+%macro LOG_WINDOWS 0
+	WINDOW LOG_START, LOG_LOGGED, LOG_START, 0
+	WINDOW LOG_LOGGED, LOG_END, log_interrupted, 1
 %endmacro
 
 ENTRY SetPxE				; 12; eax = entry, edx = its VA
 	mov [edx], eax
 	LOG_UPDATE
 END_ENTRY SetPxE
-	WINDOW LOG_START, LOG_END, LOG_START, 0
+	LOG_WINDOWS
 
 ENTRY UpdatePxE				; 12; eax = VA
 	mov edx, eax
 	LOG_UPDATE
 END_ENTRY UpdatePxE
-	WINDOW LOG_START, LOG_END, LOG_START, 0
+	LOG_WINDOWS
 
 ; edx:eax = entry, ecx = its VA. Never half new and present (SDM vol. 3A,
 ; 4.10.4.3 has the same worry for the processor's own caches).
@@ -217,7 +224,7 @@ ENTRY UpdatePxELong			; 12; eax = VA
 log_update_long:
 	LOG_UPDATE
 END_ENTRY UpdatePxELong
-	WINDOW LOG_START, LOG_END, LOG_START, 0
+	LOG_WINDOWS
 
 ; Not in slot 0: a mapping that may be gone at the drain, so the physical
 ; address is logged, or the hypervisor looks at once.
@@ -238,21 +245,24 @@ log_elsewhere:
 log_word:
 	mov eax, [SHARED(tail)]
 	cmp [QUEUE_END + eax * 4 - 4], edx
-	je log_again
+	je log_done
 	mov [QUEUE_END + eax * 4], edx
 	inc dword [SHARED(tail)]
-	jz log_full
-	ret
-; The last word is this one: its logging may have stopped before its end.
-log_again:
-	cmp dword [SHARED(tail)], 0
-	je log_full
-	ret
+log_word_logged:
+	jnz log_done
 log_full:
 	HCALL QUEUE_FULL
-log_word_end:
+log_done:
 	ret
-	WINDOW log_word, log_word_end, log_word, 0
+	WINDOW log_word, log_word_logged, log_word, 0
+	WINDOW log_word_logged, log_done, log_interrupted, 1
+
+; An interrupt is kept waiting until the full queue has been emptied.
+log_interrupted:
+	cmp dword [SHARED(tail)], 0
+	jne rom_EnableInterrupts
+	HCALL QUEUE_FULL
+	jmp rom_EnableInterrupts
 
 ENTRY AllocatePage			; 10; eax = page frame
 	shl eax, 12
