@@ -8,21 +8,28 @@
 
 #include "hv.h"
 
-/* Stack for entries from user mode. Before VMI_Init the TSS has it. */
-static void user_entry_stack(struct vcpu *v, uint32_t *esp, uint32_t *ss)
+#define COLD	__attribute__((noinline, cold))
+
+/* Before VMI_Init nobody tells us of changes: look at the IDT and the TSS. */
+static COLD void deliver_native(struct vcpu *v, int vector)
 {
 	uint32_t sp0[2];
 
-	if (v->hole) {
-		*esp = v->sh->esp0;
-		*ss = v->sh->ss0;
+	desc_idt_changed(v, vector);
+	if (regs_ring(v->regs) != 3)
 		return;
-	}
 	if (!guest_read(v, sp0, v->tss_base + 4, sizeof(sp0)))
 		guest_kill(v, "no TSS at %08x for an event in user mode",
 			   v->tss_base);
-	*esp = sp0[0];
-	*ss = (sp0[1] & 0xfffc) | 1;
+	v->sh->esp0 = sp0[0];
+	v->sh->ss0 = (sp0[1] & 0xfffc) | 1;
+}
+
+/* The handler is no part of what the guest was batching. */
+static COLD void leave_lazy_mode(struct vcpu *v)
+{
+	queue_drain(v);
+	v->sh->lazy_mode = VMI_LAZY_NONE;
 }
 
 /*
@@ -46,19 +53,17 @@ static void deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	uint32_t esp = r->esp, ss = r->ss, flags;
 
 	if (!v->hole)
-		desc_idt_changed(v, vector);
+		deliver_native(v, vector);
 	if (gate->type == GATE_NONE)
 		guest_kill(v, "no 32-bit interrupt or trap gate for vector %d",
 			   vector);
-	/* The handler is no part of what the guest was batching. */
-	if (v->sh->lazy_mode) {
-		queue_drain(v);
-		v->sh->lazy_mode = VMI_LAZY_NONE;
-	}
+	if (v->sh->lazy_mode)
+		leave_lazy_mode(v);
 	flags = (r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
 	if (regs_ring(r) == 3) {
 		flags |= EFLAGS_IF;
-		user_entry_stack(v, &esp, &ss);
+		esp = v->sh->esp0;
+		ss = v->sh->ss0;
 		if (esp - FRAME_MAX > v->stack_limit)
 			goto bad_stack;
 		PUSH(esp, r->ss, bad_stack);

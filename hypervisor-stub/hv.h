@@ -239,7 +239,7 @@ void __attribute__((noreturn, format(printf, 1, 2)))
 bad_input(const char *fmt, ...);
 
 /* The guest's mistake: a report that lets its developer find it. */
-void __attribute__((noreturn, format(printf, 2, 3)))
+void __attribute__((noreturn, cold, format(printf, 2, 3)))
 guest_kill(struct vcpu *, const char *fmt, ...);
 
 /* ---- memory.c ----------------------------------------------------------- */
