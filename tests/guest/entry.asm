@@ -30,6 +30,7 @@ start:
 	rep stosb
 	push 0				; flags as the boot protocol wants them
 	popfd
+	push esi			; boot parameters
 	call guest_main
 .stop:	hlt
 	jmp .stop

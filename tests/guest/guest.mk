@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The test guest, build/tests/guest.elf; tests/run/guest runs it.
 
-RUN_TESTS	+= guest
+RUN_TESTS	+= guest guest_no_batch
 check: $(B)/tests/guest.elf
 
 GUEST_CFLAGS	:= -m32 -march=i686 -O2 -g -std=gnu11 -ffreestanding -fno-pic \
