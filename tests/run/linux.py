@@ -24,7 +24,8 @@ def smoke(*options):
     expect(run.returncode == 0, f"status {run.returncode}: "
            + tail(run.stderr or run.stdout))
     expect(lines, "no output of smoke: " + tail(run.stdout))
-    expect(LAST.fullmatch(lines[-1]), "it ends with " + lines[-1])
+    expect(LAST.fullmatch(lines[-1]), "it ends with "
+           + tail("\n".join(lines)))
     expect("Call Trace" not in run.stdout, "the kernel complained")
     return lines
 
