@@ -51,6 +51,7 @@ $(L_SRC)/.config: guest-linux/config $(L)/.patched
 			echo "guest-linux/config: $$o has no effect"; \
 			rm -f $@; exit 1; }; \
 	done
+	@touch $@
 
 $(L)/bzImage: $(L_SRC)/.config $(L)/.patched
 	@echo "  LINUX   compile; log: $(L)/build.log"
@@ -87,12 +88,13 @@ $(I)/smoke: guest-linux/initramfs/smoke.c | $(B)/.deps
 	@gcc -m32 -static -pthread -O2 -std=gnu11 -msse2 -mfpmath=sse $(WARN) \
 		-o $@ $<
 
-# Programs that other parts put into the initramfs, e.g. $(I)/bench.
+# Other parts add their programs to I_EXTRA, e.g. $(I)/bench, and may do so
+# after this file has been read.
 I_PROGRAMS	= $(I)/busybox $(I)/smoke $(I_EXTRA)
 I_FILES		:= $(addprefix guest-linux/initramfs/,init inittab rc halt)
 
-$(B)/initramfs.cpio.gz: $(I_FILES) $(I)/busybox $(I)/smoke $(I_EXTRA) \
-			guest-linux/linux.mk
+.SECONDEXPANSION:
+$(B)/initramfs.cpio.gz: $(I_FILES) guest-linux/linux.mk $$(I_PROGRAMS)
 	@echo "  CPIO    $@"
 	@rm -rf $(I)/root
 	@mkdir -p $(I)/root/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,tmp,etc}
