@@ -17,8 +17,11 @@ static void page_fault(struct vcpu *v, struct regs *r)
 	uint32_t error = r->error;
 	gpa_t pa;
 
-	if (queue_pending(v))
+	if (queue_pending(v)) {
 		queue_drain(v);
+		if (!(cr2 >> 32) && shadow_allows(v, cr2, error))
+			return;
+	}
 	/* Beyond 4 GB: an operand that wraps. No fill can help it. */
 	switch (cr2 >> 32 ? FAULT_GUEST :
 		shadow_fault(v, cr2, &error, &pa)) {

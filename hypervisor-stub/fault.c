@@ -41,14 +41,15 @@ static struct spage *pd_new(struct guest *g, uint32_t q)
 
 	p->parents = 1;
 	r->pd[q] = p;
-	s->pdpt[q] = link_to(p) | PTE_U | PTE_W;
+	s->pdpt[q] = p->link | PTE_U | PTE_W;
 	if (!hole || q != hole >> 30)
 		return p;
 	p->table[hole >> 21 & 511] = va_to_pa(s->hole_pt) | PTE_A | PTE_W |
 				     PTE_P;
 	/* The kernel will need all of it, and others will share it. */
 	for (i = q * 256; i < hole >> 22; i++)
-		shadow_sync_pde(g, r, i);
+		if (r->guest[i] & PTE_P)
+			shadow_sync_pde(g, r, i);
 	s->sharer = r;
 	return p;
 }
@@ -65,7 +66,7 @@ static struct spage *pd_get(struct guest *g, uint32_t q)
 	    same_quarter(g, r, other, q)) {
 		r->pd[q] = other->pd[q];
 		r->pd[q]->parents++;
-		s->pdpt[q] = link_to(r->pd[q]) | PTE_U | PTE_W;
+		s->pdpt[q] = r->pd[q]->link | PTE_U | PTE_W;
 		return r->pd[q];
 	}
 	return pd_new(g, q);
@@ -165,7 +166,7 @@ static void fill_large(struct guest *g, gva_t va, uint32_t gfn, uint64_t val)
 		p = page_of(s, pde);
 	} else {
 		p = shadow_page_new(s, SP_SPLIT, 0);
-		fill_pde(g, va, link_to(p) | PTE_U | PTE_W);
+		fill_pde(g, va, p->link | PTE_U | PTE_W);
 	}
 	set_leaf(s, &p->table[va >> 12 & 511], val);
 }
@@ -184,12 +185,27 @@ static enum fault fault_in_hole(struct guest *g, gva_t va)
 
 _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
 
+/* Would the CPU find a translation now? Of 4 KB pages, the common ones. */
+bool shadow_allows(const struct vcpu *v, gva_t va, uint32_t error)
+{
+	uint64_t need = PTE_P | (error & (PF_W | PF_U)), entry;
+	const struct spage *pd = v->g->shadow.current->pd[va >> 30];
+
+	if (!pd)
+		return false;
+	entry = pd->table[va >> 21 & 511];
+	if ((entry & (need | PTE_PS | SE_LINK)) != (need | SE_LINK))
+		return false;
+	entry = ((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511];
+	return (entry & need) == need;
+}
+
 enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 {
-	uint32_t access = *error & (PF_W | PF_U), lacking, gfn, rights;
+	uint32_t access = *error & (PF_W | PF_U), lacking, gfn, rights, pt;
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
-	struct spage *p;
+	struct spage *p, *pd;
 	struct walk w;
 	uint64_t val;
 
@@ -227,8 +243,12 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	if (w.large) {
 		fill_large(g, va, gfn, val);
 	} else {
-		p = shadow_pt_get(g, w.pde >> PAGE_SHIFT, va >> 21 & 1);
-		fill_pde(g, va, link_to(p) | rights);
+		pt = g->frames[w.pde >> PAGE_SHIFT].pt[va >> 21 & 1];
+		p = pt ? &s->pages[pt] :
+			 shadow_pt_get(g, w.pde >> PAGE_SHIFT, va >> 21 & 1);
+		pd = s->current->pd[va >> 30];
+		if (!pd || pd->table[va >> 21 & 511] != (p->link | rights))
+			fill_pde(g, va, p->link | rights);
 		set_leaf(s, &p->table[va >> 12 & 511], val);
 	}
 	shadow_flush_tlb(g);

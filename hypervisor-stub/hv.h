@@ -79,6 +79,7 @@ struct gate {
 /* A page of a shadow table (shadow.c). */
 struct spage {
 	uint64_t	*table;		/* 512 entries */
+	uint64_t	link;		/* an entry that links it, without rights */
 	uint64_t	*parent;	/* the one entry that links it, if known */
 	uint32_t	parents;	/* entries that link it; SP_PD: roots */
 	uint32_t	gfn;		/* of the guest table shadowed */
@@ -309,6 +310,7 @@ enum fault {
 	FAULT_GUEST,		/* the guest's own; *error is what it sees */
 	FAULT_BUS,		/* write to guest-physical memory that is absent */
 };
+bool shadow_allows(const struct vcpu *, gva_t, uint32_t error);
 enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
 /* ---- desc.c ------------------------------------------------------------- */

@@ -266,6 +266,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	v->queue_start = after(cmdline, "nobatch") &&
 			 after(cmdline, "nobatch") < guest_cmdline ?
 			 STUB_QUEUE_LEN - 1 : 0;
+	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 
 	stack = memory_alloc(STACK_SIZE, PAGE_SIZE);
 	hv_assert(stack);

@@ -5,29 +5,83 @@
  * each entry is read once, and an address is only ever used to look up a
  * frame of the guest's own.
  */
-#include <cpu.h>
-
-#include "hv.h"
+#include "shadow.h"
 
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 
-static void drain_page(struct guest *g, uint32_t entry)
-{
-	uint32_t gfn = entry >> PAGE_SHIFT;
+/*
+ * Updates come in runs within one guest table: what is known of the table of
+ * the last one. The key is the page and the kind of its queue entries.
+ */
+struct cursor {
+	uint32_t		key;
+	volatile uint32_t	*guest;		/* NULL: nothing shadows it */
+	uint64_t		*pt[2];		/* its two halves, or NULL */
+	struct root		*root;		/* as a directory, or NULL */
+};
 
-	if ((entry & STUB_QP_OP) == STUB_QP_ALLOC)
-		shadow_page_alloc(g, gfn);
+#define NO_KEY	4u	/* no entry's */
+
+static void cursor_move(struct guest *g, struct cursor *c, gpa_t page)
+{
+	struct shadow *s = &g->shadow;
+	struct gframe *f;
+	int half;
+
+	c->guest = guest_word(g, page);
+	if (!c->guest)
+		return;
+	f = &g->frames[page >> PAGE_SHIFT];
+	if (!(f->flags & GF_TRACKED))
+		shadow_track(g, f);
+	for (half = 0; half < 2; half++)
+		c->pt[half] = f->pt[half] ? s->pages[f->pt[half]].table : NULL;
+	c->root = f->root ? &s->roots[f->root] : NULL;
+	if (!c->pt[0] && !c->pt[1] && !c->root)
+		c->guest = NULL;
+}
+
+/* The entry at this offset of the cursor's table has changed. */
+static inline void cursor_update(struct guest *g, struct cursor *c,
+				 uint32_t offset)
+{
+	uint64_t *pt;
+
+	if (!c->guest)
+		return;
+	pt = c->pt[offset >> 11];
+	if (pt)
+		set_leaf(&g->shadow, &pt[offset >> 2 & 511],
+			 leaf_shadow(g, c->guest[offset >> 2]));
+	if (c->root)
+		shadow_sync_pde(g, c->root, offset >> 2);
+}
+
+void shadow_entry_changed(struct guest *g, gpa_t pa)
+{
+	struct cursor c;
+
+	cursor_move(g, &c, pa & ~(PAGE_SIZE - 1));
+	cursor_update(g, &c, pa & (PAGE_SIZE - 4));
+}
+
+/* An entry that is not an update. */
+static void drain_other(struct vcpu *v, uint32_t entry)
+{
+	if ((entry & STUB_Q_KIND) == STUB_Q_INVAL)
+		shadow_inval(v, entry & ~(PAGE_SIZE - 1));
+	else if ((entry & STUB_QP_OP) == STUB_QP_ALLOC)
+		shadow_page_alloc(v->g, entry >> PAGE_SHIFT);
 	else if ((entry & STUB_QP_OP) == STUB_QP_RELEASE)
-		shadow_page_release(g, gfn);
+		shadow_page_release(v->g, entry >> PAGE_SHIFT);
 }
 
 static void drain_updates(struct vcpu *v)
 {
 	struct stub_shared *sh = v->sh;
-	uint32_t va = READ_ONCE(sh->linear[0].va);
-	uint32_t pa = READ_ONCE(sh->linear[0].pa);
+	struct cursor c = { .key = NO_KEY };
 	uint32_t end = (uint32_t)READ_ONCE(sh->tail) + STUB_QUEUE_LEN;
-	uint32_t i, entry;
+	uint32_t i, entry, key, page;
 
 	if (end == v->queue_start)
 		return;
@@ -38,23 +92,27 @@ static void drain_updates(struct vcpu *v)
 	v->g->stats.drained += end - v->queue_start;
 	for (i = v->queue_start; i < end; i++) {
 		entry = READ_ONCE(sh->queue[i]);
-		switch (entry & STUB_Q_KIND) {
-		case STUB_Q_UPDATE_VA:
-			shadow_entry_changed(v->g, entry - va + pa);
-			break;
-		case STUB_Q_UPDATE_PA:
-			shadow_entry_changed(v->g, entry - STUB_Q_UPDATE_PA);
-			break;
-		case STUB_Q_PAGE:
-			drain_page(v->g, entry);
-			break;
-		case STUB_Q_INVAL:
-			shadow_inval(v, entry & ~(PAGE_SIZE - 1));
-			break;
+		key = entry & ~(uint32_t)(PAGE_SIZE - 4);
+		if (key != c.key) {
+			c.key = NO_KEY;
+			if (entry & 2) {	/* it may free shadows */
+				drain_other(v, entry);
+				continue;
+			}
+			page = key & ~STUB_Q_KIND;
+			if ((entry & STUB_Q_KIND) == STUB_Q_UPDATE_VA)
+				page += READ_ONCE(sh->linear[0].pa) -
+					READ_ONCE(sh->linear[0].va);
+			cursor_move(v->g, &c, page & ~(PAGE_SIZE - 1));
+			c.key = key;
 		}
+		cursor_update(v->g, &c, entry & (PAGE_SIZE - 4));
 	}
 	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 }
+
+_Static_assert(STUB_Q_UPDATE_VA < 2 && STUB_Q_UPDATE_PA < 2 &&
+	       STUB_Q_PAGE >= 2 && STUB_Q_INVAL >= 2, "bit 1: not an update");
 
 void queue_drain(struct vcpu *v)
 {

@@ -209,19 +209,6 @@ void shadow_zap(struct guest *g)
 
 /* ---- what the guest's entries mean -------------------------------------- */
 
-/*
- * The shadow of a guest entry as far as it can be had without a fault: the
- * accessed bit must be set already, as ours to set it is at the first access.
- */
-static uint64_t leaf_shadow(const struct guest *g, uint32_t pte)
-{
-	uint32_t gfn = pte >> PAGE_SHIFT;
-
-	if ((pte & (PTE_A | PTE_P)) != (PTE_A | PTE_P) || gfn >= g->nframes)
-		return 0;
-	return (uint64_t)g->frames[gfn].mfn << PAGE_SHIFT | leaf_rights(pte);
-}
-
 static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
 {
 	uint32_t gfn;
@@ -238,7 +225,7 @@ static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
 	gfn = pde >> PAGE_SHIFT;
 	if (gfn >= g->nframes || !g->frames[gfn].pt[half])
 		return 0;
-	return link_to(&g->shadow.pages[g->frames[gfn].pt[half]]) |
+	return g->shadow.pages[g->frames[gfn].pt[half]].link |
 	       (pde & (PTE_U | PTE_W));
 }
 
@@ -268,27 +255,10 @@ void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i)
 	}
 }
 
-/* The guest has changed the 4-byte table entry at this address. */
-void shadow_entry_changed(struct guest *g, gpa_t pa)
+void shadow_track(struct guest *g, struct gframe *f)
 {
-	volatile uint32_t *entry = guest_word(g, pa);
-	uint32_t i = pa >> 2 & 1023, pt;
-	struct shadow *s = &g->shadow;
-	struct gframe *f;
-
-	if (!entry)
-		return;
-	f = &g->frames[pa >> PAGE_SHIFT];
-	if (!(f->flags & GF_TRACKED)) {
-		drop(s, f);
-		f->flags |= GF_TRACKED;
-	}
-	pt = f->pt[i >> 9];
-	if (pt)
-		set_leaf(s, &s->pages[pt].table[i & 511],
-			 leaf_shadow(g, *entry));
-	if (f->root)
-		shadow_sync_pde(g, &s->roots[f->root], i);
+	drop(&g->shadow, f);
+	f->flags |= GF_TRACKED;
 }
 
 /* A frame becomes a table, or stops being one. */
@@ -296,8 +266,7 @@ void shadow_page_alloc(struct guest *g, uint32_t gfn)
 {
 	if (gfn >= g->nframes)
 		return;
-	drop(&g->shadow, &g->frames[gfn]);
-	g->frames[gfn].flags |= GF_TRACKED;
+	shadow_track(g, &g->frames[gfn]);
 }
 
 void shadow_page_release(struct guest *g, uint32_t gfn)
@@ -379,7 +348,7 @@ void shadow_load(struct vcpu *v)
 	s->current = root_get(v);
 	for (q = 0; q < 4; q++)
 		s->pdpt[q] = s->current->pd[q] ?
-			link_to(s->current->pd[q]) | PTE_U | PTE_W : 0;
+			s->current->pd[q]->link | PTE_U | PTE_W : 0;
 	s->flush = true;
 	shadow_flush(v);
 }
@@ -424,6 +393,8 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	s->count = pool_pages;
 	for (i = 0; i < pool_pages; i++) {
 		s->pages[i].table = (uint64_t *)(tables + i * PAGE_SIZE);
+		s->pages[i].link = va_to_pa(s->pages[i].table) | SE_LINK |
+				   PTE_A | PTE_P;
 		s->pages[i].next = i + 1 < pool_pages ? i + 1 : 0;
 	}
 	s->free = 1;

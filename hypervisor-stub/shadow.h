@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What shadow.c (tables and how they are linked) and fault.c (filling them)
- * share with each other alone.
+ * What shadow.c (tables and how they are linked), fault.c (filling them) and
+ * queue.c (updating them) share with each other alone.
  */
 #ifndef SHADOW_H
 #define SHADOW_H
@@ -38,14 +38,9 @@ static inline bool tracked(const struct guest *g, const struct root *r)
 	       (g->frames[r->gfn].flags & GF_TRACKED);
 }
 
-static inline uint64_t link_to(const struct spage *p)
-{
-	return va_to_pa(p->table) | SE_LINK | PTE_A | PTE_P;
-}
-
 static inline struct spage *page_of(const struct shadow *s, uint64_t entry)
 {
-	uint64_t first = va_to_pa(s->pages[0].table);
+	uint64_t first = s->pages[0].link & SE_ADDR;
 
 	return &s->pages[((entry & SE_ADDR) - first) >> PAGE_SHIFT];
 }
@@ -63,6 +58,19 @@ static inline bool is_large(const struct guest *g, uint32_t pde)
 	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
 }
 
+/*
+ * The shadow of a guest entry as far as it can be had without a fault: the
+ * accessed bit must be set already, as ours to set it is at the first access.
+ */
+static inline uint64_t leaf_shadow(const struct guest *g, uint32_t pte)
+{
+	uint32_t gfn = pte >> PAGE_SHIFT;
+
+	if ((pte & (PTE_A | PTE_P)) != (PTE_A | PTE_P) || gfn >= g->nframes)
+		return 0;
+	return (uint64_t)g->frames[gfn].mfn << PAGE_SHIFT | leaf_rights(pte);
+}
+
 static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
 {
 	uint64_t old = *pte;
@@ -78,6 +86,9 @@ static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
 struct spage *shadow_page_new(struct shadow *s, int role, uint32_t gfn);
 /* The shadow of one half of a guest page table. */
 struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half);
+/* From now on the guest tells of changes to this frame; what its shadows
+ * held of the time before is forgotten. */
+void shadow_track(struct guest *g, struct gframe *f);
 void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val);
 /* Bring entry i of a directory up to date, as far as nothing faults. */
 void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i);

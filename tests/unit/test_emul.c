@@ -193,11 +193,6 @@ void shadow_flush(struct vcpu *vcpu)
 	called("flush", 0, 0);
 }
 
-void shadow_flush_tlb(struct guest *g)
-{
-	(void)g;
-}
-
 /* ---- running one instruction -------------------------------------------------- */
 
 static int setup(void **state)

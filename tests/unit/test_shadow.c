@@ -218,9 +218,10 @@ static void do_access(uint32_t va, bool write, bool user)
 	struct model m;
 	gpa_t bus;
 
+	error = (write ? PF_W : 0) | (user ? PF_U : 0);
 	if (!cpu_allows(va, write, user, &pa)) {
+		assert_false(shadow_allows(v, va, error));
 		queue_drain(v);
-		error = (write ? PF_W : 0) | (user ? PF_U : 0);
 		switch (shadow_fault(v, va, &error, &bus)) {
 		case FAULT_GUEST:
 			assert_int_equal(error | 1u << 31, want);
