@@ -157,8 +157,7 @@ static void fill_large(struct guest *g, gva_t va, uint32_t gfn, uint64_t val)
 	uint64_t pde;
 
 	if (first < g->nframes && (g->frames[first].flags & GF_LARGE)) {
-		fill_pde(g, va, (uint64_t)g->frames[first].mfn << PAGE_SHIFT |
-			 PTE_PS | (val & 0xfff));
+		fill_pde(g, va, g->p2m[first] | PTE_PS | (val & 0xfff));
 		return;
 	}
 	pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
@@ -237,8 +236,7 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 		rights = PTE_W;
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;
 	}
-	val |= (gfn < g->nframes ? (uint64_t)g->frames[gfn].mfn : g->bus_mfn)
-	       << PAGE_SHIFT;
+	val |= gfn < g->nframes ? g->p2m[gfn] : g->bus;
 	g->stats.shadow_fills++;
 	if (w.large) {
 		fill_large(g, va, gfn, val);

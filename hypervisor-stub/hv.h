@@ -99,7 +99,6 @@ struct root {
 
 /* What is known of a guest page frame. */
 struct gframe {
-	uint32_t	mfn;		/* machine frame */
 	uint32_t	pt[2];		/* shadows as a page table, pool indices */
 	uint16_t	root;		/* shadow as a page directory */
 	uint16_t	flags;		/* GF_* */
@@ -188,10 +187,11 @@ struct vcpu {
 struct guest {
 	struct vcpu	vcpu;
 	struct shadow	shadow;
+	uint64_t	*p2m;		/* machine address of each guest frame */
 	struct gframe	*frames;
 	uint32_t	nframes;
 	uint8_t		*ram;		/* host address of guest-physical 0 */
-	uint64_t	bus_mfn;	/* what lies behind absent memory: ones */
+	uint64_t	bus;		/* what lies behind absent memory: ones */
 	const uint8_t	*rom;		/* working copy */
 	uint32_t	rom_size;
 	uint32_t	virtual_top;
@@ -265,8 +265,7 @@ static inline volatile uint32_t *guest_word(struct guest *g, gpa_t pa)
 
 	if (gfn >= g->nframes)
 		return NULL;
-	return (uint32_t *)((uint8_t *)pa_to_va((uint64_t)g->frames[gfn].mfn
-						<< PAGE_SHIFT) +
+	return (uint32_t *)((uint8_t *)pa_to_va(g->p2m[gfn]) +
 			    (pa & (PAGE_SIZE - 4)));
 }
 

@@ -154,7 +154,7 @@ static void cpu_init(void)
 static void guest_memory(struct guest *g, uint64_t mb)
 {
 	uint64_t bytes = mb << 20;
-	uint32_t i, first;
+	uint32_t i;
 	uint8_t *bus;
 
 	if (bytes < LOADER_RAM_MIN || bytes > LOADER_RAM_MAX)
@@ -164,16 +164,16 @@ static void guest_memory(struct guest *g, uint64_t mb)
 	g->nframes = bytes >> PAGE_SHIFT;
 	/* Aligned, so that the guest's large pages can be large here too. */
 	g->ram = memory_alloc(bytes, 2 << 20);
+	g->p2m = memory_alloc(g->nframes * sizeof(*g->p2m), PAGE_SIZE);
 	g->frames = memory_alloc(g->nframes * sizeof(*g->frames), PAGE_SIZE);
 	bus = memory_alloc(PAGE_SIZE, PAGE_SIZE);
-	if (!g->ram || !g->frames || !bus)
+	if (!g->ram || !g->p2m || !g->frames || !bus)
 		bad_input("memory=%lu: the machine has not that much, and some for the hypervisor",
 			  mb);
 	memset(bus, 0xff, PAGE_SIZE);
-	g->bus_mfn = va_to_pa(bus) >> PAGE_SHIFT;
-	first = va_to_pa(g->ram) >> PAGE_SHIFT;
+	g->bus = va_to_pa(bus);
 	for (i = 0; i < g->nframes; i++) {
-		g->frames[i].mfn = first + i;
+		g->p2m[i] = va_to_pa(g->ram) + (uint64_t)i * PAGE_SIZE;
 		if (i % 512 == 0 && i + 512 <= g->nframes)
 			g->frames[i].flags = GF_LARGE;
 	}

@@ -10,59 +10,60 @@
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 
 /*
- * Updates come in runs within one guest table: what is known of the table of
- * the last one. The key is the page and the kind of its queue entries.
+ * Updates come in runs within one half of a guest table. Entries of a run
+ * have the same key: all but the bits that say where in the half.
  */
-struct cursor {
-	uint32_t		key;
-	volatile uint32_t	*guest;		/* NULL: nothing shadows it */
-	uint64_t		*pt[2];		/* its two halves, or NULL */
+struct half {
+	const volatile uint32_t	*guest;		/* NULL: nothing shadows it */
+	uint64_t		*pt;		/* its shadow, or NULL */
 	struct root		*root;		/* as a directory, or NULL */
+	uint32_t		first;		/* index of its first entry */
 };
 
-#define NO_KEY	4u	/* no entry's */
+#define HALF_SIZE	2048u
+#define HALF_OFFSET	(HALF_SIZE - 4)
+#define HALF_KEY	(~HALF_OFFSET)
 
-static void cursor_move(struct guest *g, struct cursor *c, gpa_t page)
+static struct half half_of(struct guest *g, gpa_t pa)
 {
+	struct half h = { .first = pa >> 2 & 512 };
+	const volatile uint32_t *guest = guest_word(g, pa & -HALF_SIZE);
 	struct shadow *s = &g->shadow;
 	struct gframe *f;
-	int half;
+	uint32_t pt;
 
-	c->guest = guest_word(g, page);
-	if (!c->guest)
-		return;
-	f = &g->frames[page >> PAGE_SHIFT];
+	if (!guest)
+		return h;
+	f = &g->frames[pa >> PAGE_SHIFT];
 	if (!(f->flags & GF_TRACKED))
 		shadow_track(g, f);
-	for (half = 0; half < 2; half++)
-		c->pt[half] = f->pt[half] ? s->pages[f->pt[half]].table : NULL;
-	c->root = f->root ? &s->roots[f->root] : NULL;
-	if (!c->pt[0] && !c->pt[1] && !c->root)
-		c->guest = NULL;
+	pt = f->pt[h.first >> 9];
+	if (pt)
+		h.pt = s->pages[pt].table;
+	if (f->root)
+		h.root = &s->roots[f->root];
+	if (h.pt || h.root)
+		h.guest = guest;
+	return h;
 }
 
-/* The entry at this offset of the cursor's table has changed. */
-static inline void cursor_update(struct guest *g, struct cursor *c,
-				 uint32_t offset)
+/* The entry at this offset in the half has changed. */
+static inline void update(struct guest *g, const struct half *h,
+			  uint32_t offset)
 {
-	uint64_t *pt;
-
-	if (!c->guest)
-		return;
-	pt = c->pt[offset >> 11];
-	if (pt)
-		set_leaf(&g->shadow, &pt[offset >> 2 & 511],
-			 leaf_shadow(g, c->guest[offset >> 2]));
-	if (c->root)
-		shadow_sync_pde(g, c->root, offset >> 2);
+	if (h->pt)
+		set_leaf(&g->shadow, &h->pt[offset / 4],
+			 leaf_shadow(g->p2m, g->nframes, h->guest[offset / 4]));
+	if (h->root)
+		shadow_sync_pde(g, h->root, h->first + offset / 4);
 }
 
 void shadow_entry_changed(struct guest *g, gpa_t pa)
 {
-	struct cursor c;
+	struct half h = half_of(g, pa);
 
-	cursor_move(g, &c, pa & ~(PAGE_SIZE - 1));
-	cursor_update(g, &c, pa & (PAGE_SIZE - 4));
+	if (h.guest)
+		update(g, &h, pa & HALF_OFFSET);
 }
 
 /* An entry that is not an update. */
@@ -76,12 +77,53 @@ static void drain_other(struct vcpu *v, uint32_t entry)
 		shadow_page_release(v->g, entry >> PAGE_SHIFT);
 }
 
+/* The next entry, if it belongs to the same run. */
+#define NEXT_IN_RUN()							\
+	(++at != end && ((entry = *at) & HALF_KEY) == key)
+
+/*
+ * The run that starts with this entry; returns what is behind it. The second
+ * loop is the hot path of batching: what it needs is held in locals, because
+ * the compiler cannot know that its stores leave struct guest alone.
+ */
+static const volatile uint32_t *drain_run(struct vcpu *v,
+					  const volatile uint32_t *at,
+					  const volatile uint32_t *end,
+					  uint32_t entry)
+{
+	uint32_t key = entry & HALF_KEY;
+	struct guest *g = v->g;
+	gpa_t pa = entry & ~STUB_Q_KIND;
+	const uint64_t *p2m = g->p2m;
+	uint32_t nframes = g->nframes;
+	struct half h;
+
+	if ((entry & STUB_Q_KIND) == STUB_Q_UPDATE_VA)
+		pa += READ_ONCE(v->sh->linear[0].pa) -
+		      READ_ONCE(v->sh->linear[0].va);
+	h = half_of(g, pa);
+	if (!h.guest)
+		while (NEXT_IN_RUN())
+			;
+	else if (h.root)
+		do
+			update(g, &h, entry & HALF_OFFSET);
+		while (NEXT_IN_RUN());
+	else
+		do
+			set_leaf(&g->shadow, &h.pt[(entry & HALF_OFFSET) / 4],
+				 leaf_shadow(p2m, nframes,
+					     h.guest[(entry & HALF_OFFSET) / 4]));
+		while (NEXT_IN_RUN());
+	return at;
+}
+
 static void drain_updates(struct vcpu *v)
 {
 	struct stub_shared *sh = v->sh;
-	struct cursor c = { .key = NO_KEY };
 	uint32_t end = (uint32_t)READ_ONCE(sh->tail) + STUB_QUEUE_LEN;
-	uint32_t i, entry, key, page;
+	const volatile uint32_t *at = sh->queue + v->queue_start;
+	uint32_t entry;
 
 	if (end == v->queue_start)
 		return;
@@ -90,23 +132,14 @@ static void drain_updates(struct vcpu *v)
 			   (int)(end - STUB_QUEUE_LEN), STUB_QUEUE_LEN);
 	v->g->stats.drains++;
 	v->g->stats.drained += end - v->queue_start;
-	for (i = v->queue_start; i < end; i++) {
-		entry = READ_ONCE(sh->queue[i]);
-		key = entry & ~(uint32_t)(PAGE_SIZE - 4);
-		if (key != c.key) {
-			c.key = NO_KEY;
-			if (entry & 2) {	/* it may free shadows */
-				drain_other(v, entry);
-				continue;
-			}
-			page = key & ~STUB_Q_KIND;
-			if ((entry & STUB_Q_KIND) == STUB_Q_UPDATE_VA)
-				page += READ_ONCE(sh->linear[0].pa) -
-					READ_ONCE(sh->linear[0].va);
-			cursor_move(v->g, &c, page & ~(PAGE_SIZE - 1));
-			c.key = key;
+	while (at != sh->queue + end) {
+		entry = *at;
+		if (entry & 2) {
+			drain_other(v, entry);
+			at++;
+		} else {
+			at = drain_run(v, at, sh->queue + end, entry);
 		}
-		cursor_update(v->g, &c, entry & (PAGE_SIZE - 4));
 	}
 	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 }

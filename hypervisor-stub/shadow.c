@@ -38,6 +38,17 @@ static uint32_t index_of(const struct shadow *s, const struct spage *p)
 	return p - s->pages;
 }
 
+/* Leaf rights by the low bits of a guest entry; see shadow.h. */
+const uint8_t leaf_rights_table[LEAF_BITS + 1] = {
+#define RIGHTS(low)	[PTE_P | PTE_A | (low)] =		\
+	PTE_P | PTE_A | PTE_D | ((low) & PTE_U) |		\
+	((low) & PTE_D ? (low) & PTE_W : 0),
+	RIGHTS(0) RIGHTS(PTE_W) RIGHTS(PTE_U) RIGHTS(PTE_W | PTE_U)
+	RIGHTS(PTE_D) RIGHTS(PTE_D | PTE_W) RIGHTS(PTE_D | PTE_U)
+	RIGHTS(PTE_D | PTE_W | PTE_U)
+#undef RIGHTS
+};
+
 /* ---- the pool ----------------------------------------------------------- */
 
 struct spage *shadow_page_new(struct shadow *s, int role, uint32_t gfn)
@@ -219,7 +230,7 @@ static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
 		gfn = (pde >> 22 << 10) + half * 512;
 		if (gfn >= g->nframes || !(g->frames[gfn].flags & GF_LARGE))
 			return 0;
-		return (uint64_t)g->frames[gfn].mfn << PAGE_SHIFT | PTE_PS |
+		return g->p2m[gfn] | PTE_PS |
 		       leaf_rights(pde);
 	}
 	gfn = pde >> PAGE_SHIFT;
@@ -295,7 +306,7 @@ void shadow_inval(struct vcpu *v, gva_t va)
 		return;
 	p = page_of(s, entry);
 	if (p->role == SP_PT)
-		set_leaf(s, &p->table[i], leaf_shadow(g, *guest_word(g,
+		set_leaf(s, &p->table[i], leaf_shadow(g->p2m, g->nframes, *guest_word(g,
 			 p->gfn << PAGE_SHIFT | p->half << 11 | i << 2)));
 }
 

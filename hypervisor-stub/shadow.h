@@ -45,11 +45,17 @@ static inline struct spage *page_of(const struct shadow *s, uint64_t entry)
 	return &s->pages[((entry & SE_ADDR) - first) >> PAGE_SHIFT];
 }
 
-/* Rights of a present guest leaf: writable only when known to be dirty. */
+/*
+ * Rights of a guest leaf, writable only when known to be dirty; 0 if it is
+ * not present or was not accessed yet: to set that bit is ours, at the first
+ * access.
+ */
+#define LEAF_BITS	(PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+extern const uint8_t leaf_rights_table[LEAF_BITS + 1];
+
 static inline uint64_t leaf_rights(uint32_t pte)
 {
-	return (pte & PTE_U) | (pte & pte >> 5 & PTE_W) | PTE_D | PTE_A |
-	       PTE_P;
+	return leaf_rights_table[pte & LEAF_BITS];
 }
 
 /* Does a guest page-directory entry map 4 MB? With paging off they all do. */
@@ -58,17 +64,14 @@ static inline bool is_large(const struct guest *g, uint32_t pde)
 	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
 }
 
-/*
- * The shadow of a guest entry as far as it can be had without a fault: the
- * accessed bit must be set already, as ours to set it is at the first access.
- */
-static inline uint64_t leaf_shadow(const struct guest *g, uint32_t pte)
+/* The shadow of a guest leaf as far as it can be had without a fault. */
+static inline uint64_t leaf_shadow(const uint64_t *p2m, uint32_t nframes,
+				   uint32_t pte)
 {
+	uint64_t rights = leaf_rights(pte);
 	uint32_t gfn = pte >> PAGE_SHIFT;
 
-	if ((pte & (PTE_A | PTE_P)) != (PTE_A | PTE_P) || gfn >= g->nframes)
-		return 0;
-	return (uint64_t)g->frames[gfn].mfn << PAGE_SHIFT | leaf_rights(pte);
+	return rights && gfn < nframes ? p2m[gfn] | rights : 0;
 }
 
 static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)

@@ -240,7 +240,7 @@ static void do_access(uint32_t va, bool write, bool user)
 	if (m.pa < FRAMES << 12)
 		assert_int_equal(pa, RAM_PA + m.pa);
 	else
-		assert_int_equal(pa >> 12, g->bus_mfn);
+		assert_int_equal(pa, g->bus);
 	assert_int_equal(m.rights & bits & D, bits & D);
 	assert_true(m.rights & A);
 	tlb_check();
@@ -260,7 +260,7 @@ static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 		assert_int_equal(e & ADDR & ~(e & PS ? 0x1fffffull : 0),
 				 RAM_PA + (m.pa & ~(e & PS ? 0x1fffffu : 0)));
 	else
-		assert_int_equal((e & ADDR) >> 12, g->bus_mfn);
+		assert_int_equal(e & ADDR, g->bus);
 	if (e & above & U)
 		assert_true(m.rights & U);
 	if (e & above & W) {
@@ -476,13 +476,14 @@ static int setup(void **state)
 	next_pa = RAM_PA;
 	g->ram = memory_alloc(GUEST_MB << 20, 2 << 20);
 	g->nframes = FRAMES;
+	g->p2m = calloc(FRAMES, sizeof(*g->p2m));
 	g->frames = calloc(FRAMES, sizeof(*g->frames));
 	for (i = 0; i < FRAMES; i++) {
-		g->frames[i].mfn = (RAM_PA >> 12) + i;
+		g->p2m[i] = RAM_PA + (i << 12);
 		if (i % 512 == 0 && i < FRAMES - 512)
 			g->frames[i].flags = GF_LARGE;
 	}
-	g->bus_mfn = va_to_pa(memory_alloc(4096, 4096)) >> 12;
+	g->bus = va_to_pa(memory_alloc(4096, 4096));
 	v->sh = memory_alloc(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
 	v->sh->linear[0] = (struct stub_linear){ LINEAR_VA, FRAMES << 12, 0 };
@@ -500,6 +501,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	free(g->p2m);
 	free(g->frames);
 	free(g);
 	free(machine_memory);
@@ -682,7 +684,7 @@ static void test_identity_without_paging(void **state)
 	assert_int_equal(shadow_fault(v, 0xfee00000, &error, &bus),
 			 FAULT_FIXED);
 	assert_true(cpu_allows(0xfee00000, false, false, &pa));
-	assert_int_equal(pa >> 12, g->bus_mfn);
+	assert_int_equal(pa, g->bus);
 	error = PF_W;
 	assert_int_equal(shadow_fault(v, 0xfee00000, &error, &bus), FAULT_BUS);
 	assert_int_equal(bus, 0xfee00000);
