@@ -5,7 +5,7 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "shadow.h"
 
 struct vcpu *current;
 
@@ -19,7 +19,7 @@ static void page_fault(struct vcpu *v, struct regs *r)
 
 	if (queue_pending(v)) {
 		queue_drain(v);
-		if (!(cr2 >> 32) && shadow_allows(v, cr2, error))
+		if (!(cr2 >> 32) && shadow_allows(v->g, cr2, error))
 			return;
 	}
 	/* Beyond 4 GB: an operand that wraps. No fill can help it. */

@@ -184,21 +184,6 @@ static enum fault fault_in_hole(struct guest *g, gva_t va)
 
 _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
 
-/* Would the CPU find a translation now? Of 4 KB pages, the common ones. */
-bool shadow_allows(const struct vcpu *v, gva_t va, uint32_t error)
-{
-	uint64_t need = PTE_P | (error & (PF_W | PF_U)), entry;
-	const struct spage *pd = v->g->shadow.current->pd[va >> 30];
-
-	if (!pd)
-		return false;
-	entry = pd->table[va >> 21 & 511];
-	if ((entry & (need | PTE_PS | SE_LINK)) != (need | SE_LINK))
-		return false;
-	entry = ((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511];
-	return (entry & need) == need;
-}
-
 enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 {
 	uint32_t access = *error & (PF_W | PF_U), lacking, gfn, rights, pt;

@@ -309,7 +309,6 @@ enum fault {
 	FAULT_GUEST,		/* the guest's own; *error is what it sees */
 	FAULT_BUS,		/* write to guest-physical memory that is absent */
 };
-bool shadow_allows(const struct vcpu *, gva_t, uint32_t error);
 enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
 /* ---- desc.c ------------------------------------------------------------- */

@@ -24,7 +24,7 @@ struct half {
 #define HALF_OFFSET	(HALF_SIZE - 4)
 #define HALF_KEY	(~HALF_OFFSET)
 
-static struct half half_of(struct guest *g, gpa_t pa)
+static inline struct half half_of(struct guest *g, gpa_t pa)
 {
 	struct half h = { .first = pa >> 2 & 512 };
 	const volatile uint32_t *guest = guest_word(g, pa & -HALF_SIZE);
@@ -147,24 +147,27 @@ static void drain_updates(struct vcpu *v)
 _Static_assert(STUB_Q_UPDATE_VA < 2 && STUB_Q_UPDATE_PA < 2 &&
 	       STUB_Q_PAGE >= 2 && STUB_Q_INVAL >= 2, "bit 1: not an update");
 
-void queue_drain(struct vcpu *v)
+/* What lazy CPU mode put off: descriptors, then the address space. */
+static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
 {
 	struct stub_shared *sh = v->sh;
 	uint32_t dirty = READ_ONCE(sh->gdt_dirty);
 	uint32_t deferred = READ_ONCE(sh->deferred);
 
+	sh->gdt_dirty = 0;
+	sh->deferred = 0;
+	for (; dirty; dirty &= dirty - 1)
+		desc_gdt_changed(v, __builtin_ctz(dirty));
+	if (deferred & STUB_DEFER_CR3)
+		cr3_write(v, READ_ONCE(sh->cr3));
+	else if (deferred & STUB_DEFER_FLUSH)
+		shadow_flush(v);
+}
+
+void queue_drain(struct vcpu *v)
+{
 	drain_updates(v);
-	if (dirty) {
-		sh->gdt_dirty = 0;
-		for (; dirty; dirty &= dirty - 1)
-			desc_gdt_changed(v, __builtin_ctz(dirty));
-	}
-	if (deferred) {
-		sh->deferred = 0;
-		if (deferred & STUB_DEFER_CR3)
-			cr3_write(v, READ_ONCE(sh->cr3));
-		else if (deferred & STUB_DEFER_FLUSH)
-			shadow_flush(v);
-	}
+	if (READ_ONCE(v->sh->gdt_dirty) | READ_ONCE(v->sh->deferred))
+		drain_deferred(v);
 	shadow_flush_tlb(v->g);
 }

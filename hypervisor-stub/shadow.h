@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What shadow.c (tables and how they are linked), fault.c (filling them) and
- * queue.c (updating them) share with each other alone.
+ * queue.c (updating them) share, and exit.c looks at.
  */
 #ifndef SHADOW_H
 #define SHADOW_H
@@ -83,6 +83,23 @@ static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
 	*pte = val;
 	if (old & PTE_P)
 		s->flush = true;
+}
+
+/* Would the CPU find a translation for this access now? Of 4 KB pages alone,
+ * the common ones. */
+static inline bool shadow_allows(const struct guest *g, gva_t va,
+				 uint32_t error)
+{
+	uint64_t need = PTE_P | (error & (PF_W | PF_U)), entry;
+	const struct spage *pd = g->shadow.current->pd[va >> 30];
+
+	if (!pd)
+		return false;
+	entry = pd->table[va >> 21 & 511];
+	if (~entry & (need | SE_LINK))
+		return false;
+	entry = ((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511];
+	return !(~entry & need);
 }
 
 /* A page of the pool, zeroed; there is one (SHADOW_RESERVE). */

@@ -17,7 +17,7 @@
 
 #include <cpu.h>
 
-#include "hv.h"
+#include "shadow.h"
 
 #define GUEST_MB	8
 #define FRAMES		(GUEST_MB * 256)
@@ -220,7 +220,7 @@ static void do_access(uint32_t va, bool write, bool user)
 
 	error = (write ? PF_W : 0) | (user ? PF_U : 0);
 	if (!cpu_allows(va, write, user, &pa)) {
-		assert_false(shadow_allows(v, va, error));
+		assert_false(shadow_allows(g, va, error));
 		queue_drain(v);
 		switch (shadow_fault(v, va, &error, &bus)) {
 		case FAULT_GUEST:
