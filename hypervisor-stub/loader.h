@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Selectors that the protocol names, in the table that the loader makes. */
+#define BOOT_CS			0x10
+#define BOOT_DS			0x18
+
 #define LOADER_ERROR_MAX	160
 #define LOADER_RESERVED_MAX	32
 
@@ -52,8 +56,8 @@ struct loader_out {
 	uint32_t	eip;		/* CS, DS, ES, SS: flat; EBP, EDI, EBX 0 */
 	uint32_t	esi;		/* boot parameters */
 	uint32_t	esp;		/* a few KB of stack below this */
-	uint32_t	gdt_base;	/* in guest memory: 10h flat code, */
-	uint32_t	gdt_limit;	/* 18h flat data, as the protocol asks */
+	uint32_t	gdt_base;	/* in guest memory: flat BOOT_CS, */
+	uint32_t	gdt_limit;	/* flat BOOT_DS */
 	enum loader_part part;		/* these two: after an error alone */
 	char		error[LOADER_ERROR_MAX];
 };

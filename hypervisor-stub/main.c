@@ -221,19 +221,20 @@ static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 {
 	struct regs *r = v->regs;
 
-	v->gdt_table[2] = 0x00cfbb000000ffff;
-	v->gdt_table[3] = 0x00cfb3000000ffff;
 	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
 	v->guest_last = UINT32_MAX;
 	v->stack_limit = UINT32_MAX - FRAME_MAX;
 	v->pat = 0x0007040600070406;	/* SDM Vol. 3, 12.12.4 */
 	r->eip = out->eip;
-	r->cs = 0x11;
+	r->cs = BOOT_CS | 1;
 	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
 	r->esp = out->esp;
-	r->ss = 0x19;
+	r->ss = BOOT_DS | 1;
 	r->gpr[ESI] = out->esi;
-	load_data_segments(0x18);
+	current = v;
+	shadow_load(v);
+	desc_load_gdt(v, out->gdt_base, out->gdt_limit);
+	load_data_segments(BOOT_DS);
 }
 
 void hv_main(uint32_t magic, uint32_t info);
@@ -281,8 +282,6 @@ void hv_main(uint32_t magic, uint32_t info)
 	rtc_init(&g->rtc, memory << 20);
 
 	guest_start_state(v, &out);
-	current = v;
-	shadow_load(v);
 	log_printf("OpenVMI stub: %lu MB of memory for the guest, TSC %lu Hz, entry at %08x\n",
 		   memory, tsc_hz, out.eip);
 	enter_guest(v->regs);

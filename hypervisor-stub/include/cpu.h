@@ -112,9 +112,11 @@ static inline void lldt(uint16_t sel)
 	asm volatile("lldt %0" : : "r"(sel));
 }
 
+/* The code segment; SS becomes null, as it is after an exit from the guest. */
 static inline void load_cs(uint16_t sel)
 {
-	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
+	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq;"
+		     "1: xorl %%eax, %%eax; movl %%eax, %%ss"
 		     : : "r"((uint64_t)sel) : "rax", "memory");
 }
 
