@@ -84,7 +84,7 @@ static void keep(struct vcpu *v, uint32_t sel, uint64_t old)
 {
 	uint64_t *d = &v->gdt_table[sel >> 3];
 
-	if ((sel & 4) || sel >> 3 >= GDT_GUEST)
+	if ((sel & 4) || sel >> 3 >= GDT_GUEST || !(old & DESC_P))
 		return;
 	if ((*d ^ old) & (DESC_P | DESC_CODE | D_DPL))
 		*d = old;
