@@ -9,7 +9,7 @@ L		:= $(B)/linux
 L_TARBALL	:= /usr/src/linux-source-6.1.tar.xz
 L_SRC		:= $(L)/src
 L_MAKE		= $(MAKE) -C $(L_SRC) ARCH=i386 KBUILD_BUILD_USER=openvmi \
-		  KBUILD_BUILD_HOST=openvmi KBUILD_BUILD_TIMESTAMP=@0
+		  KBUILD_BUILD_HOST=openvmi KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_VERSION=1
 L_JOBS		:= $(shell nproc)
 # Steps of a full build, for the progress display.
 L_STEPS		:= 1020
