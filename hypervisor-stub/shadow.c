@@ -288,26 +288,32 @@ void shadow_page_release(struct guest *g, uint32_t gfn)
 	g->frames[gfn].flags &= ~GF_TRACKED;
 }
 
-/* One page of the current address space: read the guest's entries again. */
+/*
+ * One page of the current address space: read the guest's entries again, the
+ * leaf in any case, the directory's if nobody tells us of changes to it.
+ */
 void shadow_inval(struct vcpu *v, gva_t va)
 {
 	struct guest *g = v->g;
-	struct shadow *s = &g->shadow;
-	struct root *r = s->current;
-	struct spage *pd = r->pd[va >> 30], *p;
+	struct root *r = g->shadow.current;
+	struct spage *pd = r->pd[va >> 30];
+	uint32_t pde = r->guest[va >> 22];
+	volatile uint32_t *table;
 	uint64_t entry;
-	uint32_t i = va >> 12 & 511;
 
-	if (!pd || in_hole(g, va >> 22))
+	if (!pd || va > v->guest_last)
 		return;
-	shadow_sync_pde(g, r, va >> 22);
+	if (!tracked(g, r))
+		shadow_sync_pde(g, r, va >> 22);
 	entry = pd->table[va >> 21 & 511];
-	if (!(entry & SE_LINK))
+	if (!(entry & SE_LINK) || (pde & (PTE_P | PTE_PS)) != PTE_P)
 		return;
-	p = page_of(s, entry);
-	if (p->role == SP_PT)
-		set_leaf(s, &p->table[i], leaf_shadow(g->p2m, g->nframes, *guest_word(g,
-			 p->gfn << PAGE_SHIFT | p->half << 11 | i << 2)));
+	table = guest_word(g, pde & ~(PAGE_SIZE - 1));
+	if (table)
+		set_leaf(&g->shadow,
+			 &((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511],
+			 leaf_shadow(g->p2m, g->nframes,
+				     table[va >> 12 & 1023]));
 }
 
 void shadow_flush(struct vcpu *v)
