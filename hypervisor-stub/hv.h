@@ -151,6 +151,7 @@ struct vcpu {
 	struct regs	*regs;
 	uint32_t	hole;		/* virtual_top, 0 before VMI_Init */
 	uint32_t	guest_last;	/* last linear address of the guest's own */
+	bool		verify;		/* shadow_verify() after every drain */
 	uint32_t	queue_start;	/* where the queue is empty: STUB_QUEUE_LEN
 					 * - 1 makes every update exit */
 
@@ -279,6 +280,8 @@ void shadow_zap(struct guest *);	/* forget everything */
 void shadow_entry_changed(struct guest *, gpa_t);	/* a table entry */
 void shadow_page_alloc(struct guest *, uint32_t gfn);
 void shadow_page_release(struct guest *, uint32_t gfn);
+
+void shadow_verify(struct vcpu *);
 
 /* The TLB, if a translation was taken away. */
 static inline void shadow_flush_tlb(struct guest *g)

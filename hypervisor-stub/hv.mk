@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, a multiboot image.
 
-HV_SRC		:= main boot entry memory gmem shadow fault queue desc event exit \
+HV_SRC		:= main boot entry memory gmem shadow fault queue verify desc event exit \
 		   hcall emul decode cr io pic pit uart rtc timer rom loader \
 		   stats log string rom_check
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \

@@ -3,7 +3,7 @@
  * From the boot loader to the first instruction of the guest. Kernel, ROM
  * and initial RAM disk are multiboot modules; a module's string is
  * "FILE role=ROLE name=NAME", NAME being what error messages call it. The
- * command line is "memory=MB [nobatch] -- command line of the guest".
+ * command line is "memory=MB [nobatch] [verify] -- command line of the guest".
  */
 #include <cpu.h>
 #include <string.h>
@@ -67,6 +67,14 @@ static const char *after(const char *s, const char *word)
 		if (starts_with(s, word))
 			return s + strlen(word);
 	return NULL;
+}
+
+/* Is the word among the options before " -- "? */
+static bool option(const char *cmdline, const char *word)
+{
+	const char *at = after(cmdline, word), *end = after(cmdline, " -- ");
+
+	return at && at < end;
 }
 
 static uint64_t number(const char *s)
@@ -254,7 +262,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	guest_cmdline = after(cmdline, " -- ");
 	cmdline = after(cmdline, "memory=");
 	if (!guest_cmdline || !cmdline)
-		bad_input("the command line is \"memory=MB [nobatch] -- command line of the guest\"");
+		bad_input("the command line is \"memory=MB [nobatch] [verify] -- command line of the guest\"");
 	memory = number(cmdline);
 
 	cpu_init();
@@ -264,9 +272,8 @@ void hv_main(uint32_t magic, uint32_t info)
 	v->g = g;
 	guest_memory(g, memory);
 	guest_load(g, mb, guest_cmdline, &out);
-	v->queue_start = after(cmdline, "nobatch") &&
-			 after(cmdline, "nobatch") < guest_cmdline ?
-			 STUB_QUEUE_LEN - 1 : 0;
+	v->queue_start = option(cmdline, "nobatch") ? STUB_QUEUE_LEN - 1 : 0;
+	v->verify = option(cmdline, "verify");
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 
 	stack = memory_alloc(STACK_SIZE, PAGE_SIZE);

@@ -170,4 +170,6 @@ void queue_drain(struct vcpu *v)
 	if (READ_ONCE(v->sh->gdt_dirty) | READ_ONCE(v->sh->deferred))
 		drain_deferred(v);
 	shadow_flush_tlb(v->g);
+	if (v->verify)
+		shadow_verify(v);
 }

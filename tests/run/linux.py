@@ -60,6 +60,8 @@ def main():
                       "--memory", memory))
     tests.append(("smoke without batching", smoke_vmi, reference, False,
                   "--no-batch"))
+    tests.append(("smoke with every shadow entry verified", smoke_vmi,
+                  reference, True, "--verify"))
     test_all(tests)
 
 

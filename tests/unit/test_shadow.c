@@ -41,6 +41,7 @@ uint8_t *machine_memory;
 unsigned int tlb_flushes;
 
 static struct guest *g;
+static struct regs regs;
 static struct vcpu *v;
 static uint64_t next_pa;
 static jmp_buf killed;
@@ -473,6 +474,8 @@ static int setup(void **state)
 	g = calloc(1, sizeof(*g));
 	v = &g->vcpu;
 	v->g = g;
+	regs.cs = 0x73;
+	v->regs = &regs;
 	next_pa = RAM_PA;
 	g->ram = memory_alloc(GUEST_MB << 20, 2 << 20);
 	g->nframes = FRAMES;
@@ -518,6 +521,7 @@ static void test_random_updates(void **state)
 	for (run = 0; run < 40; run++) {
 		teardown(state);
 		setup(state);
+		v->verify = true;
 		seed = run;
 		for (i = 0; i < 2000; i++)
 			step();
