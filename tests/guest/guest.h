@@ -119,6 +119,12 @@ extern volatile uint32_t irq0_mask;	/* GetInterruptMask in the handler */
 extern volatile uint32_t irq0_in_iret;	/* came inside the ROM's IRET */
 extern void (*irq0_hook)(void);		/* what the handler does besides */
 
+/* ---- pic.c ------------------------------------------------------------------ */
+
+void pic_init(void);
+void pit_one_shot(void);
+void pit_wait(void);			/* until its request is pending */
+
 /* ---- vmi.c -------------------------------------------------------------------- */
 
 extern uint8_t *rom;			/* as the scan found it */
