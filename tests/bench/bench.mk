@@ -12,9 +12,15 @@ $(B)/initramfs/bench: tests/bench/bench.c | $(B)/.deps
 		-fcf-protection=none -mgeneral-regs-only $(WARN) \
 		-Wl,--build-id=none,-z,noexecstack,-s -o $@ $<
 
-.PHONY: bench bench-wall
-bench: all
+include tests/bench/micro/micro.mk
+
+.PHONY: bench bench-wall bench-micro
+bench: all $(B)/bench/micro.elf
 	@tests/bench/bench.py
+	@tests/bench/micro.py
+
+bench-micro: all $(B)/bench/micro.elf
+	@tests/bench/micro.py
 
 bench-wall: all
 	@tests/bench/bench.py --wall

@@ -9,13 +9,12 @@ same numbers to the digit. With --wall it is host time, good for ratios within
 one run only: the ways alternate, and each figure is a median."""
 
 import argparse
-import json
-import os
 import re
 import statistics
-import subprocess
 import sys
 import time
+
+import harness
 
 # Name in bench.c: what it is, most allowed ratio, most allowed exits
 # (None: not limited).
@@ -47,18 +46,15 @@ LINE = re.compile(r"^bench (\w+) (\d+) (\d+)\s*$", re.M)
 
 def run(way, icount, timeout):
     """One boot: {operation: (ticks, exits)}."""
-    cmd = ["./vmi-run", "--timeout", str(timeout), "--memory", "256",
-           "--append", "console=ttyS0 panic=-1 quiet nokaslr bench"]
-    cmd += WAYS[way] + (["--icount"] if icount else [])
-    done = subprocess.run(cmd, stdin=subprocess.DEVNULL, text=True,
-                          errors="replace", capture_output=True)
-    found = {n: (int(t), int(e) / 1000)
-             for n, t, e in LINE.findall(done.stdout)}
+    arguments = ["--memory", "256", "--append",
+                 "console=ttyS0 panic=-1 quiet nokaslr bench"]
+    arguments += WAYS[way] + (["--icount"] if icount else [])
+    output = harness.run(arguments, timeout)
+    found = {n: (int(t), int(e) / 1000) for n, t, e in LINE.findall(output)}
     missing = [n for n in OPERATIONS if n not in found]
-    if done.returncode or missing:
-        sys.exit(f"bench: {' '.join(cmd)}\nended with status "
-                 f"{done.returncode}; no figures for {', '.join(missing)}; "
-                 f"its last words:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
+    if missing:
+        harness.fail(arguments, f"no figures for {', '.join(missing)}",
+                     output)
     return found
 
 
@@ -108,8 +104,6 @@ def table(results, wall):
 
 
 PLOT = """
-set terminal {term}
-set output "{out}"
 set style data histograms
 set style histogram clustered gap 1
 set style fill solid 0.9 border -1
@@ -125,22 +119,14 @@ plot 1 with lines lc rgb "#444444" dt 2 title "native", \\
 """
 
 
-def plot(results, folder):
-    data = os.path.join(folder, "plot.dat")
-    with open(data, "w") as f:
-        for op, (what, _, _) in OPERATIONS.items():
-            if op == "idle":
-                continue
-            native = results["native"][op][0]
-            f.write(f'"{what}" {results["vmi"][op][0] / native:.4f} '
-                    f'{results["nobatch"][op][0] / native:.4f}\n')
-    for term, name in (("svg size 1100,620 font 'sans,13' background 'white'",
-                        "bench.svg"),
-                       ("pngcairo size 1100,620 font 'sans,11'", "bench.png")):
-        out = os.path.join(folder, name)
-        subprocess.run(["gnuplot"], text=True, check=True,
-                       input=PLOT.format(term=term, out=out, data=data))
-        print(out)
+def plot(results):
+    lines = []
+    for op, (what, _, _) in OPERATIONS.items():
+        if op == "idle":
+            continue
+        native, vmi, nobatch = (results[w][op][0] for w in WAYS)
+        lines.append(f'"{what}" {vmi / native:.4f} {nobatch / native:.4f}')
+    harness.plot("bench", PLOT, lines)
 
 
 def main():
@@ -153,20 +139,15 @@ def main():
                    help="seconds for one boot (default 600)")
     args = p.parse_args()
     args.runs = args.runs or (3 if args.wall else 1)
-    folder = "build/bench"
-    os.makedirs(folder, exist_ok=True)
     results = measure(args)
-    name = "wall.json" if args.wall else "results.json"
-    with open(os.path.join(folder, name), "w") as f:
-        json.dump({w: {op: {"ticks": t, "exits": e}
-                       for op, (t, e) in r.items()}
-                   for w, r in results.items()}, f, indent=2)
-        f.write("\n")
     table(results, args.wall)
     print()
+    harness.save("wall.json" if args.wall else "results.json",
+                 {w: {op: {"ticks": t, "exits": e}
+                      for op, (t, e) in r.items()}
+                  for w, r in results.items()})
     if not args.wall:
-        plot(results, folder)
-    print(os.path.join(folder, name))
+        plot(results)
 
 
 if __name__ == "__main__":
