@@ -52,6 +52,9 @@ static struct {
 	void (*shutdown)(void);
 } vmi __ro_after_init;
 
+/* Has the ROM answered anything but "keep the native instruction"? */
+static bool vmi_in_use __initdata;
+
 /* ---- processor ----------------------------------------------------------- */
 
 static void vmi_cpuid(unsigned int *ax, unsigned int *bx,
@@ -254,6 +257,8 @@ void * __init vmi_function(enum vmi_call nr)
 	void *address = (void *)(u32)relocation;
 	u8 type = relocation >> 32;
 
+	if (type != VMI_RELOC_NONE)
+		vmi_in_use = true;
 	switch (type) {
 	case VMI_RELOC_CALL:
 		if (nr != VMI_CALL_IRET && nr != VMI_CALL_SYSEXIT)
@@ -313,13 +318,14 @@ static void __init vmi_fill_processor(void)
 	vmi_fill(cpu.store_tr, GetTR);
 	vmi_wrap(cpu.load_tr_desc, set_tr, SetTR, vmi_load_tr_desc);
 	vmi_wrap(cpu.set_ldt, set_ldt, SetLDT, vmi_set_ldt);
-	vmi_wrap(cpu.write_gdt_entry, write_gdt_entry, WriteGDTEntry,
-		 vmi_write_gdt_entry);
+	if (vmi_get(write_gdt_entry, WriteGDTEntry)) {
+		pv_ops.cpu.write_gdt_entry = vmi_write_gdt_entry;
+		pv_ops.cpu.load_tls = vmi_load_tls;
+	}
 	vmi_wrap(cpu.write_ldt_entry, write_ldt_entry, WriteLDTEntry,
 		 vmi_write_ldt_entry);
 	vmi_wrap(cpu.write_idt_entry, write_idt_entry, WriteIDTEntry,
 		 vmi_write_idt_entry);
-	pv_ops.cpu.load_tls = vmi_load_tls;
 	vmi_wrap(cpu.load_sp0, update_kernel_stack, UpdateKernelStack,
 		 vmi_load_sp0);
 }
@@ -466,10 +472,12 @@ void __init vmi_init(void)
 	vmi_fill(irq.save_fl.func, GetInterruptMask);
 	vmi_fill(irq.irq_disable.func, DisableInterrupts);
 	vmi_fill(irq.irq_enable.func, EnableInterrupts);
-	vmi_fill(cpu.iret, IRET);
-	setup_force_cpu_cap(X86_FEATURE_PV32);
-	/* SYSENTER would come in at level 0; system calls use INT 80h. */
-	setup_clear_cpu_cap(X86_FEATURE_SEP);
+	if (vmi_ring()) {
+		vmi_fill(cpu.iret, IRET);
+		/* It would come in at level 0; system calls use INT 80h. */
+		setup_clear_cpu_cap(X86_FEATURE_SEP);
+	}
+	/* Else our own IRET is right, and its faults are where we expect. */
 	pv_info.name = "VMI";
 	vmi_print_identity();
 	if (off)
@@ -483,4 +491,7 @@ void __init vmi_init(void)
 	vmi_fill_shutdown();
 	vmi_set_linear_mapping();
 	vmi_time_init();
+	/* A ROM that leaves everything to the processor costs nothing. */
+	if (vmi_in_use)
+		setup_force_cpu_cap(X86_FEATURE_PV32);
 }
