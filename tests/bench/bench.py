@@ -39,7 +39,11 @@ WAYS = {
     "native": ["--native"],
     "vmi": [],
     "nobatch": ["--no-batch"],
+    "nativerom": ["--native", "--rom", "build/rom/native.rom"],
 }
+
+# Most allowed ratio of any operation under native.rom.
+NATIVEROM_RATIO = 1.02
 
 LINE = re.compile(r"^bench (\w+) (\d+) (\d+)\s*$", re.M)
 
@@ -85,20 +89,21 @@ def table(results, wall):
     print(f"\n{unit} per operation; exits per operation\n")
     print(f"{'operation':32}{'native':>12}{'VMI':>12}{'ratio':>8}{'limit':>7}"
           f"{'exits':>9}{'limit':>6}   {'unbatched':>12}{'ratio':>8}"
-          f"{'exits':>9}")
+          f"{'exits':>9}{'native.rom':>12}{'ratio':>8}")
     over = 0
     for op, (what, most_ratio, most_exits) in OPERATIONS.items():
-        native, vmi, nobatch = (results[w][op] for w in WAYS)
+        native, vmi, nobatch, rom = (results[w][op] for w in WAYS)
         ratio = vmi[0] / native[0]
         bad = not wall and (
             (most_ratio is not None and ratio > most_ratio) or
-            (most_exits is not None and vmi[1] > most_exits))
+            (most_exits is not None and vmi[1] > most_exits) or
+            rom[0] / native[0] > NATIVEROM_RATIO)
         over += bad
         print(f"{what:32}{native[0]:12.0f}{vmi[0]:12.0f}{ratio:8.3f}"
               f"{most_ratio if most_ratio else '':>7}{vmi[1]:9.2f}"
               f"{most_exits if most_exits else '':>6} {'*' if bad else ' '} "
               f"{nobatch[0]:12.0f}{nobatch[0] / native[0]:8.3f}"
-              f"{nobatch[1]:9.2f}")
+              f"{nobatch[1]:9.2f}{rom[0]:12.0f}{rom[0] / native[0]:8.3f}")
     if over:
         print(f"\n* beyond its limit: {over}")
 
