@@ -190,6 +190,12 @@ static void hc_wallclock(struct vcpu *v, uint32_t a, uint32_t b)
 	v->regs->gpr[EDX] = ns >> 32;
 }
 
+static void hc_trace(struct vcpu *v, uint32_t a, uint32_t b)
+{
+	(void)a, (void)b;
+	rom_trace_drain(v);
+}
+
 static void (*const handler[STUB_HC_COUNT])(struct vcpu *, uint32_t edx,
 					    uint32_t ecx) = {
 	[STUB_HC_INIT]		= hc_init,
@@ -220,6 +226,7 @@ static void (*const handler[STUB_HC_COUNT])(struct vcpu *, uint32_t edx,
 	[STUB_HC_SET_ALARM]	= hc_set_alarm,
 	[STUB_HC_CANCEL_ALARM]	= hc_cancel_alarm,
 	[STUB_HC_WALLCLOCK]	= hc_wallclock,
+	[STUB_HC_TRACE]		= hc_trace,
 };
 
 void hcall(struct vcpu *v, struct regs *r)

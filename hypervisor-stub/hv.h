@@ -385,6 +385,7 @@ void guest_halt(struct vcpu *);
 const char *rom_publish(struct guest *, const uint8_t *image, size_t size);
 void rom_activate(struct vcpu *);
 bool rom_find_iret_site(struct vcpu *);
+void rom_trace_drain(struct vcpu *);
 
 void stats_print(struct guest *);
 void stats_cpuid(struct guest *, uint32_t leaf, uint32_t r[4]);

@@ -93,8 +93,10 @@ void log_printf(const char *fmt, ...)
 
 void machine_end(enum end end)
 {
-	if (current)
+	if (current) {
+		rom_trace_drain(current);
 		stats_print(current->g);
+	}
 	outb(EXIT_PORT, end);
 	/* Not under vmi-run: stop here. */
 	for (;;)

@@ -11,6 +11,7 @@
 #include "hv.h"
 
 #define ROM_GPA		VMI_SCAN_START
+#define TRACE_PORT	0xeb	/* vmi-run --trace listens here */
 #define SHARED_PAGES	(sizeof(struct stub_shared) / PAGE_SIZE)
 
 /* Entries of the hole's page table. Ring 1 may read and run the ROM, and
@@ -148,4 +149,20 @@ bool rom_find_iret_site(struct vcpu *v)
 			return true;
 		}
 	return false;
+}
+
+/*
+ * What a ROM that traces has put into trace[]: out of the machine, unread.
+ * Also at the end of the machine, so that nothing is lost.
+ */
+void rom_trace_drain(struct vcpu *v)
+{
+	volatile struct stub_shared *sh = v->sh;
+	uint32_t used = sh->trace_used, i;
+
+	if (used > sizeof(sh->trace))
+		used = sizeof(sh->trace);
+	for (i = 0; i < used; i++)
+		outb(TRACE_PORT, sh->trace[i]);
+	sh->trace_used = 0;
 }

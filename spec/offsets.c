@@ -99,6 +99,8 @@ void offsets(void)
 	FIELD(stub_shared, tr);
 	FIELD(stub_shared, tsc_base);
 	FIELD(stub_shared, tsc_hz);
+	FIELD(stub_shared, trace_used);
+	FIELD(stub_shared, trace);
 	FIELD(stub_shared, queue_guard);
 	FIELD(stub_shared, queue);
 

@@ -86,7 +86,9 @@ struct stub_shared {
 	uint64_t	stolen;		/* cycles */
 	uint64_t	expiry;		/* arguments of STUB_HC_SET_ALARM */
 	uint64_t	period;
-	uint8_t		pad[0x1000 - 0xc0 - 4];
+	uint8_t		pad[0x200 - 0xc0];
+	uint32_t	trace_used;	/* bytes, see STUB_HC_TRACE */
+	uint8_t		trace[0x1000 - 0x204 - 4];
 	uint32_t	queue_guard;	/* STUB_QUEUE_GUARD, "queue[-1]" */
 	uint32_t	queue[STUB_QUEUE_LEN];
 };
@@ -98,6 +100,7 @@ VMI_OFFSET(stub_shared, dr, 0x60);
 VMI_OFFSET(stub_shared, gdt_base, 0x80);
 VMI_OFFSET(stub_shared, tsc_base, 0x98);
 VMI_OFFSET(stub_shared, period, 0xb8);
+VMI_OFFSET(stub_shared, trace_used, 0x200);
 VMI_OFFSET(stub_shared, queue_guard, 0xffc);
 VMI_OFFSET(stub_shared, queue, 0x1000);
 VMI_SIZE(stub_shared, 0x2000);
@@ -140,12 +143,13 @@ VMI_SIZE(stub_shared, 0x2000);
 	X(24, SET_IOPL, SetIOPLMask)	/* edx EFLAGS image */		\
 	X(25, SET_ALARM, SetAlarm)	/* edx flags; expiry, period shared */ \
 	X(26, CANCEL_ALARM, CancelAlarm) /* edx flags -> eax 0, 1 */	\
-	X(27, WALLCLOCK, GetWallclockTime) /* -> edx:eax ns */
+	X(27, WALLCLOCK, GetWallclockTime) /* -> edx:eax ns */		\
+	X(28, TRACE, none)	/* write trace[] out, trace_used = 0 */
 
 #define STUB_HC_ENUM(nr, name, call)	STUB_HC_##name = nr,
 enum stub_hcall { STUB_HCALLS(STUB_HC_ENUM) };
 #undef STUB_HC_ENUM
-#define STUB_HC_COUNT		28
+#define STUB_HC_COUNT		29
 
 /*
  * CPUID leaves of the hypervisor, through VMI_CALL_CPUID alone. Leaf BASE:

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Prints the records of the trace backend, one line per call: cycles since
+ * VMI_Init, where the call returns to, its name and its arguments.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../backends/trace/record.h"
+#include "tool.h"
+#include "vmi.h"
+
+#define ARGS_MAX	(3 + 15)
+
+static const char *const call_names[VMI_CALL_COUNT] = {
+#define NAME(nr, name)	[nr] = #name,
+	VMI_CALLS(NAME)
+#undef NAME
+};
+
+static int words_of(unsigned int args)
+{
+	return !!(args & TRACE_EAX) + !!(args & TRACE_EDX) +
+	       !!(args & TRACE_ECX) + (int)(args >> TRACE_STACK);
+}
+
+static void print_record(const struct trace_record *r, const uint32_t *word)
+{
+	unsigned int args = r->args;
+
+	printf("%14" PRIu64 " ", (uint64_t)r->cycles_high << 32 | r->cycles);
+	if (r->eip)
+		printf("%08" PRIx32, r->eip);
+	else
+		printf("%-8s", "-");
+	printf(args ? " %-18s" : " %s", call_names[r->call]);
+	if (args & TRACE_EAX)
+		printf(" eax=%08" PRIx32, *word++);
+	if (args & TRACE_EDX)
+		printf(" edx=%08" PRIx32, *word++);
+	if (args & TRACE_ECX)
+		printf(" ecx=%08" PRIx32, *word++);
+	if (args >> TRACE_STACK)
+		printf(" stack=");
+	for (args >>= TRACE_STACK; args; args--)
+		printf("%08" PRIx32 "%s", *word++, args > 1 ? "," : "");
+	putchar('\n');
+}
+
+static int print_records(const char *file, FILE *f)
+{
+	struct trace_record r;
+	uint32_t words[ARGS_MAX];
+	size_t n, got;
+
+	while ((got = fread(&r, 1, sizeof(r), f)) == sizeof(r)) {
+		n = (size_t)words_of(r.args);
+		if (r.call >= VMI_CALL_COUNT || !call_names[r.call])
+			return tool_refuse(file, "damaged: call %u", r.call);
+		if (fread(words, sizeof(*words), n, f) != n)
+			return tool_refuse(file, "truncated: ends in a record");
+		print_record(&r, words);
+	}
+	if (ferror(f))
+		return tool_refuse(file, "%s", strerror(errno));
+	return got ? tool_refuse(file, "truncated: ends in a record") : 0;
+}
+
+int tool_trace(const char *file)
+{
+	FILE *f = fopen(file, "rb");
+	int status;
+
+	if (!f)
+		return tool_refuse(file, "%s", strerror(errno));
+	status = print_records(file, f);
+	fclose(f);
+	if (fflush(stdout))
+		return tool_refuse("standard output", "%s", strerror(errno));
+	return status;
+}
