@@ -9,8 +9,8 @@ import gzip
 import os
 import re
 
-from harness import (INITRD, KERNEL, ROM, expect, read, same, scratch, test_all,
-                     vmi_run, write)
+from harness import (BUILD, INITRD, KERNEL, ROM, expect, read, same, scratch,
+                     test_all, vmi_run, write)
 
 
 def refused(options, pattern):
@@ -90,6 +90,23 @@ def cases(directory):
                ".*API version.*")
     yield case("ROM without a signature", "--rom",
                checksummed(patched(rom, 8, 0)), ".*signature.*")
+    yield "missing ROM natively", refused, ("--native", "--rom", missing), no_file
+    native = read(os.path.join(BUILD, "rom/native.rom"))
+    yield case("truncated ROM natively", "--rom", native[:-1],
+               "truncated: shorter than its length byte says", "--native")
+    yield case("ROM with a wrong checksum natively", "--rom",
+               patched(native, 0x100, native[0x100] ^ 1), "wrong checksum",
+               "--native")
+    yield case("ROM with API 2.0 natively", "--rom",
+               checksummed(patched(native, 13, 2)), "API version is not 3",
+               "--native")
+    yield case("any file as ROM natively", "--rom", b"x" * 1000,
+               "not a VMI ROM", "--native")
+    yield case("the stub's ROM natively", "--rom", rom,
+               "the stub hypervisor's ROM, .*", "--native")
+    yield case("some hypervisor's ROM natively", "--rom",
+               checksummed(patched(native, 0x13, 0xfc)),
+               "a hypervisor's ROM .*", "--native")
     yield ("too little memory", refused, ("--memory", "8"),
            "memory: too small: 8 MB, the kernel needs \\d+ MB")
     yield ("far too little memory", refused, ("--memory", "0"),

@@ -102,7 +102,7 @@ def options():
     for option in ("kernel", "initrd", "append", "memory", "rom", "native",
                    "icount", "no-batch", "stats", "timeout", "engine", "gdb"):
         expect(f"--{option}" in run.stdout, f"--{option} is not explained")
-    for bad in (["--no-such"], ["--memory", "x"], ["--native", "--rom", "x"],
+    for bad in (["--no-such"], ["--memory", "x"],
                 ["--native", "--stats", "x"], ["--icount", "--engine", "kvm"],
                 ["--timeout", "0"], ["--engine", "xen"], ["word"]):
         run = vmi_run(*bad)

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""native.rom as an option ROM of a machine without hypervisor: the kernel
+finds it, is in VMI mode at ring 0, says so, and runs its smoke program with
+the output of a machine without any ROM, faults of IRET (VMI-2.5.11) included.
+With vmi=off it does without the ROM that is there."""
+
+import sys
+sys.dont_write_bytecode = True
+import os
+
+from harness import BUILD, expect, same, tail, test_all, vmi_run
+
+NATIVE_ROM = os.path.join(BUILD, "rom/native.rom")
+FOUND = "VMI: Found OpenVMI native, API version 3.0"
+SHOW = ('rdinit=/bin/sh -- -c "mount -t sysfs sys /sys;'
+        ' grep . /sys/hypervisor/*; reboot -f"')
+
+
+def boot(append, *options):
+    run = vmi_run("--native", "--append", "console=ttyS0 panic=-1 " + append,
+                  *options)
+    expect(run.returncode == 0, f"status {run.returncode}: "
+           + tail(run.stderr or run.stdout))
+    expect("Call Trace" not in run.stdout, "the kernel complained: "
+           + tail(run.stdout))
+    return run.stdout
+
+
+def smoke_lines(output):
+    return [line for line in output.splitlines() if line.startswith("smoke: ")]
+
+
+def smoke(memory):
+    plain = boot("smoke", "--memory", memory)
+    output = boot("smoke", "--memory", memory, "--rom", NATIVE_ROM)
+    expect(FOUND not in plain, "a ROM is there without --rom")
+    expect(FOUND in output, "the kernel did not find the ROM")
+    expect("VMI: running in ring 0" in output, "it is not in ring 0")
+    lines = smoke_lines(output)
+    expect(lines and lines[-1].startswith("smoke: OK "),
+           "smoke did not end: " + tail(output))
+    same("its output", lines, smoke_lines(plain))
+
+
+def sysfs():
+    output = boot("quiet " + SHOW, "--rom", NATIVE_ROM)
+    for file, value in (("type", "vmi"), ("vendor", "OpenVMI"),
+                        ("product", "native"), ("ring", "0"),
+                        ("api_version", "3.0")):
+        expect(f"/sys/hypervisor/{file}:{value}\n" in output,
+               f"{file} is not {value}: " + tail(output))
+
+
+def off():
+    output = boot("vmi=off quiet " + SHOW, "--rom", NATIVE_ROM)
+    expect("/sys/hypervisor/*: No such file" in output,
+           "vmi=off has no effect: " + tail(output))
+
+
+test_all([
+    ("smoke on native.rom", smoke, "256"),
+    ("smoke on native.rom with 1024 MB", smoke, "1024"),
+    ("native.rom in /sys/hypervisor", sysfs),
+    ("native.rom with vmi=off", off),
+])
