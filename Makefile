@@ -43,6 +43,7 @@ include rom/rom.mk
 include hypervisor-stub/hv.mk
 include tests/bench/bench.mk
 include guest-linux/linux.mk
+include hypervisor-stub/iso.mk
 include tests/tests.mk
 
 # ---- what users type ----------------------------------------------------------
@@ -63,6 +64,7 @@ help:
 	@echo 'make check   run every test; the last line is "N passed, N failed"'
 	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
 	@echo 'make linux   build the kernel alone'
+	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
 	@echo 'make bench   instructions under VMI against native, one table'
 	@echo 'make clean   remove build/'
 	@echo './vmi-run --help  run any guest'

@@ -15,6 +15,7 @@ PG_PS		equ 0x080
 PG_G		equ 0x100
 
 EFER		equ 0xc0000080
+EFER_SCE	equ 0x001		; SYSCALL: the guest has none
 EFER_LME	equ 0x100
 EFER_NXE	equ 0x800
 
@@ -83,6 +84,7 @@ boot_start:
 	mov	cr3, eax
 	mov	ecx, EFER
 	rdmsr
+	and	eax, ~EFER_SCE
 	or	eax, EFER_LME | EFER_NXE
 	wrmsr
 	mov	eax, 0x80010033		; PG WP NE ET MP PE

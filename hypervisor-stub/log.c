@@ -10,6 +10,7 @@
 
 #define LOG_PORT	0xe9	/* isa-debugcon */
 #define EXIT_PORT	0xf4	/* isa-debug-exit */
+#define BOCHS_PORT	0x8900
 
 void log_char(char c)
 {
@@ -93,12 +94,16 @@ void log_printf(const char *fmt, ...)
 
 void machine_end(enum end end)
 {
+	const char *bochs;
+
 	if (current) {
 		rom_trace_drain(current);
 		stats_print(current->g);
 	}
 	outb(EXIT_PORT, end);
-	/* Not under vmi-run: stop here. */
+	/* Not under vmi-run: Bochs has another way, a real machine none. */
+	for (bochs = "Shutdown"; *bochs; bochs++)
+		outb(BOCHS_PORT, *bochs);
 	for (;;)
 		asm volatile("cli; hlt");
 }

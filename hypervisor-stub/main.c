@@ -17,6 +17,10 @@
 #define MB_MMAP		(1u << 6)
 #define STACK_SIZE	16384u
 
+#define MSR_SYSENTER_CS	0x174
+#define CPUID1_APIC	(1u << 9)	/* edx */
+#define CPUID1_SEP	(1u << 11)
+
 /* Multiboot specification 0.6.96, 3.3. */
 struct multiboot_info {
 	uint32_t	flags;
@@ -151,10 +155,16 @@ static void cpu_init(void)
 	else
 		log_printf("warning: no UMIP; SGDT, SIDT, SLDT, STR and SMSW show the hypervisor's values\n");
 	write_cr4(cr4);
-	/* The guest looks at CPUID before it can ask us (spec/vmi.md). */
+	/*
+	 * CPUID does not trap. A guest that believes it, before it asks the
+	 * ROM, meets SYSENTER that faults (SDM Vol. 2, SYSENTER: CS 0) and
+	 * an APIC page of ones.
+	 */
 	cpuid(1, 0, r);
-	if (r[3] & (1u << 11 | 1u << 9))
-		bad_input("the CPU shows SYSENTER or a local APIC, which the guest cannot have; start with -cpu qemu64,-sep,-apic or vmi-run");
+	if (r[3] & CPUID1_SEP)
+		wrmsr(MSR_SYSENTER_CS, 0);
+	if (r[3] & (CPUID1_SEP | CPUID1_APIC))
+		log_printf("warning: the CPU shows SYSENTER or a local APIC, which a guest cannot have; old kernels look before VMI_Init\n");
 }
 
 /* ---- the guest ---------------------------------------------------------- */

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make iso: all of it on a hybrid image, for CD, USB stick, QEMU or Bochs.
+
+PACKAGES	+= grub-common grub-pc-bin xorriso mtools
+
+ISO		:= $(B)/openvmi.iso
+ISO_FILES	= $(B)/hypervisor-stub.elf $(B)/linux/bzImage \
+		  $(B)/rom/stub.rom $(B)/initramfs.cpio.gz
+
+$(ISO): hypervisor-stub/grub.cfg hypervisor-stub/iso.mk $(ISO_FILES) | $(B)/.deps
+	@echo "  ISO     $@"
+	@rm -rf $(B)/iso && mkdir -p $(B)/iso/boot/grub
+	@cp $(ISO_FILES) $(B)/iso/boot/
+	@cp $< $(B)/iso/boot/grub/
+	@grub-mkrescue -d /usr/lib/grub/i386-pc -o $@ $(B)/iso \
+		>$(B)/iso.log 2>&1 || { tail -n 5 $(B)/iso.log; exit 1; }
+
+.PHONY: iso
+iso: $(ISO)
