@@ -14,7 +14,17 @@ $(B)/initramfs/bench: tests/bench/bench.c | $(B)/.deps
 
 include tests/bench/micro/micro.mk
 
-.PHONY: bench bench-wall bench-micro
+# A plugin of QEMU's: it finds the functions it calls in QEMU itself.
+PROFILER	:= $(B)/tools/profile.so
+
+$(PROFILER): tests/bench/profile.c tests/bench/qemu_plugin.h | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(HOSTCC) $(HOSTCFLAGS) -fPIC -shared -fvisibility=hidden -o $@ $<
+
+all: $(PROFILER)
+
+.PHONY: bench bench-wall bench-micro profile
 bench: all $(B)/bench/micro.elf
 	@tests/bench/bench.py
 	@tests/bench/micro.py
@@ -24,3 +34,7 @@ bench-micro: all $(B)/bench/micro.elf
 
 bench-wall: all
 	@tests/bench/bench.py --wall
+
+# OP: an operation of bench.c; all of the run without it.
+profile: all
+	@tests/bench/profile.py $(OP)

@@ -45,7 +45,7 @@ WAYS = {
 # Most allowed ratio of any operation under native.rom.
 NATIVEROM_RATIO = 1.02
 
-LINE = re.compile(r"^bench (\w+) (\d+) (\d+)\s*$", re.M)
+LINE = re.compile(r"^bench (\w+) (\d+) (\d+) \d+\s*$", re.M)
 
 
 def run(way, icount, timeout):
