@@ -48,7 +48,7 @@ include tests/tests.mk
 
 # ---- what users type ----------------------------------------------------------
 
-all: $(B)/rom/stub.rom $(B)/rom/native.rom $(B)/hypervisor-stub.elf \
+all: roms $(B)/hypervisor-stub.elf \
      $(B)/linux/bzImage $(B)/initramfs.cpio.gz $(B)/tools/vmi-rom
 
 run: all

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,25 @@ def vmi_run(*args, stdin=subprocess.DEVNULL, timeout=HANG):
 def tail(text):
     """The end of an output, in one line, for a message."""
     return " | ".join(text.strip().splitlines()[-3:])
+
+
+SMOKE = "console=ttyS0 smoke panic=-1"
+LAST = re.compile(r"smoke: OK [0-9a-f]{8}")
+
+
+def smoke(*options):
+    """Linux runs its smoke program: the lines of the program, after the
+    checks that concern one run."""
+    run = vmi_run("--append", SMOKE, *options)
+    lines = [line for line in run.stdout.splitlines()
+             if line.startswith("smoke: ")]
+    expect(run.returncode == 0, f"status {run.returncode}: "
+           + tail(run.stderr or run.stdout))
+    expect(lines, "no output of smoke: " + tail(run.stdout))
+    expect(LAST.fullmatch(lines[-1]), "it ends with "
+           + tail("\n".join(lines)))
+    expect("Call Trace" not in run.stdout, "the kernel complained")
+    return lines
 
 
 def test_one(name, function, *args):

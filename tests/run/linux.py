@@ -8,27 +8,8 @@ import sys
 sys.dont_write_bytecode = True
 import json
 import os
-import re
 
-from harness import expect, same, scratch, tail, test_all, test_one, vmi_run
-
-SMOKE = "console=ttyS0 smoke panic=-1"
-LAST = re.compile(r"smoke: OK [0-9a-f]{8}")
-
-
-def smoke(*options):
-    """The lines of the program, after the checks that concern one run."""
-    run = vmi_run("--append", SMOKE, *options)
-    lines = [line for line in run.stdout.splitlines()
-             if line.startswith("smoke: ")]
-    expect(run.returncode == 0, f"status {run.returncode}: "
-           + tail(run.stderr or run.stdout))
-    expect(lines, "no output of smoke: " + tail(run.stdout))
-    expect(LAST.fullmatch(lines[-1]), "it ends with "
-           + tail("\n".join(lines)))
-    expect("Call Trace" not in run.stdout, "the kernel complained")
-    return lines
-
+from harness import expect, same, scratch, smoke, test_all, test_one
 
 def smoke_vmi(reference, batch, *options):
     expect(reference, "there is no native result to compare with")

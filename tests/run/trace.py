@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Linux on the trace backend: the same output as on the stub's, and a record
+of every call that agrees with what the hypervisor counted."""
+
+import sys
+sys.dont_write_bytecode = True
+import collections
+import json
+import os
+import re
+
+from harness import (ROM, ROOT, expect, same, scratch, smoke, test_all,
+                     test_one, vmi_run)
+
+GUEST = os.path.join(ROOT, "tests/data/guest-0.1.elf")
+
+LINE = re.compile(r" *(\d+) ([0-9a-f]{8}|-       ) (\w+) *"
+                  r"((?: e[adc]x=[0-9a-f]{8})*)"
+                  r"(?: stack=([0-9a-f]{8}(?:,[0-9a-f]{8})*))?\n")
+
+# Calls that the stub always passes on to the hypervisor.
+EXIT = ("SetGDT", "SetIDT", "SetTR", "SetDR", "CPUID", "Halt", "Shutdown",
+        "SetAlarm", "CancelAlarm", "GetWallclockTime")
+
+# Registers and words on the stack that VMI-3.2 gives to a call.
+ARGUMENTS = {
+    "EnableInterrupts": ("", 0), "SetCR3": ("eax", 0), "CPUID": ("eax ecx", 0),
+    "SetPxE": ("eax edx ecx", 0), "UpdatePxE": ("eax edx", 0),
+    "WriteGDTEntry": ("eax edx ecx", 1), "AllocatePage": ("eax edx ecx", 2),
+    "SetLinearMapping": ("eax edx ecx", 1), "SetAlarm": ("eax edx ecx", 2),
+}
+
+
+def check_lines(path, count):
+    """Every line of the trace; counts the calls by name."""
+    last, name = 0, None
+    with open(path, encoding="ascii") as f:
+        for line in f:
+            match = LINE.fullmatch(line)
+            expect(match, f"the line {line!r}")
+            cycles, eip, name, registers, stack = match.groups()
+            expect(int(cycles) >= last, f"{line!r} comes after {last}")
+            last = int(cycles)
+            count[name] += 1
+            stack = stack.split(",") if stack else []
+            same(f"the eip of {name}", eip.startswith("-"),
+                 name in ("IRET", "SYSEXIT"))
+            if name == "IRET":
+                user = int(stack[1], 16) & 3 == 3
+                same("the frame of IRET", len(stack), 5 if user else 3)
+                count["IRET to user"] += user
+            elif name in ARGUMENTS:
+                same(f"the arguments of {name}",
+                     (" ".join(re.findall("e[adc]x", registers)), len(stack)),
+                     ARGUMENTS[name])
+    same("the last call", name, "Shutdown")
+
+
+def traced(reference, directory):
+    expect(reference, "there is no result of the stub to compare with")
+    trace = os.path.join(directory, "trace, with a comma")
+    stats = os.path.join(directory, "stats")
+    same("its output", smoke("--trace", trace, "--stats", stats), reference)
+    count = collections.Counter()
+    check_lines(trace, count)
+    with open(stats, encoding="ascii") as f:
+        stats = json.load(f)
+    exits = stats["vmi_calls_that_exited"]
+    for name in EXIT:
+        expect(count[name], f"no {name} in the trace")
+        same(f"the number of {name}", count[name], exits.get(name, 0))
+    # Every system call returns to user mode.
+    expect(count["IRET to user"] >= stats["exits_by_reason"]["int80"],
+           f"{count['IRET to user']} returns to user mode")
+
+
+def no_trace(directory):
+    """The stub's ROM records nothing, and that is said."""
+    path = os.path.join(directory, "empty")
+    run = vmi_run("--kernel", GUEST, "--memory", "64", "--rom", ROM, "--trace",
+                  path)
+    same("the status", run.returncode, 0)
+    same("the message", run.stderr, f"vmi-run: {path}: no calls: the ROM does "
+         "not trace, or the guest did not use it\n")
+
+
+with scratch() as d:
+    test_all([("smoke is traced", traced,
+               test_one("smoke on the stub's ROM", smoke), d),
+              ("a ROM that does not trace", no_trace, d)])
