@@ -10,21 +10,19 @@
 /* What the guest's CR0 decides for the real one; the rest is ours. */
 #define CR0_GUEST	(CR0_MP | CR0_EM | CR0_TS | CR0_AM)
 #define CR4_GUEST	(CR4_TSD | CR4_DE | CR4_PCE)
-#define CR4_ALLOWED	(CR4_GUEST | CR4_PSE | CR4_MCE | CR4_PGE | \
+#define CR4_ALLOWED	(CR4_GUEST | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
 			 CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
 
 void cr0_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr0 ^ value;
 
-	if ((value & CR0_PG) && (v->cr4 & CR4_PAE))
-		guest_kill(v, "PAE paging is not supported");
 	v->cr0 = v->sh->cr0 = value;
 	write_cr0((read_cr0() & ~(uint64_t)CR0_GUEST) | (value & CR0_GUEST));
 	if (changed & CR0_WP)
 		shadow_zap(v->g);
 	if (changed & CR0_PG)
-		shadow_load(v);
+		shadow_mode(v);
 }
 
 void cr3_write(struct vcpu *v, uint32_t value)
@@ -38,12 +36,12 @@ void cr4_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr4 ^ value;
 
-	if (value & CR4_PAE)
-		guest_kill(v, "PAE paging is not supported");
 	v->cr4 = v->sh->cr4 = value & CR4_ALLOWED;
 	write_cr4((read_cr4() & ~(uint64_t)CR4_GUEST) | (value & CR4_GUEST));
 	if (changed & (CR4_PSE | CR4_PGE))
 		shadow_zap(v->g);
+	if (changed & CR4_PAE)
+		shadow_mode(v);
 }
 
 /*
@@ -106,9 +104,9 @@ void guest_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t r[4])
 		r[2] &= ~BIT(3);
 		break;
 	case 0x80000001:
-		/* SVM; SYSCALL NX 1GB RDTSCP LM */
+		/* SVM; SYSCALL 1GB RDTSCP LM */
 		r[2] &= ~BIT(2);
-		r[3] &= ~(BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29));
+		r[3] &= ~(BIT(11) | BIT(26) | BIT(27) | BIT(29));
 		break;
 	}
 }

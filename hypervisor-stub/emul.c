@@ -260,11 +260,18 @@ static bool msr(struct vcpu *v, const struct insn *in)
 			v->pat = (uint64_t)r->gpr[EDX] << 32 | r->gpr[EAX];
 		val = v->pat;
 		break;
+	case MSR_EFER:		/* of what it has, long mode alone is ours */
+		if (in->op == INSN_WRMSR) {
+			if (r->gpr[EDX] || (r->gpr[EAX] & ~EFER_NXE))
+				return false;
+			v->efer = r->gpr[EAX];
+		}
+		val = v->efer;
+		break;
 	case MSR_APIC_BASE:
 	case MSR_UCODE_REV:
 	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
 	case MSR_MISC_ENABLE:
-	case MSR_EFER:
 	case MSR_K8_SYSCFG:
 	case MSR_K8_HWCR:
 	case MSR_K8_INT_PENDING:

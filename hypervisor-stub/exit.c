@@ -32,7 +32,7 @@ static void page_fault(struct vcpu *v, struct regs *r)
 		event_page_fault(v, cr2, error);
 		return;
 	case FAULT_BUS:
-		guest_kill(v, "write to guest-physical %08x, outside its memory",
+		guest_kill(v, "write to guest-physical %09lx, outside its memory",
 			   pa);
 	}
 }

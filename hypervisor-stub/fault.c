@@ -9,27 +9,45 @@
 
 /* ---- the directory page ------------------------------------------------- */
 
-/* Do two directories agree on the kernel's quarter? */
+/* The quarter of the address space that the hole is in; 4 before VMI_Init. */
+static uint32_t hole_quarter(const struct guest *g)
+{
+	return g->vcpu.hole ? g->vcpu.hole >> 30 : 4;
+}
+
+/* Do two directories agree on that quarter? */
 static bool same_quarter(struct guest *g, const struct root *a,
 			 const struct root *b, uint32_t q)
 {
 	uint32_t n = (g->vcpu.hole >> 22) - q * 256;
 
-	return !memcmp((const void *)(a->guest + q * 256),
-		       (const void *)(b->guest + q * 256), n * 4);
+	return !memcmp((const void *)a->dir[q], (const void *)b->dir[q],
+		       n * 4);
 }
 
-/* Do all roots that share a page agree on this entry? */
-static bool sharers_agree(struct guest *g, struct spage *pd, uint32_t i)
+/* Do all roots that share a page agree on this entry? With PAE they share
+ * the guest's own. */
+static bool sharers_agree(struct guest *g, struct spage *pd, gva_t va)
 {
 	struct shadow *s = &g->shadow;
-	uint32_t pde = s->current->guest[i], n;
+	uint64_t pde = read_pde(g, s->current, va);
+	uint32_t n;
 
-	for (n = 1; n < ROOTS; n++)
-		if (s->roots[n].pd[i >> 8] == pd &&
-		    s->roots[n].guest[i] != pde)
+	for (n = 1; n < ROOTS && !pae(g); n++)
+		if (s->roots[n].pd[va >> 30] == pd &&
+		    read_pde(g, &s->roots[n], va) != pde)
 			return false;
 	return true;
+}
+
+static struct spage *pd_use(struct guest *g, uint32_t q, struct spage *p)
+{
+	struct shadow *s = &g->shadow;
+
+	p->parents++;
+	s->current->pd[q] = p;
+	s->pdpt[q] = p->link | PTE_U | PTE_W;
+	return p;
 }
 
 static struct spage *pd_new(struct guest *g, uint32_t q)
@@ -37,19 +55,23 @@ static struct spage *pd_new(struct guest *g, uint32_t q)
 	struct shadow *s = &g->shadow;
 	struct root *r = s->current;
 	struct spage *p = shadow_page_new(s, SP_PD, r->gfn);
-	uint32_t hole = g->vcpu.hole, i;
+	uint32_t hole = g->vcpu.hole;
+	gva_t va;
 
-	p->parents = 1;
-	r->pd[q] = p;
-	s->pdpt[q] = p->link | PTE_U | PTE_W;
-	if (!hole || q != hole >> 30)
+	pd_use(g, q, p);
+	if (pae(g)) {
+		p->gfn = r->dir_gfn[q];
+		p->half = q == hole_quarter(g);
+		shadow_pd_enter(g, p);
+	}
+	if (q != hole_quarter(g))
 		return p;
 	p->table[hole >> 21 & 511] = va_to_pa(s->hole_pt) | PTE_A | PTE_W |
 				     PTE_P;
 	/* The kernel will need all of it, and others will share it. */
-	for (i = q * 256; i < hole >> 22; i++)
-		if (r->guest[i] & PTE_P)
-			shadow_sync_pde(g, r, i);
+	for (va = q << 30; va < hole; va += 2 << 20)
+		if (read_pde(g, r, va) & PTE_P)
+			shadow_sync_pde(g, p, r->dir[q], va);
 	s->sharer = r;
 	return p;
 }
@@ -58,18 +80,17 @@ static struct spage *pd_get(struct guest *g, uint32_t q)
 {
 	struct shadow *s = &g->shadow;
 	struct root *r = s->current, *other = s->sharer;
+	struct spage *p = NULL;
 
 	if (r->pd[q])
 		return r->pd[q];
-	if (g->vcpu.hole && q == g->vcpu.hole >> 30 && other &&
-	    other->pd[q] && tracked(g, r) && tracked(g, other) &&
-	    same_quarter(g, r, other, q)) {
-		r->pd[q] = other->pd[q];
-		r->pd[q]->parents++;
-		s->pdpt[q] = r->pd[q]->link | PTE_U | PTE_W;
-		return r->pd[q];
-	}
-	return pd_new(g, q);
+	if (pae(g))
+		p = shadow_pd_find(g, r->dir_gfn[q], q == hole_quarter(g));
+	else if (q == hole_quarter(g) && other && other->pd[q] &&
+		 tracked(g, r) && tracked(g, other) &&
+		 same_quarter(g, r, other, q))
+		p = other->pd[q];
+	return p ? pd_use(g, q, p) : pd_new(g, q);
 }
 
 /* Set an entry of the current root, in a page that is its own or for which
@@ -80,7 +101,7 @@ static void fill_pde(struct guest *g, gva_t va, uint64_t val)
 	uint32_t i = va >> 21 & 511;
 
 	if (pd->table[i] != val && pd->parents > 1 &&
-	    !sharers_agree(g, pd, va >> 22)) {
+	    !sharers_agree(g, pd, va)) {
 		pd->parents--;
 		g->shadow.flush = true;
 		pd = pd_new(g, va >> 30);
@@ -91,41 +112,65 @@ static void fill_pde(struct guest *g, gva_t va, uint64_t val)
 /* ---- the guest's tables ------------------------------------------------- */
 
 struct walk {
-	volatile uint32_t	*pde_at, *leaf_at;
-	uint32_t		pde, leaf;	/* each read once */
-	bool			large;		/* the leaf is the pde */
+	volatile uint32_t	*pde_at, *leaf_at;	/* their low words */
+	uint64_t		pde, leaf;		/* each read once */
+	bool			large;			/* the leaf is the pde */
 };
 
-/* False: not present. */
-static inline bool walk(struct vcpu *v, gva_t va, struct walk *w)
+/* The page table that a directory entry names. */
+static inline volatile uint32_t *table_of(struct vcpu *v, uint64_t pde)
 {
-	struct guest *g = v->g;
-	volatile uint32_t *table;
+	volatile uint32_t *table = guest_word(v->g, pde & SE_ADDR);
 
-	w->pde_at = (volatile uint32_t *)&g->shadow.current->guest[va >> 22];
-	w->pde = *w->pde_at;
-	if (!(w->pde & PTE_P))
-		return false;
-	w->large = is_large(g, w->pde);
-	if (w->large) {
-		w->leaf_at = w->pde_at;
-		w->leaf = w->pde;
-		return true;
-	}
-	table = guest_word(g, w->pde & ~(PAGE_SIZE - 1));
 	if (!table)
-		guest_kill(v, "page table at %08x is outside its memory",
-			   w->pde & ~(PAGE_SIZE - 1));
-	w->leaf_at = &table[va >> 12 & 1023];
-	w->leaf = *w->leaf_at;
-	return w->leaf & PTE_P;
+		guest_kill(v, "page table at %09lx is outside its memory",
+			   pde & SE_ADDR);
+	return table;
 }
 
-static inline gpa_t walk_result(const struct walk *w, gva_t va)
+/* The entry in this table; false: not present. */
+static inline bool walk_leaf(struct walk *w, volatile uint32_t *at,
+			     uint64_t leaf)
 {
-	uint32_t offset = w->large ? 0x3fffff : 0xfff;
+	w->leaf_at = at;
+	w->leaf = leaf;
+	return leaf & PTE_P;
+}
 
-	return (w->leaf & ~offset) | (va & offset);
+static bool walk_pae(struct vcpu *v, gva_t va, struct walk *w)
+{
+	volatile uint64_t *dir = (void *)v->g->shadow.current->dir[va >> 30];
+	volatile uint64_t *at;
+
+	if (!dir)
+		return false;
+	dir += va >> 21 & 511;
+	w->pde_at = (volatile uint32_t *)dir;
+	w->pde = *dir;
+	w->large = w->pde & PTE_PS;
+	if (!(w->pde & PTE_P) || w->large)
+		return walk_leaf(w, w->pde_at, w->pde);
+	at = (volatile uint64_t *)table_of(v, w->pde) + (va >> 12 & 511);
+	return walk_leaf(w, (volatile uint32_t *)at, *at);
+}
+
+/* False: not present. */
+static inline __attribute__((always_inline))
+bool walk(struct vcpu *v, gva_t va, struct walk *w)
+{
+	struct guest *g = v->g;
+	uint32_t *dir = (uint32_t *)g->shadow.current->dir[va >> 30];
+	volatile uint32_t *at;
+
+	if (pae(g))
+		return walk_pae(v, va, w);
+	w->pde_at = dir + (va >> 22 & 255);
+	w->pde = *w->pde_at;
+	w->large = is_large(g, w->pde);
+	if (!(w->pde & PTE_P) || w->large)
+		return walk_leaf(w, w->pde_at, w->pde);
+	at = table_of(v, w->pde) + (va >> 12 & 1023);
+	return walk_leaf(w, at, *at);
 }
 
 bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
@@ -134,12 +179,12 @@ bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
 
 	if (!walk(v, va, &w))
 		return false;
-	*pa = walk_result(&w, va);
+	*pa = leaf_gfn(v->g, w.leaf, w.large, va) << PAGE_SHIFT | (va & 0xfff);
 	return true;
 }
 
 /* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
-static void mark(volatile uint32_t *at, uint32_t *entry, uint32_t bits)
+static void mark(volatile uint32_t *at, uint64_t *entry, uint32_t bits)
 {
 	if ((*entry & bits) == bits)
 		return;
@@ -149,15 +194,16 @@ static void mark(volatile uint32_t *at, uint32_t *entry, uint32_t bits)
 
 /* ---- faults ------------------------------------------------------------- */
 
-static void fill_large(struct guest *g, gva_t va, uint32_t gfn, uint64_t val)
+static void fill_large(struct guest *g, gva_t va, uint64_t gfn, uint64_t val)
 {
 	struct shadow *s = &g->shadow;
-	uint32_t first = gfn & ~511u;
+	uint64_t first = gfn & ~511ull;
 	struct spage *p;
 	uint64_t pde;
 
 	if (first < g->nframes && (g->frames[first].flags & GF_LARGE)) {
-		fill_pde(g, va, g->p2m[first] | PTE_PS | (val & 0xfff));
+		fill_pde(g, va, g->p2m[first] | PTE_PS |
+			 (val & (SE_NX | 0xfff)));
 		return;
 	}
 	pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
@@ -186,12 +232,13 @@ _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
 
 enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 {
-	uint32_t access = *error & (PF_W | PF_U), lacking, gfn, rights, pt;
+	uint32_t access = *error & (PF_W | PF_U), lacking, half, pt;
+	bool fetch = *error & PF_I;
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
 	struct spage *p, *pd;
 	struct walk w;
-	uint64_t val;
+	uint64_t val, rights, gfn;
 
 	if (s->free_count < SHADOW_RESERVE)
 		shadow_zap(g);
@@ -202,23 +249,27 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	if (!walk(v, va, &w))
 		return FAULT_GUEST;
 	lacking = access & ~(w.pde & w.leaf);
+	if (((w.pde | w.leaf) & SE_NX) && (fetch || !v->efer)) {
+		*error |= v->efer ? PF_P | PF_I : PF_P | PF_RSVD;
+		return FAULT_GUEST;
+	}
 	/* What remains is a write by the kernel that CR0.WP = 0 allows. */
 	if (lacking && (access != PF_W || (v->cr0 & CR0_WP))) {
 		*error |= PF_P;
 		return FAULT_GUEST;
 	}
-	*bus = walk_result(&w, va);
-	gfn = *bus >> PAGE_SHIFT;
+	gfn = leaf_gfn(g, w.leaf, w.large, va);
+	*bus = gfn << PAGE_SHIFT | (va & 0xfff);
 	if (gfn >= g->nframes && (access & PF_W))
 		return FAULT_BUS;
 
 	if (!w.large)
 		mark(w.pde_at, &w.pde, PTE_A);
 	mark(w.leaf_at, &w.leaf, access & PF_W ? PTE_A | PTE_D : PTE_A);
-	rights = w.pde & (PTE_U | PTE_W);
-	val = leaf_rights(w.leaf);
+	rights = w.pde & (SE_NX | PTE_U | PTE_W);
+	val = leaf_rights(w.leaf) | (w.leaf & SE_NX);
 	if (lacking) {	/* users fault here, until the next fill */
-		rights = PTE_W;
+		rights = PTE_W | (rights & SE_NX);
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;
 	}
 	val |= gfn < g->nframes ? g->p2m[gfn] : g->bus;
@@ -226,9 +277,10 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	if (w.large) {
 		fill_large(g, va, gfn, val);
 	} else {
-		pt = g->frames[w.pde >> PAGE_SHIFT].pt[va >> 21 & 1];
-		p = pt ? &s->pages[pt] :
-			 shadow_pt_get(g, w.pde >> PAGE_SHIFT, va >> 21 & 1);
+		gfn = (w.pde & SE_ADDR) >> PAGE_SHIFT;
+		half = pae(g) ? 0 : va >> 21 & 1;
+		pt = g->frames[gfn].pt[half];
+		p = pt ? &s->pages[pt] : shadow_pt_get(g, gfn, half);
 		pd = s->current->pd[va >> 30];
 		if (!pd || pd->table[va >> 21 & 511] != (p->link | rights))
 			fill_pde(g, va, p->link | rights);

@@ -25,7 +25,7 @@
 
 /* Guest addresses are integers that nobody can dereference by accident. */
 typedef uint32_t gva_t;		/* guest linear */
-typedef uint32_t gpa_t;		/* guest physical */
+typedef uint64_t gpa_t;		/* guest physical */
 
 /* ---- exits -------------------------------------------------------------- */
 
@@ -85,22 +85,29 @@ struct spage {
 	uint32_t	gfn;		/* of the guest table shadowed */
 	uint32_t	next, prev;	/* in a list of the pool */
 	uint8_t		role;		/* SP_* */
-	uint8_t		half;		/* which half of the guest's table */
+	uint8_t		half;		/* which half of the guest's table; of an
+					 * SP_PD with PAE: the hole is in it */
 };
 
-/* The shadow of one guest page directory: one shadow page per GB. */
+/* The shadow of what CR3 points to, a page directory or with PAE a PDPT: one
+ * shadow page per GB. */
 struct root {
-	const volatile uint32_t *guest;	/* the directory itself */
 	uint32_t	gfn;
-	uint32_t	next;		/* in the free list */
+	uint32_t	offset;		/* PDPT: where in the frame */
+	uint32_t	next;		/* free, or of the same frame */
+	bool		used;
 	struct spage	*pd[4];
+	const volatile void *dir[4];	/* guest entries of a GB; NULL: none */
+	uint32_t	dir_gfn[4];	/* with PAE: their frames */
 };
 #define ROOTS		2048
 
 /* What is known of a guest page frame. */
 struct gframe {
-	uint32_t	pt[2];		/* shadows as a page table, pool indices */
-	uint16_t	root;		/* shadow as a page directory */
+	/* Shadows, pool indices: as a page table, one for each half; with PAE
+	 * as a page table and as a page directory. */
+	uint32_t	pt[2];
+	uint16_t	root;		/* as what CR3 points to; a list */
 	uint16_t	flags;		/* GF_* */
 };
 #define GF_TRACKED	1u	/* the guest tells of changes to this table */
@@ -118,6 +125,8 @@ struct shadow {
 	struct root	*sharer;	/* its kernel quarter is offered to all */
 	uint64_t	*pdpt;		/* of the vCPU: the root's four pages */
 	uint64_t	*hole_pt;	/* maps what lies above virtual_top */
+	bool		pae;		/* the guest's entries have 8 bytes */
+	uint32_t	run_mask;	/* where in a page's shadow an entry is */
 	bool		flush;		/* a translation was taken away */
 };
 
@@ -157,6 +166,7 @@ struct vcpu {
 
 	/* The hypervisor's own copies of what it relies on. */
 	uint32_t	cr0, cr3, cr4;
+	uint32_t	efer;		/* EFER_NXE or 0 */
 	uint32_t	iopl;		/* EFLAGS position */
 	uint32_t	idt_base, idt_limit;
 	uint32_t	gdt_base, gdt_limit;
@@ -262,7 +272,7 @@ bool guest_write(struct vcpu *, gva_t dst, const void *src, uint32_t len);
  */
 static inline volatile uint32_t *guest_word(struct guest *g, gpa_t pa)
 {
-	uint32_t gfn = pa >> PAGE_SHIFT;
+	uint64_t gfn = pa >> PAGE_SHIFT;
 
 	if (gfn >= g->nframes)
 		return NULL;
@@ -273,7 +283,8 @@ static inline volatile uint32_t *guest_word(struct guest *g, gpa_t pa)
 /* ---- shadow.c, queue.c, fault.c ----------------------------------------- */
 
 const char *shadow_init(struct guest *, uint32_t pool_pages);
-void shadow_load(struct vcpu *);	/* CR0 or CR3 changed: find the root */
+void shadow_load(struct vcpu *);	/* CR3 was loaded: find the root */
+void shadow_mode(struct vcpu *);	/* paging or PAE may have changed */
 void shadow_flush(struct vcpu *);	/* forget what a TLB flush forgets */
 void shadow_inval(struct vcpu *, gva_t);
 void shadow_zap(struct guest *);	/* forget everything */

@@ -10,40 +10,38 @@
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 
 /*
- * Updates come in runs within one half of a guest table. Entries of a run
- * have the same key: all but the bits that say where in the half.
+ * Updates come in runs within one half of a guest table, or with PAE within
+ * one table: in what one page shadows. Entries of a run have the same key:
+ * all but the bits that say where in it.
  */
 struct half {
-	const volatile uint32_t	*guest;		/* NULL: nothing shadows it */
+	const volatile void	*guest;		/* NULL: nothing shadows it */
 	uint64_t		*pt;		/* its shadow, or NULL */
-	struct root		*root;		/* as a directory, or NULL */
-	uint32_t		first;		/* index of its first entry */
+	struct gframe		*upper;		/* it is a directory, or NULL */
+	uint32_t		first;		/* offset of the half */
 };
 
-#define HALF_SIZE	2048u
-#define HALF_OFFSET	(HALF_SIZE - 4)
-#define HALF_KEY	(~HALF_OFFSET)
-
-static inline struct half half_of(struct guest *g, gpa_t pa)
+static inline struct half half_of(struct guest *g, gpa_t pa, uint32_t mask)
 {
-	struct half h = { .first = pa >> 2 & 512 };
-	const volatile uint32_t *guest = guest_word(g, pa & -HALF_SIZE);
+	struct half h = { .first = pa & ~mask & 0xfff };
 	struct shadow *s = &g->shadow;
 	struct gframe *f;
 	uint32_t pt;
 
-	if (!guest)
+	pa &= ~(gpa_t)mask;
+	h.guest = guest_word(g, pa);
+	if (!h.guest)
 		return h;
 	f = &g->frames[pa >> PAGE_SHIFT];
 	if (!(f->flags & GF_TRACKED))
 		shadow_track(g, f);
-	pt = f->pt[h.first >> 9];
+	pt = f->pt[h.first >> 11];
 	if (pt)
 		h.pt = s->pages[pt].table;
-	if (f->root)
-		h.root = &s->roots[f->root];
-	if (h.pt || h.root)
-		h.guest = guest;
+	if (f->root || (mask > 0x800 && f->pt[1]))
+		h.upper = f;
+	else if (!pt)
+		h.guest = NULL;
 	return h;
 }
 
@@ -51,19 +49,22 @@ static inline struct half half_of(struct guest *g, gpa_t pa)
 static inline void update(struct guest *g, const struct half *h,
 			  uint32_t offset)
 {
+	uint32_t i = pae(g) ? offset / 8 : offset / 4;
+
 	if (h->pt)
-		set_leaf(&g->shadow, &h->pt[offset / 4],
-			 leaf_shadow(g->p2m, g->nframes, h->guest[offset / 4]));
-	if (h->root)
-		shadow_sync_pde(g, h->root, h->first + offset / 4);
+		set_leaf(&g->shadow, &h->pt[i],
+			 leaf_shadow(g->p2m, g->nframes,
+				     read_entry(g, h->guest, i)));
+	if (h->upper)
+		shadow_sync_upper(g, h->upper, h->first + offset);
 }
 
 void shadow_entry_changed(struct guest *g, gpa_t pa)
 {
-	struct half h = half_of(g, pa);
+	struct half h = half_of(g, pa & ~(gpa_t)3, g->shadow.run_mask);
 
 	if (h.guest)
-		update(g, &h, pa & HALF_OFFSET);
+		update(g, &h, pa & g->shadow.run_mask);
 }
 
 /* An entry that is not an update. */
@@ -79,7 +80,7 @@ static void drain_other(struct vcpu *v, uint32_t entry)
 
 /* The next entry, if it belongs to the same run. */
 #define NEXT_IN_RUN()							\
-	(++at != end && ((entry = *at) & HALF_KEY) == key)
+	(++at != end && ((entry = *at) & ~mask) == key)
 
 /*
  * The run that starts with this entry; returns what is behind it. The second
@@ -91,9 +92,10 @@ static const volatile uint32_t *drain_run(struct vcpu *v,
 					  const volatile uint32_t *end,
 					  uint32_t entry)
 {
-	uint32_t key = entry & HALF_KEY;
 	struct guest *g = v->g;
-	gpa_t pa = entry & ~STUB_Q_KIND;
+	const uint32_t mask = g->shadow.run_mask, key = entry & ~mask;
+	const volatile uint32_t *words;
+	uint32_t pa = entry & ~STUB_Q_KIND;
 	const uint64_t *p2m = g->p2m;
 	uint32_t nframes = g->nframes;
 	struct half h;
@@ -101,19 +103,20 @@ static const volatile uint32_t *drain_run(struct vcpu *v,
 	if ((entry & STUB_Q_KIND) == STUB_Q_UPDATE_VA)
 		pa += READ_ONCE(v->sh->linear[0].pa) -
 		      READ_ONCE(v->sh->linear[0].va);
-	h = half_of(g, pa);
+	h = half_of(g, pa, mask);
+	words = h.guest;
 	if (!h.guest)
 		while (NEXT_IN_RUN())
 			;
-	else if (h.root)
+	else if (h.upper || mask > 0x800)
 		do
-			update(g, &h, entry & HALF_OFFSET);
+			update(g, &h, entry & mask);
 		while (NEXT_IN_RUN());
 	else
 		do
-			set_leaf(&g->shadow, &h.pt[(entry & HALF_OFFSET) / 4],
+			set_leaf(&g->shadow, &h.pt[(entry & 0x7fc) / 4],
 				 leaf_shadow(p2m, nframes,
-					     h.guest[(entry & HALF_OFFSET) / 4]));
+					     words[(entry & 0x7fc) / 4]));
 		while (NEXT_IN_RUN());
 	return at;
 }

@@ -11,6 +11,9 @@
  *	guest page table (4 MB)		two pages SP_PT, 2 MB each
  *	guest 4 MB page			two 2 MB entries, or SP_SPLIT pages
  *
+ * A guest with PAE has tables of our own size: its PDPT is a root, its page
+ * directories are SP_PD, its page tables SP_PT.
+ *
  * The four SP_PD are hung into the vCPU's one PDPT when the root is loaded.
  * A shadow belongs to the guest frame (struct gframe), whoever links it: all
  * address spaces share the shadows of the kernel's page tables.
@@ -31,6 +34,13 @@
 static struct guest *guest_of(struct shadow *s)
 {
 	return (struct guest *)((char *)s - offsetof(struct guest, shadow));
+}
+
+/* What a frame holds. */
+static const volatile void *guest_table(struct guest *g,
+					const struct gframe *f)
+{
+	return pa_to_va(g->p2m[f - g->frames]);
 }
 
 static uint32_t index_of(const struct shadow *s, const struct spage *p)
@@ -149,53 +159,84 @@ static void pt_free(struct shadow *s, struct spage *p)
 	page_free(s, p);
 }
 
+/* A root's GB is mapped by this page no more. */
+static void pd_put(struct shadow *s, struct root *r, uint32_t q)
+{
+	struct spage *pd = r->pd[q];
+	uint32_t i;
+
+	if (!pd)
+		return;
+	if (r == s->current)
+		s->pdpt[q] = 0;
+	r->pd[q] = NULL;
+	s->flush = true;
+	if (--pd->parents)	/* other roots share it */
+		return;
+	for (i = 0; i < 512; i++)
+		if (pd->table[i] & SE_LINK)
+			shadow_set_pde(s, &pd->table[i], 0);
+	if (s->pae)
+		guest_of(s)->frames[pd->gfn].pt[1] = 0;
+	page_free(s, pd);
+}
+
 static void root_clear(struct shadow *s, struct root *r)
 {
-	uint32_t q, i;
+	uint32_t q;
 
-	for (q = 0; q < 4; q++) {
-		struct spage *pd = r->pd[q];
-
-		if (!pd)
-			continue;
-		if (r == s->current)
-			s->pdpt[q] = 0;
-		r->pd[q] = NULL;
-		s->flush = true;
-		if (--pd->parents)	/* other roots share it */
-			continue;
-		for (i = 0; i < 512; i++)
-			if (pd->table[i] & SE_LINK)
-				shadow_set_pde(s, &pd->table[i], 0);
-		page_free(s, pd);
-	}
+	for (q = 0; q < 4; q++)
+		pd_put(s, r, q);
 }
 
 static void root_free(struct shadow *s, struct root *r)
 {
+	struct gframe *f = &guest_of(s)->frames[r->gfn];
+	uint32_t n = r - s->roots, before = f->root;
+
 	root_clear(s, r);
 	if (s->sharer == r)
 		s->sharer = NULL;
-	guest_of(s)->frames[r->gfn].root = 0;
+	if (before == n) {
+		f->root = r->next;
+	} else {
+		while (s->roots[before].next != n)
+			before = s->roots[before].next;
+		s->roots[before].next = r->next;
+	}
+	memset(r, 0, sizeof(*r));
 	r->next = s->root_free;
-	s->root_free = r - s->roots;
+	s->root_free = n;
+}
+
+/* With PAE: forget a directory in all roots. */
+static void pd_drop(struct shadow *s, struct spage *pd)
+{
+	uint32_t n, q;
+
+	for (n = 1; n < ROOTS; n++)
+		for (q = 0; q < 4; q++)
+			if (s->roots[n].pd[q] == pd)
+				pd_put(s, &s->roots[n], q);
 }
 
 /* Forget a frame as a table. A root that is in use stays, empty. */
 static void drop(struct shadow *s, struct gframe *f)
 {
-	int half;
+	uint32_t n, next;
 
-	for (half = 0; half < 2; half++)
-		if (f->pt[half])
-			pt_free(s, &s->pages[f->pt[half]]);
-	if (f->root) {
-		struct root *r = &s->roots[f->root];
-
-		if (r == s->current)
-			root_clear(s, r);
+	if (f->pt[0])
+		pt_free(s, &s->pages[f->pt[0]]);
+	if (f->pt[1] && s->pae)
+		pd_drop(s, &s->pages[f->pt[1]]);
+	else if (f->pt[1])
+		pt_free(s, &s->pages[f->pt[1]]);
+	for (n = f->root; n; n = next) {
+		next = s->roots[n].next;
+		if (&s->roots[n] == s->current)
+			root_clear(s, s->current);
 		else
-			root_free(s, r);
+			root_free(s, &s->roots[n]);
 	}
 }
 
@@ -209,7 +250,7 @@ void shadow_zap(struct guest *g)
 		struct root *r = &s->roots[i];
 
 		root_clear(s, r);
-		if (i && r != s->current && g->frames[r->gfn].root == i)
+		if (i && r != s->current && r->used)
 			root_free(s, r);
 	}
 	for (i = 1; i < s->count; i++)
@@ -220,50 +261,89 @@ void shadow_zap(struct guest *g)
 
 /* ---- what the guest's entries mean -------------------------------------- */
 
-static uint64_t pde_shadow(struct guest *g, uint32_t pde, int half)
+static uint64_t pde_shadow(struct guest *g, uint64_t pde, gva_t va)
 {
-	uint32_t gfn;
+	uint32_t half = pae(g) ? 0 : va >> 21 & 1;
+	uint64_t gfn = (pde & SE_ADDR) >> PAGE_SHIFT;
 
 	if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
 		return 0;
 	if (is_large(g, pde)) {
-		gfn = (pde >> 22 << 10) + half * 512;
+		gfn = leaf_gfn(g, pde, true, va) & ~511ull;
 		if (gfn >= g->nframes || !(g->frames[gfn].flags & GF_LARGE))
 			return 0;
-		return g->p2m[gfn] | PTE_PS |
-		       leaf_rights(pde);
+		return g->p2m[gfn] | PTE_PS | leaf_rights(pde) |
+		       (pde & SE_NX);
 	}
-	gfn = pde >> PAGE_SHIFT;
 	if (gfn >= g->nframes || !g->frames[gfn].pt[half])
 		return 0;
 	return g->shadow.pages[g->frames[gfn].pt[half]].link |
-	       (pde & (PTE_U | PTE_W));
+	       (pde & (SE_NX | PTE_U | PTE_W));
 }
 
 /* ---- updates ------------------------------------------------------------ */
 
-static bool in_hole(const struct guest *g, uint32_t pde_index)
+void shadow_sync_pde(struct guest *g, struct spage *pd,
+		     const volatile void *dir, gva_t va)
 {
-	return g->vcpu.hole && pde_index >= g->vcpu.hole >> 22;
+	uint64_t *entry = &pd->table[va >> 21 & 511], val;
+
+	val = pde_shadow(g, read_entry(g, dir, pae(g) ? va >> 21 & 511 :
+						       va >> 22 & 255), va);
+	if (!pae(g) && pd->parents > 1 && *entry != val)
+		val = 0;
+	shadow_set_pde(&g->shadow, entry, val);
 }
 
-void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i)
+/* The directories that a PDPT names; the CPU reads them with CR3. */
+static void load_dirs(struct guest *g, struct root *r)
 {
-	struct spage *pd = r->pd[i >> 8];
-	uint64_t *entry, val;
-	uint32_t pde;
-	int half;
+	const volatile uint64_t *pdpt;
+	const volatile void *dir;
+	uint32_t q;
 
-	if (!pd || in_hole(g, i))
+	if (!pae(g))
 		return;
-	pde = r->guest[i];
-	for (half = 0; half < 2; half++) {
-		entry = &pd->table[(i & 255) * 2 + half];
-		val = pde_shadow(g, pde, half);
-		if (pd->parents > 1 && *entry != val)
-			val = 0;
-		shadow_set_pde(&g->shadow, entry, val);
+	pdpt = (void *)guest_word(g, ((gpa_t)r->gfn << PAGE_SHIFT) + r->offset);
+	for (q = 0; q < 4; q++) {
+		uint64_t pdpte = pdpt[q];
+
+		dir = pdpte & PTE_P ? guest_word(g, pdpte & SE_ADDR) : NULL;
+		if (dir == r->dir[q])
+			continue;
+		pd_put(&g->shadow, r, q);
+		r->dir[q] = dir;
+		r->dir_gfn[q] = (pdpte & SE_ADDR) >> PAGE_SHIFT;
 	}
+}
+
+void shadow_sync_upper(struct guest *g, struct gframe *f, uint32_t offset)
+{
+	struct shadow *s = &g->shadow;
+	struct spage *pd;
+	uint32_t n;
+	gva_t va;
+
+	if (pae(g)) {
+		if (f->pt[1]) {
+			pd = &s->pages[f->pt[1]];
+			va = offset / 8 << 21;
+			if (!pd->half || va < (g->vcpu.hole & 0x3fffffff))
+				shadow_sync_pde(g, pd, guest_table(g, f), va);
+		}
+		for (n = f->root; n; n = s->roots[n].next)
+			load_dirs(g, &s->roots[n]);
+		return;
+	}
+	if (!f->root)
+		return;
+	va = offset / 4 << 22;
+	pd = s->roots[f->root].pd[va >> 30];
+	if (!pd || va > g->vcpu.guest_last)
+		return;
+	shadow_sync_pde(g, pd, s->roots[f->root].dir[va >> 30], va);
+	shadow_sync_pde(g, pd, s->roots[f->root].dir[va >> 30],
+			va + (2 << 20));
 }
 
 void shadow_track(struct guest *g, struct gframe *f)
@@ -297,29 +377,32 @@ void shadow_inval(struct vcpu *v, gva_t va)
 	struct guest *g = v->g;
 	struct root *r = g->shadow.current;
 	struct spage *pd = r->pd[va >> 30];
-	uint32_t pde = r->guest[va >> 22];
-	volatile uint32_t *table;
-	uint64_t entry;
+	uint64_t pde = read_pde(g, r, va), entry;
+	const volatile void *table;
 
 	if (!pd || va > v->guest_last)
 		return;
-	if (!tracked(g, r))
-		shadow_sync_pde(g, r, va >> 22);
+	if (!(g->frames[pae(g) ? pd->gfn : r->gfn].flags & GF_TRACKED)) {
+		shadow_sync_pde(g, pd, r->dir[va >> 30], va);
+		shadow_sync_pde(g, pd, r->dir[va >> 30], va ^ 2 << 20);
+	}
 	entry = pd->table[va >> 21 & 511];
 	if (!(entry & SE_LINK) || (pde & (PTE_P | PTE_PS)) != PTE_P)
 		return;
-	table = guest_word(g, pde & ~(PAGE_SIZE - 1));
+	table = guest_word(g, pde & SE_ADDR);
 	if (table)
 		set_leaf(&g->shadow,
 			 &((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511],
 			 leaf_shadow(g->p2m, g->nframes,
-				     table[va >> 12 & 1023]));
+				     read_entry(g, table, va >> 12 &
+						(pae(g) ? 511 : 1023))));
 }
 
 void shadow_flush(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
+	uint32_t q;
 
 	if (!v->hole) {
 		shadow_zap(g);
@@ -329,6 +412,10 @@ void shadow_flush(struct vcpu *v)
 		pt_free(s, &s->pages[s->untracked]);
 	if (!(g->frames[s->current->gfn].flags & GF_TRACKED))
 		root_clear(s, s->current);
+	for (q = 0; q < 4 && pae(g); q++)
+		if (s->current->pd[q] &&
+		    !(g->frames[s->current->pd[q]->gfn].flags & GF_TRACKED))
+			pd_drop(s, s->current->pd[q]);
 	shadow_flush_tlb(g);
 }
 
@@ -338,22 +425,30 @@ static struct root *root_get(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
-	uint32_t gfn = v->cr3 >> PAGE_SHIFT;
+	uint32_t gfn = v->cr3 >> PAGE_SHIFT, n, q;
+	uint32_t offset = pae(g) ? v->cr3 & 0xfe0 : 0;
 	struct root *r;
 
 	if (!paging(g))
 		return &s->roots[0];
 	if (gfn >= g->nframes)
 		guest_kill(v, "CR3 = %08x is outside its memory", v->cr3);
-	if (g->frames[gfn].root)
-		return &s->roots[g->frames[gfn].root];
+	for (n = g->frames[gfn].root; n; n = s->roots[n].next)
+		if (s->roots[n].offset == offset)
+			return &s->roots[n];
 	if (!s->root_free)
 		shadow_zap(g);
-	r = &s->roots[s->root_free];
+	n = s->root_free;
+	r = &s->roots[n];
 	s->root_free = r->next;
+	r->used = true;
 	r->gfn = gfn;
-	r->guest = guest_word(g, gfn << PAGE_SHIFT);
-	g->frames[gfn].root = r - s->roots;
+	r->offset = offset;
+	for (q = 0; q < 4 && !pae(g); q++)
+		r->dir[q] = (uint8_t *)guest_word(g, (gpa_t)gfn << PAGE_SHIFT) +
+			    q * 1024;
+	r->next = g->frames[gfn].root;
+	g->frames[gfn].root = n;
 	return r;
 }
 
@@ -363,11 +458,45 @@ void shadow_load(struct vcpu *v)
 	int q;
 
 	s->current = root_get(v);
+	load_dirs(v->g, s->current);
 	for (q = 0; q < 4; q++)
 		s->pdpt[q] = s->current->pd[q] ?
 			s->current->pd[q]->link | PTE_U | PTE_W : 0;
 	s->flush = true;
 	shadow_flush(v);
+}
+
+/* Shadows of one format mean nothing in the other. */
+void shadow_mode(struct vcpu *v)
+{
+	struct shadow *s = &v->g->shadow;
+	bool now = (v->cr0 & CR0_PG) && (v->cr4 & CR4_PAE);
+
+	if (now != s->pae) {
+		s->current = &s->roots[0];
+		shadow_zap(v->g);
+		s->pae = now;
+		s->run_mask = now ? 0xffc : 0x7fc;
+	}
+	shadow_load(v);
+}
+
+struct spage *shadow_pd_find(struct guest *g, uint32_t gfn, bool hole)
+{
+	struct shadow *s = &g->shadow;
+	struct spage *p = &s->pages[g->frames[gfn].pt[1]];
+
+	if (!g->frames[gfn].pt[1])
+		return NULL;
+	if (p->half == hole)
+		return p;
+	pd_drop(s, p);	/* one directory for both: each fault turns it over */
+	return NULL;
+}
+
+void shadow_pd_enter(struct guest *g, struct spage *p)
+{
+	g->frames[p->gfn].pt[1] = index_of(&g->shadow, p);
 }
 
 struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half)
@@ -422,8 +551,10 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	for (i = 0; i < 1024; i++)
 		identity[i] = i << 22 | PTE_PS | PTE_D | PTE_A | PTE_U |
 			      PTE_W | PTE_P;
-	s->roots[0].guest = identity;
+	for (i = 0; i < 4; i++)
+		s->roots[0].dir[i] = identity + i * 256;
 	s->current = &s->roots[0];
+	s->run_mask = 0x7fc;
 
 	/* The upper half is ours and the same everywhere. */
 	memcpy(pml4, pa_to_va(read_cr3() & SE_ADDR), PAGE_SIZE);

@@ -18,8 +18,8 @@
 #define PTE_D		0x040u
 #define PTE_PS		0x080u
 #define SE_LINK		0x200u			/* links a page of the pool */
-#define SE_NX		0x8000000000000000ull
-#define SE_ADDR		0x000ffffffffff000ull
+#define SE_NX		0x8000000000000000ul
+#define SE_ADDR		0x000ffffffffff000ul
 
 enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT };
 
@@ -31,11 +31,34 @@ static inline bool paging(const struct guest *g)
 	return g->vcpu.cr0 & CR0_PG;
 }
 
+static inline bool pae(const struct guest *g)
+{
+	return g->shadow.pae;
+}
+
 /* Has the guest told of this directory? */
 static inline bool tracked(const struct guest *g, const struct root *r)
 {
 	return r != &g->shadow.roots[0] &&
 	       (g->frames[r->gfn].flags & GF_TRACKED);
+}
+
+/* Entry i of a guest table, in either format. */
+static inline uint64_t read_entry(const struct guest *g,
+				  const volatile void *table, uint32_t i)
+{
+	return pae(g) ? ((const volatile uint64_t *)table)[i] :
+			((const volatile uint32_t *)table)[i];
+}
+
+/* The directory entry for an address; 0 where there is no directory. */
+static inline uint64_t read_pde(const struct guest *g, const struct root *r,
+				gva_t va)
+{
+	const volatile void *dir = r->dir[va >> 30];
+
+	return !dir ? 0 : read_entry(g, dir, pae(g) ? va >> 21 & 511 :
+						      va >> 22 & 255);
 }
 
 static inline struct spage *page_of(const struct shadow *s, uint64_t entry)
@@ -53,25 +76,36 @@ static inline struct spage *page_of(const struct shadow *s, uint64_t entry)
 #define LEAF_BITS	(PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 extern const uint8_t leaf_rights_table[LEAF_BITS + 1];
 
-static inline uint64_t leaf_rights(uint32_t pte)
+static inline uint64_t leaf_rights(uint64_t pte)
 {
 	return leaf_rights_table[pte & LEAF_BITS];
 }
 
-/* Does a guest page-directory entry map 4 MB? With paging off they all do. */
-static inline bool is_large(const struct guest *g, uint32_t pde)
+/* Does a guest page-directory entry map 4 or 2 MB? With paging off all do. */
+static inline bool is_large(const struct guest *g, uint64_t pde)
 {
-	return (pde & PTE_PS) && (!paging(g) || (g->vcpu.cr4 & CR4_PSE));
+	return (pde & PTE_PS) &&
+	       (!paging(g) || pae(g) || (g->vcpu.cr4 & CR4_PSE));
+}
+
+/* The frame behind a leaf, whole or of the 4 or 2 MB that it maps. */
+static inline uint64_t leaf_gfn(const struct guest *g, uint64_t leaf,
+				bool large, gva_t va)
+{
+	uint64_t gfn = (leaf & SE_ADDR) >> PAGE_SHIFT;
+	uint32_t in = pae(g) ? 511 : 1023;
+
+	return large ? (gfn & ~(uint64_t)in) | (va >> PAGE_SHIFT & in) : gfn;
 }
 
 /* The shadow of a guest leaf as far as it can be had without a fault. */
 static inline uint64_t leaf_shadow(const uint64_t *p2m, uint32_t nframes,
-				   uint32_t pte)
+				   uint64_t pte)
 {
 	uint64_t rights = leaf_rights(pte);
-	uint32_t gfn = pte >> PAGE_SHIFT;
+	uint64_t gfn = (pte & SE_ADDR) >> PAGE_SHIFT;
 
-	return rights && gfn < nframes ? p2m[gfn] | rights : 0;
+	return rights && gfn < nframes ? p2m[gfn] | rights | (pte & SE_NX) : 0;
 }
 
 static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
@@ -91,26 +125,35 @@ static inline bool shadow_allows(const struct guest *g, gva_t va,
 				 uint32_t error)
 {
 	uint64_t need = PTE_P | (error & (PF_W | PF_U)), entry;
+	uint64_t bad = error & PF_I ? SE_NX : 0;
 	const struct spage *pd = g->shadow.current->pd[va >> 30];
 
 	if (!pd)
 		return false;
 	entry = pd->table[va >> 21 & 511];
-	if (~entry & (need | SE_LINK))
+	if ((~entry & (need | SE_LINK)) || (entry & bad))
 		return false;
 	entry = ((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511];
-	return !(~entry & need);
+	return !(~entry & need) && !(entry & bad);
 }
 
 /* A page of the pool, zeroed; there is one (SHADOW_RESERVE). */
 struct spage *shadow_page_new(struct shadow *s, int role, uint32_t gfn);
-/* The shadow of one half of a guest page table. */
+/* The shadow of a guest page table, which with PAE has one half. */
 struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half);
+/* With PAE: the shadow of a directory, for a root's part with or without the
+ * hole; NULL if there is none yet. */
+struct spage *shadow_pd_find(struct guest *g, uint32_t gfn, bool hole);
+void shadow_pd_enter(struct guest *g, struct spage *p);
 /* From now on the guest tells of changes to this frame; what its shadows
  * held of the time before is forgotten. */
 void shadow_track(struct guest *g, struct gframe *f);
 void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val);
-/* Bring entry i of a directory up to date, as far as nothing faults. */
-void shadow_sync_pde(struct guest *g, struct root *r, uint32_t i);
+/* Bring the 2 MB at va up to date in the page that shadows this directory, as
+ * far as nothing faults. */
+void shadow_sync_pde(struct guest *g, struct spage *pd,
+		     const volatile void *dir, gva_t va);
+/* The entry at this offset of a frame, in its roles above a page table. */
+void shadow_sync_upper(struct guest *g, struct gframe *f, uint32_t offset);
 
 #endif

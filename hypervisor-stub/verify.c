@@ -12,54 +12,57 @@
 #include "shadow.h"
 
 static void wrong(const struct root *r, gva_t va, uint64_t shadow,
-		  uint32_t pde, uint32_t pte)
+		  uint64_t pde, uint64_t pte)
 {
-	panic("shadow of %08x in directory %05x is %lx, the guest has pde %08x pte %08x",
+	panic("shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
 	      va, r->gfn, shadow, pde, pte);
 }
 
 static void verify_leaf(struct vcpu *v, const struct root *r, gva_t va,
-			uint64_t shadow, uint32_t pde, uint32_t leaf)
+			uint64_t shadow, uint64_t pde, uint64_t leaf)
 {
 	struct guest *g = v->g;
 	uint64_t frame = shadow & SE_ADDR;
-	uint32_t gfn = leaf >> PAGE_SHIFT;
+	uint64_t gfn = leaf_gfn(g, leaf, is_large(g, pde), va);
 
 	if (!leaf && !(r == g->shadow.current && regs_ring(v->regs) == 3))
 		return;
-	if (is_large(g, pde))
-		gfn = (gfn & ~1023u) | (va >> PAGE_SHIFT & 1023);
 	if (shadow & PTE_PS)
-		gfn &= ~511u;
+		gfn &= ~511ull;
 	if ((leaf & (PTE_A | PTE_P)) != (PTE_A | PTE_P) ||
 	    frame != (gfn < g->nframes ? g->p2m[gfn] : g->bus) ||
-	    (shadow & PTE_U & ~leaf) ||
+	    (shadow & PTE_U & ~leaf) || (leaf & SE_NX & ~shadow) ||
 	    ((shadow & PTE_W) && (v->cr0 & CR0_WP) &&
 	     (leaf & (PTE_W | PTE_D)) != (PTE_W | PTE_D)))
 		wrong(r, va, shadow, pde, leaf);
 }
 
 static void verify_table(struct vcpu *v, const struct root *r, gva_t va,
-			 uint64_t link, uint32_t pde)
+			 uint64_t link, uint64_t pde)
 {
 	const uint64_t *table = pa_to_va(link & SE_ADDR);
 	const volatile uint32_t *guest;
 	bool large = is_large(v->g, pde);
-	uint32_t i, leaf;
+	uint64_t leaf;
+	uint32_t i;
 
 	if (!large && ((link & ~(uint64_t)pde & PTE_U) ||
 		       ((link & ~(uint64_t)pde & PTE_W) &&
 			(v->cr0 & CR0_WP)) ||
-		       page_of(&v->g->shadow, link)->gfn != pde >> PAGE_SHIFT))
+		       (pde & SE_NX & ~link) ||
+		       page_of(&v->g->shadow, link)->gfn !=
+		       (pde & SE_ADDR) >> PAGE_SHIFT))
 		wrong(r, va, link, pde, 0);
-	guest = guest_word(v->g, pde & ~(PAGE_SIZE - 1));
-	if (!large && (!guest || !(v->g->frames[pde >> PAGE_SHIFT].flags &
-				   GF_TRACKED)))
+	guest = guest_word(v->g, pde & SE_ADDR);
+	if (!large && (!guest ||
+		       !(v->g->frames[(pde & SE_ADDR) >> PAGE_SHIFT].flags &
+			 GF_TRACKED)))
 		return;
 	for (i = 0; i < 512; i++) {
 		if (!(table[i] & PTE_P))
 			continue;
-		leaf = large ? pde : guest[(va >> 12 & 512) + i];
+		leaf = large ? pde : read_entry(v->g, guest,
+			(pae(v->g) ? 0 : va >> 12 & 512) + i);
 		verify_leaf(v, r, va + i * PAGE_SIZE, table[i], pde, leaf);
 	}
 }
@@ -73,14 +76,16 @@ void shadow_verify(struct vcpu *v)
 	for (n = 1; v->hole && n < ROOTS; n++) {
 		struct root *r = &s->roots[n];
 
-		if (!r->guest || g->frames[r->gfn].root != n || !tracked(g, r))
+		if (!r->used || !tracked(g, r))
 			continue;
 		for (i = 0; i < v->hole >> 21; i++) {
 			const struct spage *pd = r->pd[i >> 9];
 			uint64_t entry = pd ? pd->table[i & 511] : 0;
-			uint32_t pde = r->guest[i >> 1];
+			uint64_t pde = read_pde(g, r, i << 21);
 
-			if (!(entry & PTE_P))
+			if (!(entry & PTE_P) ||
+			    (pae(g) && !(g->frames[pd->gfn].flags &
+					 GF_TRACKED)))
 				continue;
 			if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
 				wrong(r, i << 21, entry, pde, 0);

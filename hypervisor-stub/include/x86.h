@@ -24,6 +24,8 @@
 #define CR0_AM		0x00040000u
 #define CR0_PG		0x80000000u
 
+#define EFER_NXE	0x00000800u
+
 #define CR4_TSD		0x00000004u
 #define CR4_DE		0x00000008u
 #define CR4_PSE		0x00000010u

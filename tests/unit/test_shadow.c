@@ -46,6 +46,7 @@ static struct vcpu *v;
 static uint64_t next_pa;
 static jmp_buf killed;
 static uint32_t seed;
+static bool wide;		/* the guest uses PAE */
 
 /* ---- what the code under test calls ------------------------------------- */
 
@@ -101,26 +102,57 @@ static uint32_t *ram(uint32_t pa)
 	return (uint32_t *)(machine_memory + RAM_PA + pa);
 }
 
+/* Entry i of the guest table at this address, in either format. */
+static uint64_t get(uint32_t table, uint32_t i)
+{
+	return wide ? ((uint64_t *)ram(table))[i] : ram(table)[i];
+}
+
+static void put(uint32_t table, uint32_t i, uint64_t val)
+{
+	if (wide)
+		((uint64_t *)ram(table))[i] = val;
+	else
+		ram(table)[i] = val;
+}
+
+static uint32_t entry_at(uint32_t table, uint32_t i)
+{
+	return table + i * (wide ? 8 : 4);
+}
+
 struct model {
-	uint32_t pa, rights;	/* P W U of both levels, D of the leaf */
+	uint64_t pa;
+	uint32_t rights;	/* P W U of both levels, D of the leaf */
+	bool nx;
 };
 
 static bool model_walk(uint32_t cr3, uint32_t va, struct model *m)
 {
-	uint32_t pde = *ram((cr3 & ~0xfffu) + (va >> 22) * 4), pte;
+	uint32_t dir = cr3 & ~0xfffu, mask = wide ? 0x1ff000 : 0x3ff000;
+	uint64_t pde, pte;
 
 	m->rights = 0;
+	if (wide) {
+		pde = get(cr3 & ~0x1fu, va >> 30);
+		dir = pde & 0xfffff000;
+		if (!(pde & P) || pde >> 12 >= FRAMES)
+			return false;
+	}
+	pde = get(dir, wide ? va >> 21 & 511 : va >> 22);
 	if (!(pde & P))
 		return false;
 	if (pde & PS) {
-		m->pa = (pde & 0xffc00000) | (va & 0x3ff000);
+		m->pa = (pde & ADDR & ~(uint64_t)(mask | 0xfff)) | (va & mask);
 		m->rights = pde & (P | W | U | D | A);
+		m->nx = pde >> 63;
 		return true;
 	}
-	pte = *ram((pde & ~0xfffu) + (va >> 12 & 1023) * 4);
+	pte = get(pde & 0xfffff000, va >> 12 & (wide ? 511 : 1023));
 	if (!(pte & P))
 		return false;
-	m->pa = pte & ~0xfffu;
+	m->pa = pte & ADDR;
+	m->nx = (pde | pte) >> 63;
 	m->rights = (pde & pte & (P | W | U | A)) | (pte & D);
 	return true;
 }
@@ -257,6 +289,8 @@ static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 
 	assert_true(model_walk(cr3, va, &m));
 	assert_true(m.rights & A);
+	if (m.nx)
+		assert_true((e | above) >> 63);
 	if (m.pa < FRAMES << 12)
 		assert_int_equal(e & ADDR & ~(e & PS ? 0x1fffffull : 0),
 				 RAM_PA + (m.pa & ~(e & PS ? 0x1fffffu : 0)));
@@ -278,7 +312,7 @@ static void check_all(void)
 	for (i = 1; i < ROOTS; i++) {
 		struct root *r = &s->roots[i];
 
-		if (g->frames[r->gfn].root != i)
+		if (!r->used)
 			continue;
 		for (q = 0; q < 4; q++) {
 			uint64_t *pd;
@@ -286,6 +320,9 @@ static void check_all(void)
 			if (!r->pd[q])
 				continue;
 			pd = r->pd[q]->table;
+			if (q == HOLE >> 30)
+				assert_int_equal(pd[HOLE >> 21 & 511] & ADDR,
+						 va_to_pa(s->hole_pt));
 			for (j = 0; j < 512; j++) {
 				uint32_t va = q << 30 | j << 21;
 				uint64_t *pt = pa_to_va(pd[j] & ADDR);
@@ -293,13 +330,15 @@ static void check_all(void)
 				if (!(pd[j] & P) || va >= HOLE)
 					continue;
 				if (pd[j] & PS) {
-					check_leaf(r->gfn << 12, va, pd[j], W | U);
+					check_leaf(r->gfn << 12 | r->offset,
+						   va, pd[j], W | U);
 					continue;
 				}
 				assert_true(pd[j] & LINK);
 				for (k = 0; k < 512; k++)
 					if (pt[k] & P)
-						check_leaf(r->gfn << 12,
+						check_leaf(r->gfn << 12 |
+							   r->offset,
 							   va | k << 12, pt[k],
 							   pd[j]);
 			}
@@ -330,14 +369,22 @@ static void check_all(void)
 
 /* ---- the guest ---------------------------------------------------------- */
 
-/* Frames 16-19 are page directories, 20-29 page tables; tables may also be
- * mapped as data, and a directory can be linked as a table. */
+/*
+ * Frames 16-19 are page directories, 20-29 page tables, and with PAE 30 and
+ * 31 hold two PDPTs each. Tables may also be mapped as data, and a directory
+ * can be linked as a table.
+ */
 #define PDS	4
 #define PTS	10
 
 static uint32_t random_table(bool pd)
 {
 	return pd ? 16 + rnd(PDS) : 20 + rnd(PTS);
+}
+
+static uint32_t random_cr3(void)
+{
+	return wide ? (30 + rnd(2)) << 12 | rnd(2) << 5 : random_table(true) << 12;
 }
 
 static void tell(uint32_t pa)
@@ -359,44 +406,50 @@ static void tell_page(uint32_t gfn, uint32_t op)
 	sh->queue[STUB_QUEUE_LEN + sh->tail++] = gfn << 12 | op | STUB_Q_PAGE;
 }
 
-static uint32_t random_pte(void)
+static uint64_t random_pte(void)
 {
-	uint32_t pte = rnd(8) ? P : 0;
+	uint64_t pte = rnd(8) ? P : 0;
 
 	pte |= rnd(4) ? W : 0;
 	pte |= rnd(4) ? U : 0;
 	pte |= rnd(2) ? A : 0;
 	pte |= rnd(2) ? D : 0;
+	if (wide && !rnd(16))	/* far beyond the guest's memory */
+		return pte | 1ull << 44;
+	pte |= wide && !rnd(4) ? 1ull << 63 : 0;
 	/* Now and then a table as data, or nothing at all. */
 	return pte | (rnd(8) ? rnd(FRAMES) : rnd(2) ? 16 + rnd(14) :
 		      FRAMES + rnd(64)) << 12;
 }
 
-static uint32_t random_pde(void)
+static uint64_t random_pde(void)
 {
-	uint32_t pde = random_pte() & 0xfff;
+	uint64_t pde = random_pte() & 0x8000000000000fffull;
 
 	if (!rnd(4))
-		return pde | PS | rnd(4) << 22;
+		return pde | PS | (wide ? rnd(8) << 21 : rnd(4) << 22);
 	return pde | (rnd(8) ? random_table(false) : random_table(true)) << 12;
 }
 
-/* Few addresses, so that things meet: PDEs 0-2, 768-769 and 1007. */
-static uint32_t random_index(void)
-{
-	static const uint32_t index[] = { 0, 1, 2, 768, 769, 1007 };
-
-	return index[rnd(6)];
-}
-
+/* Few addresses, so that things meet. */
 static uint32_t random_va(void)
 {
-	return random_index() << 22 | rnd(2) << 21 | rnd(4) << 12;
+	static const uint32_t at[] = { 0, 1, 2, 768, 769, 1007 };
+
+	return at[rnd(6)] << 22 | rnd(2) << 21 | rnd(4) << 12;
+}
+
+static uint32_t random_pde_index(void)
+{
+	/* Now and then where the hole is, which has no effect. */
+	uint32_t va = rnd(8) ? random_va() : HOLE;
+
+	return wide ? va >> 21 & 511 : va >> 22;
 }
 
 static uint32_t random_pte_index(void)
 {
-	return rnd(2) << 9 | rnd(4);
+	return (wide ? 0 : rnd(2) << 9) | rnd(4);
 }
 
 static void flush(void)
@@ -408,23 +461,33 @@ static void flush(void)
 
 static void step(void)
 {
-	uint32_t pa;
+	uint32_t pa, i;
 
-	switch (rnd(14)) {
+	switch (rnd(15)) {
 	case 0:			/* tables are told of: nothing stale after a drain */
 	case 1:
-		pa = random_table(false) << 12 | random_pte_index() << 2;
-		*ram(pa) = random_pte();
-		tell(pa);
+		pa = random_table(false) << 12;
+		i = random_pte_index();
+		put(pa, i, random_pte());
+		tell(entry_at(pa, i));
 		break;
 	case 2:
-		pa = random_table(true) << 12 | random_index() << 2;
-		*ram(pa) = random_pde();
-		tell(pa);
+		pa = random_table(true) << 12;
+		i = random_pde_index();
+		put(pa, i, random_pde());
+		tell(entry_at(pa, i));
+		break;
+	case 10:
+		if (!wide || rnd(4))
+			break;
+		pa = random_cr3();
+		i = rnd(4);
+		put(pa, i, rnd(4) ? random_table(true) << 12 | P : 0);
+		tell(entry_at(pa, i));
 		break;
 	case 3:
 		queue_drain(v);
-		cr3_write(v, random_table(true) << 12);
+		cr3_write(v, random_cr3());
 		check_all();
 		break;
 	case 4:
@@ -432,13 +495,15 @@ static void step(void)
 			flush();
 		break;
 	case 5:			/* a page leaves and comes back, cleared */
-		pa = random_table(false);
+		pa = random_table(wide && rnd(2));
 		if (rnd(2))	/* or freed without a word */
 			tell_page(pa, STUB_QP_RELEASE);
 		memset(ram(pa << 12), 0, 4096);
 		tell_page(pa, STUB_QP_ALLOC);
 		break;
 	case 6:			/* directories that agree, as kernels have */
+		if (wide)
+			break;
 		pa = random_table(true) << 12;
 		memcpy(ram((16 + rnd(PDS)) << 12) + 768, ram(pa) + 768, 1024);
 		for (pa = 16; pa < 16 + PDS; pa++)
@@ -494,9 +559,12 @@ static int setup(void **state)
 	v->hole = HOLE;
 	v->guest_last = HOLE - 1;
 	v->cr0 = CR0_PG | CR0_WP;
-	v->cr4 = CR4_PSE;
-	v->cr3 = 16 << 12;
-	shadow_load(v);
+	v->cr4 = wide ? CR4_PAE : CR4_PSE;
+	v->efer = wide ? EFER_NXE : 0;
+	v->cr3 = wide ? 30 << 12 : 16 << 12;
+	if (wide)
+		put(30 << 12, 0, 16 << 12 | P);
+	shadow_mode(v);
 	tlb_used = 0;
 	return 0;
 }
@@ -512,6 +580,18 @@ static int teardown(void **state)
 }
 
 /* ---- tests -------------------------------------------------------------- */
+
+static int setup_pae(void **state)
+{
+	wide = true;
+	return setup(state);
+}
+
+static int teardown_pae(void **state)
+{
+	wide = false;
+	return teardown(state);
+}
 
 static void test_random_updates(void **state)
 {
@@ -529,6 +609,42 @@ static void test_random_updates(void **state)
 	}
 	/* The pool ran dry on the way. */
 	assert_true(zaps > 40);
+}
+
+static void test_random_updates_pae(void **state)
+{
+	test_random_updates(state);
+}
+
+static void test_no_execute(void **state)
+{
+	uint64_t nx = 1ull << 63;
+	uint32_t error = PF_I | PF_U;
+	gpa_t bus;
+
+	(void)state;
+	put(16 << 12, 2, 20 << 12 | P | W | U | A);
+	put(20 << 12, 0, 100 << 12 | P | W | U | A | D | nx);
+	put(20 << 12, 1, 101 << 12 | P | W | U | A | D);
+	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_GUEST);
+	assert_int_equal(error, PF_P | PF_U | PF_I);
+	error = PF_U;
+	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_FIXED);
+	assert_true(shadow_allows(g, 0x400000, PF_W | PF_U));
+	assert_false(shadow_allows(g, 0x400000, PF_I | PF_U));
+	error = PF_I | PF_U;
+	assert_int_equal(shadow_fault(v, 0x401000, &error, &bus), FAULT_FIXED);
+	assert_true(shadow_allows(g, 0x401000, PF_I | PF_U));
+	/* For the whole 2 MB, by the directory. */
+	put(16 << 12, 2, 20 << 12 | P | W | U | A | nx);
+	tell(entry_at(16 << 12, 2));
+	queue_drain(v);
+	assert_false(shadow_allows(g, 0x401000, PF_I | PF_U));
+	/* Without EFER.NXE the bit is reserved. */
+	v->efer = 0;
+	error = PF_U;
+	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_GUEST);
+	assert_int_equal(error, PF_P | PF_U | PF_RSVD);
 }
 
 /* One page table in the current address space, mapping frame 100 at va. */
@@ -675,6 +791,7 @@ static void test_identity_without_paging(void **state)
 	(void)state;
 	v->cr0 = 0;
 	v->hole = 0;
+	shadow_mode(v);
 	v->guest_last = UINT32_MAX;
 	shadow_load(v);
 	assert_int_equal(shadow_fault(v, 0x123456, &error, &bus), FAULT_FIXED);
@@ -769,6 +886,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_random_updates),
+		cmocka_unit_test_setup_teardown(test_random_updates_pae,
+						setup_pae, teardown_pae),
+		cmocka_unit_test_setup_teardown(test_no_execute,
+						setup_pae, teardown_pae),
 		T(test_dirty_bit_is_never_lost),
 		T(test_downgrade_flushes_the_tlb),
 		T(test_kernel_quarter_is_shared),
