@@ -66,5 +66,6 @@ help:
 	@echo 'make linux   build the kernel alone'
 	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
 	@echo 'make bench   instructions under VMI against native, one table'
+	@echo 'make abi     at a release: record the numbers of the interface'
 	@echo 'make clean   remove build/'
 	@echo './vmi-run --help  run any guest'

@@ -28,3 +28,10 @@ $(VMI_INC): spec/offsets.c $(SPEC_HEADERS) $(GEN)/headers.ok spec/spec.mk
 	   sed -n '/VMI_CALL_COUNT/!s/.*"->VMI_CALL_\([A-Za-z0-9]*\) .*/\t%1 \1/p' \
 		$(GEN)/offsets.s; \
 	   echo '%endmacro'; } > $@
+
+# At a release: record the numbers of the headers, if they are compatible with
+# those recorded before (VMI-4). tests/run/abi.py compares them.
+.PHONY: abi
+abi: $(GEN)/headers.ok
+	@spec/abi/abi.py update vmi
+	@spec/abi/abi.py update stub
