@@ -94,9 +94,8 @@ void guest_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t r[4])
 		r[2] &= ~(BIT(3) | BIT(5) | BIT(6) | BIT(17) | BIT(21) |
 			  BIT(24) | BIT(26) | BIT(27) | BIT(28));
 		r[2] |= BIT(31);
-		/* VME MCE APIC SEP MTRR MCA */
-		r[3] &= ~(BIT(1) | BIT(7) | BIT(9) | BIT(11) | BIT(12) |
-			  BIT(14));
+		/* VME MCE MTRR MCA */
+		r[3] &= ~(BIT(1) | BIT(7) | BIT(12) | BIT(14));
 		break;
 	case 7:
 		/* FSGSBASE AVX2 SMEP INVPCID SMAP; PKU */

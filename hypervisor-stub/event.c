@@ -153,16 +153,22 @@ static bool leave_window(struct vcpu *v)
 	return false;
 }
 
+/* The vector of what is pending. The APIC's own come before the 8259's. */
+static int acknowledge(struct guest *g)
+{
+	return apic_pending(&g->apic) ? apic_ack(&g->apic) : pic_ack(&g->pic);
+}
+
 void event_poll(struct vcpu *v)
 {
 	struct guest *g = v->g;
 
-	if (pic_pending(&g->pic) && guest_if(v) && v->idt_limit &&
+	if (event_pending(g) && guest_if(v) && v->idt_limit &&
 	    !(regs_ring(v->regs) == 1 && leave_window(v))) {
 		g->stats.injected++;
-		deliver(v, pic_ack(&g->pic), false, 0);
+		deliver(v, acknowledge(g), false, 0);
 	}
-	if (pic_pending(&g->pic))
+	if (event_pending(g))
 		v->sh->flags |= STUB_PENDING;
 	else
 		v->sh->flags &= ~STUB_PENDING;

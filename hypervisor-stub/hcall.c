@@ -196,6 +196,18 @@ static void hc_trace(struct vcpu *v, uint32_t a, uint32_t b)
 	rom_trace_drain(v);
 }
 
+static void hc_apic_read(struct vcpu *v, uint32_t offset, uint32_t b)
+{
+	(void)b;
+	v->regs->gpr[EAX] = apic_read(&v->g->apic, offset);
+}
+
+static void hc_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
+{
+	apic_write(&v->g->apic, offset, value);
+	event_poll(v);
+}
+
 static void (*const handler[STUB_HC_COUNT])(struct vcpu *, uint32_t edx,
 					    uint32_t ecx) = {
 	[STUB_HC_INIT]		= hc_init,
@@ -227,6 +239,8 @@ static void (*const handler[STUB_HC_COUNT])(struct vcpu *, uint32_t edx,
 	[STUB_HC_CANCEL_ALARM]	= hc_cancel_alarm,
 	[STUB_HC_WALLCLOCK]	= hc_wallclock,
 	[STUB_HC_TRACE]		= hc_trace,
+	[STUB_HC_APIC_READ]	= hc_apic_read,
+	[STUB_HC_APIC_WRITE]	= hc_apic_write,
 };
 
 void hcall(struct vcpu *v, struct regs *r)

@@ -13,6 +13,7 @@
 #include <cpu.h>
 
 #include "vmi_stub.h"
+#include "apic.h"
 #include "decode.h"
 #include "pic.h"
 #include "pit.h"
@@ -184,9 +185,11 @@ struct vcpu {
 	uint32_t	iret_entry, iret_insn[2];
 	uint32_t	iret_site;	/* last known, 0 none */
 
-	/* Alarm, VMI-3.7; times in TSC cycles. */
-	bool		alarm_armed;
-	uint64_t	alarm_expiry, alarm_period;
+	/* VMI-3.7; times in TSC cycles. By counter: real, available. */
+	struct alarm {
+		bool		armed, lvtt;
+		uint64_t	expiry, period;	/* 0: one-shot */
+	} alarm[VMI_CYCLES_AVAILABLE + 1];
 	uint64_t	tsc_base;	/* TSC at VMI_Init */
 
 	struct {			/* the last hypercalls, for reports */
@@ -207,6 +210,7 @@ struct guest {
 	uint32_t	rom_size;
 	uint32_t	virtual_top;
 
+	struct apic	apic;
 	struct pic	pic;
 	struct pit	pit;
 	struct uart	uart;
@@ -353,6 +357,13 @@ void event_page_fault(struct vcpu *, gva_t, uint32_t error);
 /* Deliver a pending interrupt now, or note it in the shared area. */
 void event_poll(struct vcpu *);
 void event_iret(struct vcpu *, gva_t frame, bool from_rom);
+
+/* Does a request reach the processor? Its flag does not count here. */
+static inline bool event_pending(const struct guest *g)
+{
+	return apic_pending(&g->apic) ||
+	       (pic_pending(&g->pic) && apic_extint(&g->apic));
+}
 
 static inline bool guest_if(const struct vcpu *v)
 {

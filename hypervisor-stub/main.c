@@ -18,8 +18,6 @@
 #define STACK_SIZE	16384u
 
 #define MSR_SYSENTER_CS	0x174
-#define CPUID1_APIC	(1u << 9)	/* edx */
-#define CPUID1_SEP	(1u << 11)
 
 /* Multiboot specification 0.6.96, 3.3. */
 struct multiboot_info {
@@ -155,16 +153,8 @@ static void cpu_init(void)
 	else
 		log_printf("warning: no UMIP; SGDT, SIDT, SLDT, STR and SMSW show the hypervisor's values\n");
 	write_cr4(cr4);
-	/*
-	 * CPUID does not trap. A guest that believes it, before it asks the
-	 * ROM, meets SYSENTER that faults (SDM Vol. 2, SYSENTER: CS 0) and
-	 * an APIC page of ones.
-	 */
-	cpuid(1, 0, r);
-	if (r[3] & CPUID1_SEP)
-		wrmsr(MSR_SYSENTER_CS, 0);
-	if (r[3] & (CPUID1_SEP | CPUID1_APIC))
-		log_printf("warning: the CPU shows SYSENTER or a local APIC, which a guest cannot have; old kernels look before VMI_Init\n");
+	/* With it SYSENTER faults, and so comes to us (SDM Vol. 2). */
+	wrmsr(MSR_SYSENTER_CS, 0);
 }
 
 /* ---- the guest ---------------------------------------------------------- */
@@ -293,6 +283,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	if (err)
 		bad_input("memory=%lu: %s", memory, err);
 	desc_init(g, stack + STACK_SIZE);
+	apic_init(&g->apic);
 	pic_init(&g->pic);
 	pit_init(&g->pit, tsc_hz);
 	uart_init(&g->uart, io_console_tx, NULL);

@@ -163,48 +163,78 @@ static void pulse_irq0(struct guest *g)
 	pic_set_irq(&g->pic, 0, true);
 }
 
+/* One that would be beyond the counter's end never comes. */
+static uint64_t later(uint64_t time, uint64_t by)
+{
+	return time + by < time ? UINT64_MAX : time + by;
+}
+
+static void alarm_fire(struct guest *g, struct alarm *a, uint64_t now)
+{
+	if (a->lvtt)
+		apic_alarm(&g->apic);
+	else
+		pulse_irq0(g);
+	a->armed = a->period;
+	/* The first one beyond now: missed ones fire once. */
+	if (a->armed)
+		a->expiry = later(a->expiry, ((now - a->expiry) / a->period +
+					      1) * a->period);
+}
+
 void timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	uint64_t now = rdtsc(), next = pit_next(&g->pit, now);
+	struct alarm *a;
 
 	if (pit_tick(&g->pit, now))
 		pulse_irq0(g);
-	if (v->alarm_armed && now >= v->alarm_expiry) {
-		pulse_irq0(g);
-		/* The first one beyond now: missed ones fire once. */
-		if (v->alarm_period)
-			v->alarm_expiry += ((now - v->alarm_expiry) /
-					    v->alarm_period + 1) *
-					   v->alarm_period;
-		else
-			v->alarm_armed = false;
+	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
+		if (a->armed && now >= a->expiry)
+			alarm_fire(g, a, now);
+		if (a->armed && a->expiry < next)
+			next = a->expiry;
 	}
-	if (v->alarm_armed && v->alarm_expiry < next)
-		next = v->alarm_expiry;
 	program(next, now);
 }
 
-/* Times from the guest count from VMI_Init, as its cycle counter does. */
+/* By the counter in the flags; the stolen one and others have none. */
+static struct alarm *alarm_of(struct vcpu *v, uint32_t flags)
+{
+	uint32_t counter = flags & VMI_ALARM_COUNTER;
+
+	return counter < ARRAY_SIZE(v->alarm) ? &v->alarm[counter] : NULL;
+}
+
+/*
+ * Times from the guest count from VMI_Init, as its cycle counters do. The
+ * guest runs alone, so that nothing is stolen: available time is real time.
+ */
 void alarm_set(struct vcpu *v, uint32_t flags, uint64_t expiry, uint64_t period)
 {
-	uint64_t base = v->tsc_base;
+	struct alarm *a = alarm_of(v, flags);
 
-	if ((flags & VMI_ALARM_COUNTER) > VMI_CYCLES_AVAILABLE)
+	if (!a)
 		return;
-	v->alarm_armed = true;
-	v->alarm_expiry = expiry + base < expiry ? UINT64_MAX : expiry + base;
-	v->alarm_period = flags & VMI_ALARM_PERIODIC ? period : 0;
+	a->armed = true;
+	a->lvtt = flags & VMI_ALARM_LVTT;
+	a->expiry = later(v->tsc_base, expiry);
+	a->period = flags & VMI_ALARM_PERIODIC ? period : 0;
 	timer_update(v);
 }
 
 bool alarm_cancel(struct vcpu *v, uint32_t flags)
 {
-	bool armed = v->alarm_armed;
+	struct alarm *a = alarm_of(v, flags);
+	bool armed;
 
-	if ((flags & VMI_ALARM_COUNTER) > VMI_CYCLES_AVAILABLE)
+	if (!a)
 		return false;
-	v->alarm_armed = false;
+	armed = a->armed;
+	if (a->lvtt)
+		apic_alarm_cancel(&v->g->apic);
+	a->armed = false;
 	return armed;
 }
 
@@ -216,7 +246,7 @@ void guest_halt(struct vcpu *v)
 		machine_end(END_ORDERLY);
 	}
 	timer_update(v);
-	while (!pic_pending(&v->g->pic))
+	while (!event_pending(v->g))
 		wait_for_interrupt();
 	event_poll(v);
 }

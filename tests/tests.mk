@@ -22,6 +22,7 @@ $(B)/tests/unit/$(1): tests/unit/test_$(1).c $(2) | $(B)/.deps
 endef
 
 $(eval $(call unit_test,pic,hypervisor-stub/pic.c))
+$(eval $(call unit_test,apic,hypervisor-stub/apic.c))
 $(eval $(call unit_test,pit,hypervisor-stub/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/rtc.c))

@@ -144,12 +144,14 @@ VMI_SIZE(stub_shared, 0x2000);
 	X(25, SET_ALARM, SetAlarm)	/* edx flags; expiry, period shared */ \
 	X(26, CANCEL_ALARM, CancelAlarm) /* edx flags -> eax 0, 1 */	\
 	X(27, WALLCLOCK, GetWallclockTime) /* -> edx:eax ns */		\
-	X(28, TRACE, none)	/* write trace[] out, trace_used = 0 */
+	X(28, TRACE, none)	/* write trace[] out, trace_used = 0 */	\
+	X(29, APIC_READ, APICRead)	/* edx offset -> eax */		\
+	X(30, APIC_WRITE, APICWrite)	/* edx offset, ecx value */
 
 #define STUB_HC_ENUM(nr, name, call)	STUB_HC_##name = nr,
 enum stub_hcall { STUB_HCALLS(STUB_HC_ENUM) };
 #undef STUB_HC_ENUM
-#define STUB_HC_COUNT		29
+#define STUB_HC_COUNT		31
 
 /*
  * CPUID leaves of the hypervisor, through VMI_CALL_CPUID alone. Leaf BASE:

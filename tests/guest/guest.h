@@ -118,6 +118,7 @@ extern volatile uint32_t irq0_eflags;	/* of the last frame */
 extern volatile uint32_t irq0_mask;	/* GetInterruptMask in the handler */
 extern volatile uint32_t irq0_in_iret;	/* came inside the ROM's IRET */
 extern void (*irq0_hook)(void);		/* what the handler does besides */
+extern void (*vector_hook[256])(struct frame *f);	/* handlers of tests */
 
 /* ---- pic.c ------------------------------------------------------------------ */
 
@@ -206,7 +207,18 @@ void test_tables(void);			/* test_tables.c */
 void test_batches(void);
 void test_interrupts(void);		/* test_interrupts.c */
 void test_time(void);
+uint64_t cycles_per_second(void);
+void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period);
 void test_windows(void);
+
+void test_apic(void);			/* test_apic.c */
+void test_alarms(void);
+void test_cpuid(void);			/* test_cpu.c */
+void test_fpu(void);
+void test_debug(void);
+void test_ports(void);
+void test_segments(void);
+void test_sysenter(void);		/* test_sysenter.c */
 
 /* A page table to play with, and what it maps. */
 #define PLAY		0x40000000u	/* 4 MB, mapped by play_table */

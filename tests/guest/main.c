@@ -55,6 +55,8 @@ void guest_main(const uint8_t *boot_params)
 	test_interrupts();
 	test_time();
 	test_windows();
+	test_apic();
+	test_alarms();
 out:
 	tap_end();
 	vmi0(Shutdown);

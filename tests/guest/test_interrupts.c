@@ -79,7 +79,7 @@ void test_interrupts(void)
 
 /* ---- time ------------------------------------------------------------------------------- */
 
-static uint64_t cycles_per_second(void)
+uint64_t cycles_per_second(void)
 {
 	uint32_t eax, edx;
 
@@ -90,7 +90,7 @@ static uint64_t cycles_per_second(void)
 	return (uint64_t)edx << 32 | eax;
 }
 
-static void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period)
+void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period)
 {
 	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
 

@@ -8,6 +8,7 @@ struct frame last_trap;
 uint32_t last_trap_esp, last_cr2;
 volatile uint32_t irq0_count, irq0_eflags, irq0_mask, irq0_in_iret;
 void (*irq0_hook)(void);
+void (*vector_hook[256])(struct frame *f);
 
 /* entry.asm */
 extern uint32_t fixup;			/* where an expected trap goes on */
@@ -49,6 +50,10 @@ void trap(struct frame *f)
 		if (irq0_hook)
 			irq0_hook();
 		outb(0x20, 0x20);
+		return;
+	}
+	if (vector_hook[f->vector]) {
+		vector_hook[f->vector](f);
 		return;
 	}
 	last_trap = *f;

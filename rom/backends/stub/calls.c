@@ -263,6 +263,18 @@ ROM_CALL uint64_t rom_GetWallclockTime(void)
 	return hcall64(STUB_HC_WALLCLOCK);
 }
 
+/* ---- local APIC --------------------------------------------------------------------- */
+
+ROM_CALL void rom_APICWrite(uint32_t offset, uint32_t value)
+{
+	hcall(STUB_HC_APIC_WRITE, offset, value);
+}
+
+ROM_CALL uint32_t rom_APICRead(uint32_t offset)
+{
+	return hcall(STUB_HC_APIC_READ, offset, 0);
+}
+
 /* ---- power ------------------------------------------------------------------------- */
 
 ROM_CALL void rom_Halt(void)
