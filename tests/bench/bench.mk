@@ -24,7 +24,7 @@ $(PROFILER): tests/bench/profile.c tests/bench/qemu_plugin.h | $(B)/.deps
 
 all: $(PROFILER)
 
-.PHONY: bench bench-wall bench-micro profile
+.PHONY: bench bench-wall bench-micro profile performance-md
 bench: all $(B)/bench/micro.elf
 	@tests/bench/bench.py
 	@tests/bench/micro.py
@@ -38,3 +38,7 @@ bench-wall: all
 # OP: an operation of bench.c; all of the run without it.
 profile: all
 	@tests/bench/profile.py $(OP)
+
+# The tables of spec/performance.md from what make bench has measured last.
+performance-md: all
+	@tests/bench/performance.py

@@ -116,7 +116,8 @@ set yrange [0:*]
 set ylabel "instructions, native = 1"
 set grid ytics lc rgb "#cccccc"
 set xtics rotate by -35 scale 0
-set key top left
+set key top right
+set rmargin 16
 set title "Linux 6.1 under the VMI ROM: cost of one operation against native"
 plot 1 with lines lc rgb "#444444" dt 2 title "native", \\
      "{data}" using 2:xtic(1) title "VMI, batched updates" lc rgb "#2b6ca3", \\

@@ -3,6 +3,8 @@
 #include "micro.h"
 
 #define CR4_OSFXSR	0x200u
+#define APIC_VERSION	0x30u
+#define APIC_TPR	0x80u
 #define DATA_HIGH	0x0040f200u	/* a data segment, DPL 3 */
 
 struct table_pointer {
@@ -385,6 +387,8 @@ static void arm(struct call *c)
 
 static void time_and_rest(void)
 {
+	CALL(APICRead, NULL, NULL, "APICRead, version", APIC_VERSION);
+	CALL(APICWrite, NULL, NULL, "APICWrite, task priority", APIC_TPR, 0);
 	CALL(IODelay, NULL, NULL, "IODelay", 0);
 	CALL(GetCycleFrequency, NULL, NULL, "GetCycleFrequency", 0);
 	CALL(GetCycleCounter, NULL, NULL, "GetCycleCounter, real",
