@@ -66,6 +66,7 @@ help:
 	@echo 'make linux   build the kernel alone'
 	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
 	@echo 'make bench   instructions under VMI against native, one table'
+	@echo 'make profile OP=fork  where the instructions of one operation are'
 	@echo 'make abi     at a release: record the numbers of the interface'
 	@echo 'make clean   remove build/'
 	@echo './vmi-run --help  run any guest'
