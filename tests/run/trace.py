@@ -10,8 +10,8 @@ import json
 import os
 import re
 
-from harness import (ROM, ROOT, expect, same, scratch, smoke, test_all,
-                     test_one, vmi_run)
+from harness import (ROM, ROOT, expect, same, scratch, smoke, tail,
+                     test_all, test_one, vmi_run)
 
 GUEST = os.path.join(ROOT, "tests/data/guest-0.1.elf")
 
@@ -75,6 +75,19 @@ def traced(reference, directory):
            f"{count['IRET to user']} returns to user mode")
 
 
+def behaviour(directory):
+    """Every behaviour that the test guest checks; costs are others here."""
+    run = vmi_run("--kernel", GUEST, "--memory", "64", "--trace",
+                  os.path.join(directory, "guest"))
+    same("the status", run.returncode, 0)
+    points = re.findall(r"^((?:not )?ok) \d+ - (.*)", run.stdout, re.M)
+    expect(f"\n1..{len(points)}\n" in run.stdout, "it did not come to its end: "
+           + tail(run.stdout))
+    bad = [name for ok, name in points if ok != "ok" and
+           not re.search(" costs? | is two instructions", name)]
+    expect(not bad, " | ".join(bad[:3]))
+
+
 def no_trace(directory):
     """The stub's ROM records nothing, and that is said."""
     path = os.path.join(directory, "empty")
@@ -88,4 +101,5 @@ def no_trace(directory):
 with scratch() as d:
     test_all([("smoke is traced", traced,
                test_one("smoke on the stub's ROM", smoke), d),
+              ("the test guest is traced", behaviour, d),
               ("a ROM that does not trace", no_trace, d)])
