@@ -25,7 +25,8 @@ void offsets(void)
 	DEFINE(GATE_EIP, offsetof(struct gate, eip));
 	DEFINE(GATE_CS, offsetof(struct gate, cs));
 	DEFINE(GATE_TYPE, offsetof(struct gate, type));
-	DEFINE(GATE_DPL, offsetof(struct gate, dpl));
+	DEFINE(VCPU_SYSCALL_DPL, offsetof(struct vcpu, syscall_dpl));
+	DEFINE(NMI_VECTOR, VEC_NMI);
 	DEFINE(STUB_IF, STUB_IF);
 	DEFINE(STUB_SHARED_FLAGS, offsetof(struct stub_shared, flags));
 	DEFINE(STUB_SHARED_ESP0, offsetof(struct stub_shared, esp0));

@@ -17,6 +17,8 @@ void cr0_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr0 ^ value;
 
+	if (!(value & CR0_PE))
+		guest_kill(v, "real mode is not supported");
 	v->cr0 = v->sh->cr0 = value;
 	write_cr0((read_cr0() & ~(uint64_t)CR0_GUEST) | (value & CR0_GUEST));
 	if (changed & CR0_WP)
@@ -45,16 +47,29 @@ void cr4_write(struct vcpu *v, uint32_t value)
 }
 
 /*
- * Breakpoints may lie in the guest's own space only, and never on I/O; the
- * general-detect bit would trap our own use (SDM Vol. 3, 17.2).
+ * What may be in DR7: no breakpoint on I/O, which would count our own port
+ * accesses, and no general detection, which would trap our own use (SDM Vol.
+ * 3, 17.2). A breakpoint on data that we touch for the guest is let pass by
+ * hv_fault().
  */
+static uint32_t dr7_allowed(uint32_t value)
+{
+	uint32_t i;
+
+	value = (value & 0xffff03ff & ~(1u << 13)) | 0x400;
+	for (i = 0; i < 4; i++)
+		if ((value >> (16 + i * 4) & 3) == 2)
+			value &= ~(3u << i * 2);
+	return value;
+}
+
 void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 {
 	nr = nr == 4 || nr == 5 ? nr + 2 : nr;
 	if (nr > 7)
 		return;
 	if (nr == 7)
-		value = (value & 0xffff03ff & ~(1u << 13)) | 0x400;
+		value = dr7_allowed(value);
 	v->sh->dr[nr] = value;
 	switch (nr) {
 	case 0:

@@ -215,6 +215,8 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 	uint16_t cs = d >> 16;
 
 	*gate = (struct gate){ .type = GATE_NONE };
+	if ((index & 255) == SYSCALL_VECTOR)
+		v->syscall_dpl = 0;
 	if ((d & D_S) || !(d & DESC_P) || !(cs & ~3) ||
 	    (type != GATE_INTERRUPT && type != GATE_TRAP))
 		return;
@@ -222,6 +224,8 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 	gate->cs = (cs & ~3) | 1;
 	gate->dpl = d >> 45 & 3;
 	gate->type = type;
+	if ((index & 255) == SYSCALL_VECTOR && v->hole)
+		v->syscall_dpl = gate->dpl;
 }
 
 void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)

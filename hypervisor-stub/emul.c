@@ -141,6 +141,30 @@ static bool port_io(struct vcpu *v, const struct insn *in)
 	return true;
 }
 
+/*
+ * May the guest, at its ring, touch these bytes? Accessed and dirty bits are
+ * set as the access would; false: it was told of the fault.
+ */
+static bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write)
+{
+	gva_t last = va + size - 1, at = va;
+	uint32_t error;
+	gpa_t bus;
+
+	for (;;) {
+		error = (write ? PF_W : 0) |
+			(regs_ring(v->regs) == 3 ? PF_U : 0);
+		if (at > v->guest_last ||
+		    shadow_fault(v, at, &error, &bus) != FAULT_FIXED) {
+			event_page_fault(v, at, error);
+			return false;
+		}
+		if ((at ^ last) < PAGE_SIZE)
+			return true;
+		at = last & ~(PAGE_SIZE - 1);
+	}
+}
+
 /* One element at a time; the guest comes back here for the next under rep. */
 static bool string_io(struct vcpu *v, const struct insn *in)
 {
@@ -156,17 +180,13 @@ static bool string_io(struct vcpu *v, const struct insn *in)
 		r->eip += in->length;
 		return true;
 	}
+	if (!may_touch(v, va, in->size, in->op == INSN_INS))
+		return true;
 	if (in->op == INSN_INS) {
 		val = io_in(v, r->gpr[EDX], in->size);
-		if (!guest_write(v, va, &val, in->size)) {
-			event_page_fault(v, va, PF_W);
-			return true;
-		}
+		guest_write(v, va, &val, in->size);
 	} else {
-		if (!guest_read(v, &val, va, in->size)) {
-			event_page_fault(v, va, 0);
-			return true;
-		}
+		guest_read(v, &val, va, in->size);
 		io_out(v, r->gpr[EDX], in->size, val);
 	}
 	set_reg(v, index, r->gpr[index] + step, in->addr_size);
@@ -227,7 +247,7 @@ static bool mov_dr(struct vcpu *v, const struct insn *in)
 	if (in->op == INSN_MOV_TO_DR)
 		dr_write(v, in->reg, get_reg(v, in->rm));
 	else
-		set_reg(v, in->rm, v->sh->dr[in->reg & 7], 4);
+		set_reg(v, in->rm, v->sh->dr[in->reg | (in->reg & 4) >> 1], 4);
 	return true;
 }
 
@@ -429,6 +449,7 @@ bool emulate(struct vcpu *v)
 	struct regs *r = v->regs;
 	bool faulted = false;
 	struct insn in;
+	uint64_t tsc;
 	uint32_t val;
 
 	if (!fetch(v, &in) || (regs_ring(r) == 3 && !user_op(&in)))
@@ -458,12 +479,17 @@ bool emulate(struct vcpu *v)
 		r->eip += in.length;
 		guest_halt(v);
 		goto count;
+	case INSN_RDTSC:	/* CR4.TSD is meant for ring 3 */
+		tsc = rdtsc();
+		r->gpr[EAX] = tsc;
+		r->gpr[EDX] = tsc >> 32;
+		break;
 
 	case INSN_INT:	/* to a gate that is ours alone: bit 1, IDT */
 		if (!(r->error & 2))
 			return false;
 		r->eip += in.length;
-		event_soft_int(v, in.imm);
+		event_soft_int(v, in.imm, in.length);
 		goto count;
 	case INSN_CLI:
 		v->sh->flags &= ~STUB_IF;
@@ -471,7 +497,14 @@ bool emulate(struct vcpu *v)
 	case INSN_STI:
 		v->sh->flags |= STUB_IF;
 		r->eip += in.length;
+		/* It takes effect behind the next instruction: an interrupt
+		 * must not come between STI and HLT. */
+		if (fetch(v, &in) && in.op == INSN_HLT) {
+			r->eip += in.length;
+			guest_halt(v);
+		}
 		event_poll(v);
+		in.op = INSN_STI;
 		goto count;
 	case INSN_MOV_FROM_CR:
 	case INSN_MOV_TO_CR:

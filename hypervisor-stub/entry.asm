@@ -96,11 +96,17 @@ guest_iret:
 ; An interrupt while waiting for one, a fault at an instruction of the
 ; exception table, or a bug: void hv_fault(struct hv_frame *).
 from_hypervisor:
+	cmp	byte [rsp + FRAME.vector], NMI_VECTOR
+	je	.other			; it may come anywhere, even there
 	push	rax
 	lea	rax, [guest_iret]
 	cmp	rax, [rsp + 8 + FRAME.rip]
-	pop	rax
 	je	.iret
+	lea	rax, [syscall_iret]
+	cmp	rax, [rsp + 8 + FRAME.rip]
+	je	.iret
+	pop	rax
+.other:
 	push	rax
 	push	rcx
 	push	rdx
@@ -129,6 +135,7 @@ from_hypervisor:
 	; already, and the new frame lies over their place in struct regs:
 	; build it again. void hv_iret_fault(struct regs *).
 .iret:
+	pop	rax
 	mov	r8, [rsp + FRAME.vector]
 	mov	r9, [rsp + FRAME.error]
 	mov	rsp, [rsp + FRAME.rsp]
@@ -151,15 +158,15 @@ from_hypervisor:
 align 16
 syscall_entry:
 	test	byte [rsp + 8], 2	; cs: ring 3, not 1
-	jz	.slow
+	jz	syscall_slow
 	mov	r8, [current]
-	cmp	byte [r8 + VCPU_SYSCALL_GATE + GATE_DPL], 3
-	jne	.slow
+	cmp	byte [r8 + VCPU_SYSCALL_DPL], 3
+	jne	syscall_slow
 	mov	r9, [r8 + VCPU_SH]
 	mov	r10d, [r9 + STUB_SHARED_ESP0]
 	sub	r10d, 20
 	cmp	r10d, [r8 + VCPU_STACK_LIMIT]
-	ja	.slow
+	ja	syscall_slow
 	mov	r11d, [rsp + 0]
 .eip:	mov	[r10 + 0], r11d
 	mov	r11d, [rsp + 8]
@@ -184,11 +191,14 @@ syscall_entry:
 	mov	r11d, [r9 + STUB_SHARED_SS0]
 	mov	[rsp + 32], r11
 	inc	qword [r8 + VCPU_EXITS + SYSCALL_VECTOR * 8]
+syscall_iret:
 	iretq
 
-.slow:	push	byte 0
+syscall_slow:
+	push	byte 0
 	push	SYSCALL_VECTOR
 	jmp	exit_common
+
 
 ; ---- guest memory -----------------------------------------------------------
 
@@ -214,8 +224,8 @@ copy_fixup:
 section extable progbits alloc noexec nowrite align=8
 	dq copy_fixup.words, copy_fixup.word_fault
 	dq copy_fixup.bytes, copy_fixup.byte_fault
-	dq syscall_entry.eip, syscall_entry.slow
-	dq syscall_entry.cs, syscall_entry.slow
-	dq syscall_entry.flags, syscall_entry.slow
-	dq syscall_entry.esp, syscall_entry.slow
-	dq syscall_entry.ss, syscall_entry.slow
+	dq syscall_entry.eip, syscall_slow
+	dq syscall_entry.cs, syscall_slow
+	dq syscall_entry.flags, syscall_slow
+	dq syscall_entry.esp, syscall_slow
+	dq syscall_entry.ss, syscall_slow

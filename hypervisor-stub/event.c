@@ -63,8 +63,8 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	flags = (r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
 	if (regs_ring(r) == 3) {
 		flags |= EFLAGS_IF;
-		esp = v->sh->esp0;
-		ss = v->sh->ss0;
+		esp = READ_ONCE(v->sh->esp0);
+		ss = READ_ONCE(v->sh->ss0);
 		if (esp - FRAME_MAX > v->stack_limit)
 			goto bad_stack;
 		PUSH(esp, r->ss, bad_stack);
@@ -115,14 +115,14 @@ void event_page_fault(struct vcpu *v, gva_t va, uint32_t error)
 	deliver_inline(v, VEC_PF, true, error);	/* by far the most frequent */
 }
 
-/* INT n: eip is behind the instruction. */
-void event_soft_int(struct vcpu *v, int vector)
+/* INT n and its kind: eip is behind the instruction of this length. */
+void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 {
 	if (!v->hole)
 		desc_idt_changed(v, vector);
 	if (v->gate[vector].type != GATE_NONE &&
 	    v->gate[vector].dpl < (regs_ring(v->regs) == 3 ? 3 : 0)) {
-		v->regs->eip -= 2;
+		v->regs->eip = (uint32_t)(v->regs->eip - length);
 		deliver(v, VEC_GP, true, vector * 8 + 2);
 		return;
 	}
@@ -196,11 +196,8 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	uint32_t frame[5], cs, ss = r->ss, esp = at + 12, bad = 0;
 	const uint32_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM;
 
-	if (from_rom) {
+	if (from_rom)
 		r->esp = at;
-		if (rom_find_iret_site(v))
-			r->eip = v->iret_site;
-	}
 	if (!guest_read(v, frame, at, 12))
 		guest_kill(v, "no IRET frame at %08x", at);
 	cs = frame[1] & 0xffff;
@@ -217,6 +214,8 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 			bad = ss;
 	}
 	if (bad) {
+		if (from_rom && rom_find_iret_site(v))
+			r->eip = v->iret_site;
 		event_exception_error(v, VEC_GP, bad & 0xfffc);
 		return;
 	}

@@ -34,6 +34,8 @@ static void page_fault(struct vcpu *v, struct regs *r)
 	case FAULT_BUS:
 		guest_kill(v, "write to guest-physical %09lx, outside its memory",
 			   pa);
+	case FAULT_TABLE:
+		guest_kill(v, "page table at %09lx is outside its memory", pa);
 	}
 }
 
@@ -66,12 +68,19 @@ static void general_protection(struct vcpu *v, struct regs *r)
 	event_exception_error(v, VEC_GP, error);
 }
 
+/* The CPU only ever sets its bits (SDM Vol. 3, 17.2.3). */
+static void reset_dr6(void)
+{
+	asm volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ul));
+}
+
 static void debug_exception(struct vcpu *v, struct regs *r)
 {
 	uint64_t dr6;
 
 	(void)r;
 	asm volatile("mov %%dr6, %0" : "=r"(dr6));
+	reset_dr6();
 	v->sh->dr[6] = dr6;
 	event_exception(v, VEC_DB);
 }
@@ -97,6 +106,15 @@ static void exception_error(struct vcpu *v, struct regs *r)
 	event_exception_error(v, r->vector, r->error);
 }
 
+/* INT3 and INTO, as one byte or as INT n. */
+static void trap(struct vcpu *v, struct regs *r)
+{
+	uint8_t last = 0;
+
+	guest_read(v, &last, r->eip - 1, 1);
+	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
+}
+
 static void nmi(struct vcpu *v, struct regs *r)
 {
 	(void)v, (void)r;
@@ -111,7 +129,7 @@ static void fatal_exception(struct vcpu *v, struct regs *r)
 /* INT 80h that entry.asm leaves to us. */
 static void system_call(struct vcpu *v, struct regs *r)
 {
-	event_soft_int(v, r->vector);
+	event_soft_int(v, r->vector, 2);
 }
 
 /* ---- interrupts of the machine ------------------------------------------ */
@@ -145,7 +163,8 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[0] = exception,
 	[VEC_DB] = debug_exception,
 	[VEC_NMI] = nmi,
-	[VEC_BP ... VEC_NM] = exception,
+	[VEC_BP ... VEC_OF] = trap,
+	[5 ... VEC_NM] = exception,
 	[VEC_DF] = fatal_exception,
 	[9] = exception,
 	[VEC_TS ... VEC_SS] = selector_fault,
@@ -188,6 +207,12 @@ void hv_fault(struct hv_frame *f)
 	uint64_t cr2 = read_cr2();
 	gpa_t pa;
 
+	if (f->vector == VEC_NMI)
+		return;
+	if (f->vector == VEC_DB) {	/* a breakpoint on what we touch for it */
+		reset_dr6();
+		return;
+	}
 	if (f->vector >= IRQ_BASE && f->vector < IRQ_BASE + 16) {
 		interrupt(v, f->vector - IRQ_BASE);
 		return;

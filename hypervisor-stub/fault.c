@@ -117,46 +117,42 @@ struct walk {
 	bool			large;			/* the leaf is the pde */
 };
 
-/* The page table that a directory entry names. */
-static inline volatile uint32_t *table_of(struct vcpu *v, uint64_t pde)
-{
-	volatile uint32_t *table = guest_word(v->g, pde & SE_ADDR);
+enum walk_end {
+	WALK_LEAF,		/* present */
+	WALK_ABSENT,		/* an entry on the way, or the leaf, is not */
+	WALK_NOWHERE,		/* no memory where the table should be */
+};
 
-	if (!table)
-		guest_kill(v, "page table at %09lx is outside its memory",
-			   pde & SE_ADDR);
-	return table;
-}
-
-/* The entry in this table; false: not present. */
-static inline bool walk_leaf(struct walk *w, volatile uint32_t *at,
-			     uint64_t leaf)
+static inline enum walk_end walk_leaf(struct walk *w, volatile uint32_t *at,
+				      uint64_t leaf)
 {
 	w->leaf_at = at;
 	w->leaf = leaf;
-	return leaf & PTE_P;
+	return leaf & PTE_P ? WALK_LEAF : WALK_ABSENT;
 }
 
-static bool walk_pae(struct vcpu *v, gva_t va, struct walk *w)
+static enum walk_end walk_pae(struct vcpu *v, gva_t va, struct walk *w)
 {
 	volatile uint64_t *dir = (void *)v->g->shadow.current->dir[va >> 30];
 	volatile uint64_t *at;
 
 	if (!dir)
-		return false;
+		return WALK_ABSENT;
 	dir += va >> 21 & 511;
 	w->pde_at = (volatile uint32_t *)dir;
 	w->pde = *dir;
 	w->large = w->pde & PTE_PS;
 	if (!(w->pde & PTE_P) || w->large)
 		return walk_leaf(w, w->pde_at, w->pde);
-	at = (volatile uint64_t *)table_of(v, w->pde) + (va >> 12 & 511);
+	at = (volatile uint64_t *)guest_word(v->g, w->pde & SE_ADDR);
+	if (!at)
+		return WALK_NOWHERE;
+	at += va >> 12 & 511;
 	return walk_leaf(w, (volatile uint32_t *)at, *at);
 }
 
-/* False: not present. */
 static inline __attribute__((always_inline))
-bool walk(struct vcpu *v, gva_t va, struct walk *w)
+enum walk_end walk(struct vcpu *v, gva_t va, struct walk *w)
 {
 	struct guest *g = v->g;
 	uint32_t *dir = (uint32_t *)g->shadow.current->dir[va >> 30];
@@ -169,7 +165,10 @@ bool walk(struct vcpu *v, gva_t va, struct walk *w)
 	w->large = is_large(g, w->pde);
 	if (!(w->pde & PTE_P) || w->large)
 		return walk_leaf(w, w->pde_at, w->pde);
-	at = table_of(v, w->pde) + (va >> 12 & 1023);
+	at = guest_word(g, w->pde & SE_ADDR);
+	if (!at)
+		return WALK_NOWHERE;
+	at += va >> 12 & 1023;
 	return walk_leaf(w, at, *at);
 }
 
@@ -177,7 +176,7 @@ bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
 {
 	struct walk w;
 
-	if (!walk(v, va, &w))
+	if (walk(v, va, &w) != WALK_LEAF)
 		return false;
 	*pa = leaf_gfn(v->g, w.leaf, w.large, va) << PAGE_SHIFT | (va & 0xfff);
 	return true;
@@ -246,8 +245,15 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	if (va > v->guest_last)
 		return fault_in_hole(g, va);
 	*error = access;
-	if (!walk(v, va, &w))
+	switch (walk(v, va, &w)) {
+	case WALK_LEAF:
+		break;
+	case WALK_ABSENT:
 		return FAULT_GUEST;
+	case WALK_NOWHERE:
+		*bus = w.pde & SE_ADDR;
+		return FAULT_TABLE;
+	}
 	lacking = access & ~(w.pde & w.leaf);
 	if (((w.pde | w.leaf) & SE_NX) && (fetch || !v->efer)) {
 		*error |= v->efer ? PF_P | PF_I : PF_P | PF_RSVD;
@@ -272,7 +278,10 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 		rights = PTE_W | (rights & SE_NX);
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;
 	}
-	val |= gfn < g->nframes ? g->p2m[gfn] : g->bus;
+	if (gfn < g->nframes)
+		val |= g->p2m[gfn];
+	else		/* reads alone */
+		val = (val & ~(uint64_t)PTE_W) | g->bus;
 	g->stats.shadow_fills++;
 	if (w.large) {
 		fill_large(g, va, gfn, val);

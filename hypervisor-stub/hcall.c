@@ -14,10 +14,10 @@ static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
 	rom_activate(v);
 }
 
+/* Every call drains first. */
 static void hc_drain(struct vcpu *v, uint32_t a, uint32_t b)
 {
-	(void)a, (void)b;
-	queue_drain(v);
+	(void)v, (void)a, (void)b;
 }
 
 static void hc_events(struct vcpu *v, uint32_t a, uint32_t b)
@@ -48,14 +48,12 @@ static void hc_set_cr0(struct vcpu *v, uint32_t value, uint32_t b)
 static void hc_set_cr3(struct vcpu *v, uint32_t value, uint32_t b)
 {
 	(void)b;
-	queue_drain(v);
 	cr3_write(v, value);
 }
 
 static void hc_set_cr4(struct vcpu *v, uint32_t value, uint32_t b)
 {
 	(void)b;
-	queue_drain(v);
 	cr4_write(v, value);
 }
 
@@ -68,7 +66,6 @@ static void hc_clts(struct vcpu *v, uint32_t a, uint32_t b)
 static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
 {
 	(void)b;
-	queue_drain(v);
 	shadow_inval(v, va);
 	shadow_flush_tlb(v->g);
 }
@@ -76,7 +73,6 @@ static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
 static void hc_flush_tlb(struct vcpu *v, uint32_t flags, uint32_t b)
 {
 	(void)flags, (void)b;
-	queue_drain(v);
 	shadow_flush(v);
 }
 
@@ -127,7 +123,6 @@ static void hc_update_va(struct vcpu *v, uint32_t va, uint32_t b)
 	gpa_t pa;
 
 	(void)b;
-	queue_drain(v);
 	if (shadow_translate(v, va, &pa))
 		shadow_entry_changed(v->g, pa);
 	shadow_flush_tlb(v->g);
@@ -256,5 +251,8 @@ void hcall(struct vcpu *v, struct regs *r)
 	if (!v->hole && nr != STUB_HC_INIT)
 		guest_kill(v, "hypercall %u before VMI_Init", nr);
 	v->g->stats.hcall[nr]++;
+	/* All calls that look at guest memory or tables want it up to date. */
+	if (queue_pending(v))
+		queue_drain(v);
 	handler[nr](v, r->gpr[EDX], r->gpr[ECX]);
 }

@@ -22,6 +22,8 @@
 
 #define PAGE_SIZE	4096u
 #define PAGE_SHIFT	12
+/* A word that the guest may change at any time. */
+#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Guest addresses are integers that nobody can dereference by accident. */
@@ -155,6 +157,7 @@ struct vcpu {
 	struct stub_shared *sh;		/* untrusted */
 	uint32_t	stack_limit;	/* a frame may lie here and below */
 	struct gate	gate[256];
+	uint8_t		syscall_dpl;	/* of gate 80h; 0 before VMI_Init */
 	uint64_t	exits[256];	/* by vector */
 
 	struct guest	*g;
@@ -326,6 +329,7 @@ enum fault {
 	FAULT_FIXED,		/* the shadow was stale; go on */
 	FAULT_GUEST,		/* the guest's own; *error is what it sees */
 	FAULT_BUS,		/* write to guest-physical memory that is absent */
+	FAULT_TABLE,		/* page table in memory that is absent */
 };
 enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
@@ -352,7 +356,7 @@ uint32_t desc_base(uint64_t desc);
 
 void event_exception(struct vcpu *, int vector);
 void event_exception_error(struct vcpu *, int vector, uint32_t error);
-void event_soft_int(struct vcpu *, int vector);
+void event_soft_int(struct vcpu *, int vector, uint32_t length);
 void event_page_fault(struct vcpu *, gva_t, uint32_t error);
 /* Deliver a pending interrupt now, or note it in the shared area. */
 void event_poll(struct vcpu *);

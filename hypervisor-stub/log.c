@@ -186,8 +186,12 @@ static void dump_trace(struct vcpu *v)
 void guest_kill(struct vcpu *v, const char *fmt, ...)
 {
 	struct regs *r = v->regs;
+	static bool dying;
 	va_list ap;
 
+	/* What the report reads may be what is wrong. */
+	hv_assert(!dying);
+	dying = true;
 	log_printf("guest died: ");
 	va_start(ap, fmt);
 	log_vprintf(fmt, ap);

@@ -7,8 +7,6 @@
  */
 #include "shadow.h"
 
-#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
-
 /*
  * Updates come in runs within one half of a guest table, or with PAE within
  * one table: in what one page shadows. Entries of a run have the same key:

@@ -82,8 +82,10 @@ void rom_activate(struct vcpu *v)
 	uint64_t *pt = g->shadow.hole_pt;
 	uint32_t i;
 
-	if (v->hole)
-		guest_kill(v, "VMI_Init was called before");
+	if (v->hole) {
+		v->regs->gpr[EAX] = UINT32_MAX;
+		return;
+	}
 	for (i = 0; i * PAGE_SIZE < g->rom_size; i++)
 		pt[i] = (va_to_pa(g->rom) + i * PAGE_SIZE) | HOLE_ROM;
 	for (i = 0; i < SHARED_PAGES; i++)
@@ -101,13 +103,13 @@ void rom_activate(struct vcpu *v)
 	sh->tsc_base = v->tsc_base;
 	sh->tsc_hz = tsc_hz;
 
-	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
-	desc_load_idt(v, v->idt_base, v->idt_limit);
 	/* A kernel cannot tell us of its page tables so far: forget them. */
 	shadow_zap(g);
 	v->hole = g->virtual_top;
 	v->guest_last = v->hole - 1;
 	v->stack_limit = v->hole - FRAME_MAX;
+	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
+	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
 	log_printf("VMI_Init at %08x: the guest is in VMI mode\n",
 		   (uint32_t)v->regs->eip);
@@ -115,9 +117,13 @@ void rom_activate(struct vcpu *v)
 
 /*
  * Where in the kernel does a jump to our IRET stand? The guest patched it in
- * and a JMP leaves no trace, so look for it in the memory that linear slot 0
- * describes. Needed only when IRET faults, and the place hardly ever changes.
+ * and a JMP leaves no trace. All entry code of a kernel lies together: look
+ * around its page-fault handler, and take the nearest; also where linear slot
+ * 0 maps the handler, for kernels that take their events at low addresses.
+ * Needed only when an IRET faults.
  */
+#define SITE_RANGE	(64u << 10)	/* on either side */
+
 static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
 {
 	uint32_t rel;
@@ -126,29 +132,39 @@ static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
 	return insn[0] == 0xe9 && at + 5 + rel == target;
 }
 
+static bool find_site_around(struct vcpu *v, gva_t middle)
+{
+	static uint8_t text[2 * SITE_RANGE];
+	gva_t start = (middle - SITE_RANGE) & ~(PAGE_SIZE - 1);
+	uint32_t i, page, best = UINT32_MAX;
+
+	for (page = 0; page < sizeof(text); page += PAGE_SIZE)
+		if (!guest_read(v, text + page, start + page, PAGE_SIZE))
+			memset(text + page, 0, PAGE_SIZE);
+	for (i = 0; i + 5 <= sizeof(text); i++) {
+		uint32_t distance = start + i > middle ? start + i - middle :
+							 middle - start - i;
+
+		if (distance < best &&
+		    is_jump_to(text + i, start + i, v->iret_entry)) {
+			best = distance;
+			v->iret_site = start + i;
+		}
+	}
+	return best != UINT32_MAX;
+}
+
 bool rom_find_iret_site(struct vcpu *v)
 {
-	uint64_t ram = (uint64_t)v->g->nframes << PAGE_SHIFT;
-	uint32_t va = v->sh->linear[0].va, pa = v->sh->linear[0].pa;
-	uint64_t bytes = v->sh->linear[0].bytes, i;
-	const uint8_t *p = v->g->ram;
+	gva_t handler = v->gate[VEC_PF].eip;
 	uint8_t insn[5];
 
 	if (v->iret_site && guest_read(v, insn, v->iret_site, 5) &&
 	    is_jump_to(insn, v->iret_site, v->iret_entry))
 		return true;
-	v->iret_site = 0;
-	if (pa >= ram)
-		return false;
-	if (bytes > ram - pa)
-		bytes = ram - pa;
-	for (i = 0; i + 5 <= bytes; i++)
-		if (p[pa + i] == 0xe9 &&
-		    is_jump_to(p + pa + i, va + i, v->iret_entry)) {
-			v->iret_site = va + i;
-			return true;
-		}
-	return false;
+	return find_site_around(v, handler) ||
+	       find_site_around(v, handler - READ_ONCE(v->sh->linear[0].pa) +
+				READ_ONCE(v->sh->linear[0].va));
 }
 
 /*

@@ -389,6 +389,11 @@ void shadow_inval(struct vcpu *v, gva_t va)
 	entry = pd->table[va >> 21 & 511];
 	if (!(entry & SE_LINK) || (pde & (PTE_P | PTE_PS)) != PTE_P)
 		return;
+	if (page_of(&g->shadow, entry)->gfn != (pde & SE_ADDR) >> PAGE_SHIFT) {
+		/* Of another table: the directory was changed in silence. */
+		shadow_sync_pde(g, pd, r->dir[va >> 30], va);
+		return;
+	}
 	table = guest_word(g, pde & SE_ADDR);
 	if (table)
 		set_leaf(&g->shadow,

@@ -185,11 +185,12 @@ static void alarm_fire(struct guest *g, struct alarm *a, uint64_t now)
 void timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
-	uint64_t now = rdtsc(), next = pit_next(&g->pit, now);
+	uint64_t now = rdtsc(), next;
 	struct alarm *a;
 
 	if (pit_tick(&g->pit, now))
 		pulse_irq0(g);
+	next = pit_next(&g->pit, now);
 	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
 		if (a->armed && now >= a->expiry)
 			alarm_fire(g, a, now);
@@ -241,10 +242,8 @@ bool alarm_cancel(struct vcpu *v, uint32_t flags)
 /* Until an interrupt is pending; with IF clear there will never be one. */
 void guest_halt(struct vcpu *v)
 {
-	if (!(v->sh->flags & STUB_IF)) {
-		log_printf("guest halted with interrupts off: the end\n");
-		machine_end(END_ORDERLY);
-	}
+	if (!(v->sh->flags & STUB_IF))
+		guest_kill(v, "HLT with interrupts off: nothing can wake it");
 	timer_update(v);
 	while (!event_pending(v->g))
 		wait_for_interrupt();

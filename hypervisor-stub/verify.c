@@ -14,7 +14,7 @@
 static void wrong(const struct root *r, gva_t va, uint64_t shadow,
 		  uint64_t pde, uint64_t pte)
 {
-	panic("shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
+	guest_kill(current, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
 	      va, r->gfn, shadow, pde, pte);
 }
 

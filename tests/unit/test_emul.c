@@ -164,10 +164,10 @@ void event_iret(struct vcpu *vcpu, gva_t frame, bool from_rom)
 	called("iret", frame, from_rom);
 }
 
-void event_soft_int(struct vcpu *vcpu, int vector)
+void event_soft_int(struct vcpu *vcpu, int vector, uint32_t length)
 {
 	(void)vcpu;
-	called("int", vector, 0);
+	called("int", vector, length);
 }
 
 void guest_halt(struct vcpu *vcpu)
@@ -185,6 +185,16 @@ void shadow_inval(struct vcpu *vcpu, gva_t va)
 {
 	(void)vcpu;
 	called("inval", va, 0);
+}
+
+/* Ring 3 may touch nothing below DATA. */
+enum fault shadow_fault(struct vcpu *vcpu, gva_t va, uint32_t *error, gpa_t *bus)
+{
+	(void)vcpu, (void)bus;
+	if (va < UNMAPPED && (!(*error & PF_U) || va >= DATA))
+		return FAULT_FIXED;
+	*error |= va < UNMAPPED ? PF_P : 0;
+	return FAULT_GUEST;
 }
 
 void shadow_flush(struct vcpu *vcpu)
@@ -209,6 +219,7 @@ static int setup(void **state)
 	v->regs = &regs;
 	v->sh = &shared;
 	v->hole = 0xfc000000;
+	v->guest_last = v->hole - 1;
 	v->cr0 = 0x80050033;
 	v->cr3 = 0x5000;
 	v->cr4 = 0x10;
@@ -285,6 +296,7 @@ static void test_interrupt_flag(void **state)
 	assert_int_equal(shared.flags, STUB_PENDING);
 	RUNS("\xfb");
 	assert_int_equal(shared.flags, STUB_IF | STUB_PENDING);
+	assert_int_equal(last.calls, 0);
 	RUNS("\xf4");
 	CALLED("halt", 0, 0);
 }
@@ -358,6 +370,45 @@ static void test_user_io(void **state)
 	REFUSES("\xe4\x10");	/* beyond the limit */
 	v->tr = 0;
 	REFUSES("\xe4\x04");
+}
+
+static void test_user_string_io_is_a_user_access(void **state)
+{
+	(void)state;
+	regs.cs = 0x73;
+	v->iopl = EFLAGS_IOPL;
+	regs.gpr[EDI] = CODE + 0x800;
+	last.calls = 0;
+	FAULTS("\x6c", CODE + 0x800, PF_P | PF_W | PF_U);
+	assert_int_equal(last.calls, 1);	/* the port was left alone */
+	regs.gpr[EDI] = UNMAPPED;
+	FAULTS("\x6c", UNMAPPED, PF_W | PF_U);
+	regs.gpr[ESI] = CODE + 0x800;
+	FAULTS("\x6e", CODE + 0x800, PF_P | PF_U);
+	/* across the end of what is mapped */
+	regs.gpr[EDI] = UNMAPPED - 2;
+	FAULTS("\x6d", UNMAPPED, PF_W | PF_U);
+	regs.gpr[EDI] = DATA + 0x100;
+	RUNS("\x6c");
+}
+
+static void test_sti_and_hlt(void **state)
+{
+	(void)state;
+	memcpy(memory + CODE, "\xfb\xf4", 2);
+	assert_true(emulate(v));
+	assert_int_equal(regs.eip, CODE + 2);
+	CALLED("halt", 0, 0);
+}
+
+static void test_rdtsc(void **state)
+{
+	(void)state;
+	RUNS("\x0f\x31");
+	assert_int_equal(regs.gpr[EAX], 0x456789ab);
+	assert_int_equal(regs.gpr[EDX], 0x123);
+	regs.cs = 0x73;
+	REFUSES("\x0f\x31");
 }
 
 static void test_user_mode_gets_nothing_else(void **state)
@@ -499,10 +550,10 @@ static void test_software_interrupts(void **state)
 	REFUSES("\xcd\x21");	/* a #GP that is not about the IDT */
 	regs.error = 0x21 * 8 + 2;
 	RUNS("\xcd\x21");
-	CALLED("int", 0x21, 0);
+	CALLED("int", 0x21, 2);
 	regs.cs = 0x73;
 	RUNS("\xcd\x0e");
-	CALLED("int", 14, 0);
+	CALLED("int", 14, 2);
 }
 
 static void test_fetch(void **state)
@@ -550,6 +601,9 @@ int main(void)
 		T(test_port_io),
 		T(test_string_io),
 		T(test_user_io),
+		T(test_user_string_io_is_a_user_access),
+		T(test_sti_and_hlt),
+		T(test_rdtsc),
 		T(test_user_mode_gets_nothing_else),
 		T(test_control_registers),
 		T(test_descriptor_tables),

@@ -304,16 +304,19 @@ ENTRY FlushTLB				; 6 in a batch; eax = VMI_FLUSH_*
 END_ENTRY FlushTLB
 
 ; Queued updates alone need no exit at the end of a batch (VMI-3.5.3).
+; What a mode deferred is drained before the mode ends: the hypervisor takes
+; an interrupt in between for one that comes within the batch.
 ENTRY SetLazyMode			; 4 entering, 7 leaving; eax = mode
-	mov [SHARED(lazy_mode)], eax
 	test eax, eax
-	jnz .out
-	mov eax, [SHARED(deferred)]
-	or eax, [SHARED(gdt_dirty)]
+	jnz .set
+	mov edx, [SHARED(deferred)]
+	or edx, [SHARED(gdt_dirty)]
 	jnz .drain
-.out:	ret
-.drain:	HCALL DRAIN
+.set:	mov [SHARED(lazy_mode)], eax
 	ret
+.drain:	HCALL DRAIN
+	xor eax, eax
+	jmp .set
 END_ENTRY SetLazyMode
 
 ; ---- the rest -----------------------------------------------------------------------
