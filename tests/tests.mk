@@ -37,6 +37,7 @@ $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 RUN_TESTS	:= linux.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py
 
 include tests/guest/guest.mk
+include tests/conformance/conformance.mk
 
 .PHONY: check-unit
 

@@ -46,6 +46,7 @@ static void init_descriptors(void)
 	gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
 				0x890000000000 | (base & 0xff000000) << 32;
 	tss[2] = KERNEL_DS;
+	tss[25] = sizeof(tss) << 16;	/* no I/O permission map */
 	for (int vector = 0; vector < 256; vector++)
 		set_gate(vector, false, 0);
 	set_gate(3, false, 3);

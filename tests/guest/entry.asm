@@ -13,9 +13,17 @@
 %define LINEAR		0xc0000000
 %define RETURN		iret_site + LINEAR
 
-	section .text
+; ---- boot: Linux/x86 boot protocol, 32-bit entry, or multiboot ---------------
 
-; ---- boot: Linux/x86 boot protocol, 32-bit entry -----------------------------
+; Plain QEMU loads an ELF kernel by its multiboot header (specification 0.6.96).
+%define MULTIBOOT_MAGIC	0x1badb002
+%define MULTIBOOT_FLAGS	0
+
+	section .multiboot progbits alloc noexec nowrite align=4
+	dd MULTIBOOT_MAGIC, MULTIBOOT_FLAGS
+	dd -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+
+	section .text
 
 	global start
 	extern guest_main, bss_start, bss_end
@@ -220,6 +228,7 @@ user_code_end:
 	section .bss nobits alloc write align=16
 	resb 16384
 boot_stack_end:
+	global resume_esp
 resume_esp:	resd 1
 iret_bad_esp:	resd 1
 fixup_esp:	resd 1

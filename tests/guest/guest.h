@@ -112,7 +112,10 @@ static inline uint8_t inb(uint16_t port)
 
 extern struct frame last_trap;		/* the last that was expected */
 extern uint32_t last_trap_esp;		/* before its frame, in the kernel */
+extern uint32_t last_trap_at;		/* where its frame was */
+extern uint32_t last_mask;		/* GetInterruptMask in its handler */
 extern uint32_t last_cr2;
+extern uint32_t stack_override;		/* for traps from user mode, or 0 */
 extern volatile uint32_t irq0_count;
 extern volatile uint32_t irq0_eflags;	/* of the last frame */
 extern volatile uint32_t irq0_mask;	/* GetInterruptMask in the handler */

@@ -5,7 +5,7 @@
 #define IRET_BYTES	64u		/* of the slot, STUB-10 */
 
 struct frame last_trap;
-uint32_t last_trap_esp, last_cr2;
+uint32_t last_trap_esp, last_trap_at, last_mask, last_cr2, stack_override;
 volatile uint32_t irq0_count, irq0_eflags, irq0_mask, irq0_in_iret;
 void (*irq0_hook)(void);
 void (*vector_hook[256])(struct frame *f);
@@ -23,7 +23,7 @@ void trap(struct frame *f);
 
 void enter_kernel_stack(uint32_t esp)
 {
-	vmi2(UpdateKernelStack, KERNEL_DS, esp);
+	vmi2(UpdateKernelStack, KERNEL_DS, stack_override ? stack_override : esp);
 }
 
 static void __attribute__((noreturn)) unexpected(const struct frame *f)
@@ -56,7 +56,9 @@ void trap(struct frame *f)
 		vector_hook[f->vector](f);
 		return;
 	}
+	last_mask = vmi0(GetInterruptMask);
 	last_trap = *f;
+	last_trap_at = (uintptr_t)f;
 	last_trap_esp = (uintptr_t)&f->esp;
 	if ((f->cs & 3) == 3) {
 		vmi0(DisableInterrupts);

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 4 MB of linear space to play with, and user mode in it. */
+#include "conf.h"
+
+uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
+uint32_t other_directory[1024] __attribute__((aligned(PAGE)));
+uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
+uint8_t user_pages[3][PAGE] __attribute__((aligned(PAGE)));
+static uint32_t frames[FRAMES][1024] __attribute__((aligned(PAGE)));
+
+uint32_t play_va(uint32_t page)
+{
+	return PLAY + page * PAGE;
+}
+
+void set_entry(uint32_t *entry, uint32_t value, uint32_t flags)
+{
+	vmi3(SetPxE, value, (uintptr_t)entry, flags);
+}
+
+void flush(void)
+{
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+}
+
+void play_map(uint32_t page, uint32_t entry)
+{
+	set_entry(&linear(play_table)[page], entry, VMI_PAGE_PT);
+}
+
+uint32_t play_read(uint32_t page)
+{
+	return *(volatile uint32_t *)play_va(page);
+}
+
+uint32_t frame_entry(uint32_t n)
+{
+	return (uintptr_t)frames[n % FRAMES] | PTE_P | PTE_W;
+}
+
+void area_init(void)
+{
+	vmi4(VMI_CALL_AllocatePage, (uintptr_t)play_table / PAGE,
+	     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
+	set_entry(&linear(page_directory)[PLAY >> 22],
+		  (uintptr_t)play_table | PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
+	flush();
+	for (uint32_t i = 0; i < FRAMES; i++)
+		frames[i][0] = FRAME_MARK + i;
+	for (uint32_t i = 0; i < (uint32_t)(u_end - u_begin); i++)
+		user_pages[0][i] = u_begin[i];
+	play_map(CODE_PAGE, (uintptr_t)user_pages[0] | PTE_P | PTE_U);
+	play_map(STACK_PAGE,
+		 (uintptr_t)user_pages[1] | PTE_P | PTE_U | PTE_W);
+	play_map(RO_PAGE, (uintptr_t)user_pages[2] | PTE_P | PTE_U);
+	play_map(KERNEL_PAGE, (uintptr_t)user_pages[2] | PTE_P | PTE_W);
+	play_map(ALIAS, (uintptr_t)play_table | PTE_P | PTE_W);
+	flush();
+}
+
+uint32_t user_va(const uint8_t *code)
+{
+	return play_va(CODE_PAGE) + (uint32_t)(code - u_begin);
+}
+
+struct user user_state(const uint8_t *code)
+{
+	return (struct user){
+		.eip = user_va(code), .cs = USER_CS,
+		.eflags = EFLAGS_FIXED | EFLAGS_IF,
+		.esp = play_va(STACK_PAGE) + PAGE, .ss = USER_DS,
+		.ds = USER_DS,
+	};
+}
+
+void user_run(const uint8_t *code, uint32_t eax, uint32_t ebx)
+{
+	struct user u = user_state(code);
+
+	u.eax = eax;
+	u.ebx = ebx;
+	enter_user(&u);
+}

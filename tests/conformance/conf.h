@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The conformance suite: a guest for any ROM on any hypervisor, which looks
+ * at nothing but what spec/vmi.md promises. The runtime is that of
+ * tests/guest. Each point names its clause.
+ *
+ * Where a ROM leaves a call to the guest (type none) the suite uses its own
+ * instruction, as any guest would, and looks at it with the same eyes: bare
+ * hardware then judges the suite. Such a point is reported as skipped; it can
+ * fail, but it cannot pass.
+ */
+#ifndef CONF_H
+#define CONF_H
+
+#include "guest.h"
+
+/* ---- point.c -------------------------------------------------------------- */
+
+bool point(const char *clause, bool good, const char *name);
+void skip(const char *clause, const char *name, const char *reason);
+/* Behaviour of one call: skipped if the guest keeps its own instruction. */
+bool point_of(int call, const char *clause, bool good, const char *name);
+void points_end(void);
+const char *call_name(int call);
+
+static inline bool offered(int call)
+{
+	return vmi_type[call] != VMI_RELOC_NONE;
+}
+
+#define is(clause, actual, expected, name) do {				\
+	uint32_t actual_ = (uint32_t)(actual);				\
+	uint32_t expected_ = (uint32_t)(expected);			\
+	if (!point(clause, actual_ == expected_, name))			\
+		print("# %x, expected %x\n", actual_, expected_);	\
+} while (0)
+#define is_of(call, clause, actual, expected, name) do {		\
+	uint32_t actual_ = (uint32_t)(actual);				\
+	uint32_t expected_ = (uint32_t)(expected);			\
+	if (!point_of(VMI_CALL_##call, clause, actual_ == expected_, name)) \
+		print("# %x, expected %x\n", actual_, expected_);	\
+} while (0)
+
+/* ---- native.c ------------------------------------------------------------- */
+
+/* The guest's own instruction for each call that the ROM does not answer. */
+void native_fill(void);
+uint32_t kernel_ring(void);
+
+/* ---- calls.asm ------------------------------------------------------------- */
+
+#define STACK_ARGS	4
+
+struct poison {
+	uint32_t eax, ebx, ecx, edx, esi, edi, ebp;
+	uint32_t ds, es, fs, gs;
+	uint32_t stack[STACK_ARGS];	/* at [esp + 4] on entry */
+	uint32_t entry;
+	uint32_t flags_before, flags_after;
+	uint32_t esp_before, esp_after;
+};
+void poisoned_call(struct poison *p);
+
+struct user {
+	uint32_t eip, cs, eflags, esp, ss;
+	uint32_t eax, ebx, ecx, edx, esi, edi, ebp;
+	uint32_t ds;			/* in the kernel, at the IRET */
+	uint32_t sysexit;		/* with these flags, without IF */
+};
+void enter_user(const struct user *u);
+/* IRET in the kernel with these flags and DS, ES; the flags then. */
+uint32_t iret_with(uint32_t eflags, uint32_t ds);
+/* IRET to such a frame, which faults; frame_esp is where it was. */
+void iret_frame(uint32_t eip, uint32_t cs, uint32_t eflags, uint32_t esp,
+		uint32_t ss);
+extern uint32_t frame_esp;
+
+/* In the kernel: the vector that it raised, or -1. Argument in ecx. */
+int try_load_ds(uint32_t selector);
+int try_load_gs(uint32_t selector);
+int try_load_ss(uint32_t selector);
+int try_divide(uint32_t by);
+int try_ud2(uint32_t unused);
+int try_int3(uint32_t unused);
+int try_int21(uint32_t unused);
+int try_int80(uint32_t unused);
+int try_fpu(uint32_t unused);
+int try_rdmsr(uint32_t number);
+int try_write(uint32_t va);
+/* Where each of them faults. */
+extern uint8_t at_load_ds[], at_divide[], at_ud2[], at_int3[], at_int21[],
+	       at_fpu[], at_int80[], at_load_gs[], at_load_ss[], at_write[];
+
+/* User code, position independent; each ends in int 0x80. */
+extern uint8_t u_begin[], u_end[];
+extern uint8_t u_syscall[], u_cli[], u_sti[], u_hlt[], u_in[], u_divide[],
+	       u_ud2[], u_int3[], u_load_ds[], u_spin[], u_fpu[], u_movcr[],
+	       u_lgdt[], u_call[], u_gs0[], u_int_n[], u_read[], u_write[],
+	       u_bound[], u_popf[], u_invlpg[], u_rdtsc[];
+
+/* ---- area.c ------------------------------------------------------------------- */
+
+#define CODE_PAGE	0u		/* of PLAY */
+#define STACK_PAGE	1u
+#define RO_PAGE		2u
+#define KERNEL_PAGE	3u
+#define ABSENT_PAGE	4u
+#define ALIAS		16u		/* shows play_table */
+
+#define ENTRY_BITS	0xfffu		/* of an entry, the rest is the frame */
+
+extern uint8_t user_pages[3][PAGE];
+extern uint32_t other_directory[1024], spare_table[1024];
+uint32_t play_va(uint32_t page);
+void set_entry(uint32_t *entry, uint32_t value, uint32_t flags);
+void flush(void);
+void area_init(void);
+/* Runs u_... in user mode until it traps. */
+void user_run(const uint8_t *code, uint32_t eax, uint32_t ebx);
+uint32_t user_va(const uint8_t *code);
+struct user user_state(const uint8_t *code);
+
+/* ---- chapters ----------------------------------------------------------------- */
+
+void rom_before_init(void);		/* rom.c */
+void rom_init_call(void);
+void rom_relocation(void);
+void rom_top(void);
+void registers(void);			/* registers.c */
+void flags(void);			/* flags.c */
+void delivery(void);
+void returns(void);			/* returns.c */
+void gates(void);
+void faults(void);			/* faults.c */
+void control(void);			/* control.c */
+void instructions(void);
+void descriptors(void);			/* descriptors.c */
+void pages(void);			/* pages.c */
+void spaces(void);
+void batches(void);			/* batches.c */
+void timers(void);			/* timers.c */
+void rest(void);			/* rest.c */
+
+/* What LSL says of a selector with RPL 3; -1 if it is not usable. */
+uint32_t limit_of(uint32_t selector);
+void write_gdt(uint32_t index, uint64_t descriptor);
+
+#endif

@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Page tables: VMI-3.4. */
+#include "conf.h"
+
+#define LARGE		0x50000000u	/* 4 MB, by whatever entry */
+#define PTE_G		0x100u
+#define CR4_PGE		0x80u
+#define TEST_PAGE	PLAY_FIRST
+#define PTR(p)		((uint32_t)(uintptr_t)(p))
+#define TABLE_ENTRY(t)	(PTR(t) | PTE_P | PTE_W | PTE_U)
+
+static uint32_t *entry_of(uint32_t page)
+{
+	return &linear(play_table)[page];
+}
+
+static void store(uint32_t *entry, uint32_t value)
+{
+	*(volatile uint32_t *)entry = value;
+}
+
+/* As Linux changes an entry that a processor may be changing too. */
+static void exchange(uint32_t *entry, uint32_t value)
+{
+	__asm__ volatile("xchg %0, %1" : "+r"(value), "+m"(*entry) : : "memory");
+}
+
+static void update(uint32_t *entry, uint32_t flags)
+{
+	vmi2(UpdatePxE, PTR(entry), flags);
+}
+
+static void inval(uint32_t page)
+{
+	vmi1(InvalPage, play_va(page));
+}
+
+/* Page shows frame n, and its translation is in use. */
+static void show(uint32_t page, uint32_t n)
+{
+	play_map(page, frame_entry(n));
+	flush();
+	(void)play_read(page);
+}
+
+#define shows(call, clause, page, n, name) \
+	is_of(call, clause, play_read(page), FRAME_MARK + (n), name)
+
+static void visibility(void)
+{
+	const uint32_t va = play_va(TEST_PAGE);
+	uint32_t seen;
+
+	play_map(TEST_PAGE, 0);
+	flush();
+	play_map(TEST_PAGE, frame_entry(1));
+	is_of(SetPxE, "3.2.38", *entry_of(TEST_PAGE) & ~(PTE_A | PTE_D),
+	      frame_entry(1), "SetPxE stores the entry");
+	shows(SetPxE, "3.4.3", TEST_PAGE, 1, "a new mapping needs no flush");
+	play_map(TEST_PAGE, frame_entry(2));
+	seen = play_read(TEST_PAGE);
+	point_of(VMI_CALL_SetPxE, "3.4.2", seen == FRAME_MARK + 1 ||
+		 seen == FRAME_MARK + 2,
+		 "before the flush there is the old page or the new one");
+	inval(TEST_PAGE);
+	shows(InvalPage, "3.2.46", TEST_PAGE, 2, "SetPxE, then InvalPage");
+	play_map(TEST_PAGE, frame_entry(3));
+	flush();
+	shows(FlushTLB, "3.2.47", TEST_PAGE, 3, "SetPxE, then FlushTLB 1");
+	play_map(TEST_PAGE, frame_entry(4));
+	vmi1(FlushTLB, VMI_FLUSH_TLB | VMI_FLUSH_GLOBAL);
+	shows(FlushTLB, "3.2.47", TEST_PAGE, 4, "SetPxE, then FlushTLB 3");
+	play_map(TEST_PAGE, frame_entry(5));
+	vmi1(SetCR3, PTR(page_directory));
+	shows(SetCR3, "3.2.17", TEST_PAGE, 5, "SetPxE, then SetCR3");
+
+	store(entry_of(TEST_PAGE), frame_entry(6));
+	update(entry_of(TEST_PAGE), VMI_PAGE_PT);
+	inval(TEST_PAGE);
+	shows(UpdatePxE, "3.2.40", TEST_PAGE, 6,
+	      "plain store, UpdatePxE, InvalPage");
+	exchange(entry_of(TEST_PAGE), frame_entry(7));
+	update(entry_of(TEST_PAGE), VMI_PAGE_PT);
+	flush();
+	shows(UpdatePxE, "3.2.40", TEST_PAGE, 7, "XCHG, UpdatePxE, FlushTLB");
+	store(entry_of(TEST_PAGE), frame_entry(8));
+	update(entry_of(TEST_PAGE), VMI_PAGE_PT);
+	vmi1(SetCR3, PTR(page_directory));
+	shows(UpdatePxE, "3.2.40", TEST_PAGE, 8,
+	      "plain store, UpdatePxE, SetCR3");
+
+	/* the flags of Linux */
+	set_entry(entry_of(TEST_PAGE), frame_entry(9),
+		  VMI_PAGE_PT | VMI_PAGE_CURRENT_AS | va);
+	inval(TEST_PAGE);
+	shows(SetPxE, "3.4.1", TEST_PAGE, 9, "SetPxE with its address");
+	store(entry_of(TEST_PAGE), frame_entry(10));
+	update(entry_of(TEST_PAGE), VMI_PAGE_PT | VMI_PAGE_CURRENT_AS | va);
+	inval(TEST_PAGE);
+	shows(UpdatePxE, "3.4.1", TEST_PAGE, 10, "UpdatePxE with its address");
+	store(entry_of(TEST_PAGE), frame_entry(11));
+	update(entry_of(TEST_PAGE), VMI_PAGE_PT | VMI_PAGE_CURRENT_AS |
+	       VMI_PAGE_DEFER | va);
+	inval(TEST_PAGE);
+	shows(UpdatePxE, "3.4.1", TEST_PAGE, 11,
+	      "UpdatePxE that may be deferred, InvalPage");
+	set_entry(entry_of(TEST_PAGE), frame_entry(12), VMI_PAGE_PT |
+		  VMI_PAGE_CURRENT_AS | VMI_PAGE_DEFER | va);
+	flush();
+	shows(SetPxE, "3.4.1", TEST_PAGE, 12,
+	      "SetPxE that may be deferred, FlushTLB");
+
+	/* twice before the flush, and with a hole between */
+	play_map(TEST_PAGE, frame_entry(13));
+	play_map(TEST_PAGE, 0);
+	play_map(TEST_PAGE, frame_entry(14));
+	inval(TEST_PAGE);
+	shows(SetPxE, "3.4.2", TEST_PAGE, 14, "the last of three changes counts");
+	play_map(TEST_PAGE, 0);
+	inval(TEST_PAGE);
+	is_of(SetPxE, "3.4.2", probe_read(va), VEC_PF,
+	      "a mapping that is gone, InvalPage");
+	play_map(TEST_PAGE, frame_entry(15));
+	shows(SetPxE, "3.4.3", TEST_PAGE, 15, "and is back without a flush");
+	play_map(TEST_PAGE, 0);
+	flush();
+	is_of(SetPxE, "3.4.2", probe_write(va), VEC_PF,
+	      "a mapping that is gone, FlushTLB");
+	store(entry_of(TEST_PAGE), frame_entry(16));
+	update(entry_of(TEST_PAGE), VMI_PAGE_PT);
+	shows(UpdatePxE, "3.4.3", TEST_PAGE, 16,
+	      "a store to a hole and UpdatePxE need no flush");
+}
+
+static void rights(void)
+{
+	const uint32_t va = play_va(TEST_PAGE) + 8;	/* spare the mark */
+
+	show(TEST_PAGE, 1);
+	play_map(TEST_PAGE, frame_entry(1) & ~PTE_W);
+	inval(TEST_PAGE);
+	is_of(SetPxE, "3.4.2", probe_write(va), VEC_PF,
+	      "a page made read-only cannot be written");
+	is("3.4.11", last_trap.error, PF_PRESENT | PF_WRITE, "with error code 3");
+	is_of(SetPxE, "3.4.2", probe_read(va), (uint32_t)-1, "but read");
+	play_map(TEST_PAGE, frame_entry(1));
+	inval(TEST_PAGE);
+	is_of(SetPxE, "3.4.2", probe_write(va), (uint32_t)-1,
+	      "a page made writable can be written");
+	user_run(u_read, 0, va);
+	is_of(SetPxE, "3.4.11", last_trap.vector, VEC_PF,
+	      "user mode cannot read a page without U");
+	play_map(TEST_PAGE, frame_entry(1) | PTE_U);
+	inval(TEST_PAGE);
+	user_run(u_read, 0, va);
+	is_of(SetPxE, "3.4.2", last_trap.vector, VEC_SYSCALL,
+	      "a page given to user mode can be read there");
+	play_map(TEST_PAGE, frame_entry(1));
+	inval(TEST_PAGE);
+	user_run(u_read, 0, va);
+	is_of(SetPxE, "3.4.2", last_trap.vector, VEC_PF,
+	      "a page taken from user mode cannot");
+	play_map(TEST_PAGE, (frame_entry(1) & ~PTE_W) | PTE_U);
+	inval(TEST_PAGE);
+	user_run(u_write, 7, va);
+	is_of(SetPxE, "3.4.11", last_trap.vector, VEC_PF,
+	      "copy on write: the page is read-only");
+	store(entry_of(TEST_PAGE), frame_entry(1) | PTE_U);
+	update(entry_of(TEST_PAGE), VMI_PAGE_PT);
+	inval(TEST_PAGE);
+	user_run(u_write, FRAME_MARK + 1, va);
+	is_of(UpdatePxE, "3.4.2", last_trap.vector, VEC_SYSCALL,
+	      "copy on write: the page made writable is written");
+
+	/* the directory's rights count too */
+	set_entry(&linear(page_directory)[PLAY >> 22],
+		  TABLE_ENTRY(play_table) & ~PTE_U, VMI_PAGE_PD);
+	flush();
+	user_run(u_syscall, 0, 0);
+	point_of(VMI_CALL_SetPxE, "3.4.11", last_trap.vector == VEC_PF &&
+		 last_trap.error == (PF_USER | PF_PRESENT),
+		 "U taken from a directory entry counts");
+	set_entry(&linear(page_directory)[PLAY >> 22],
+		  TABLE_ENTRY(play_table) & ~PTE_W, VMI_PAGE_PD);
+	flush();
+	is_of(SetPxE, "3.4.11", probe_write(va), VEC_PF,
+	      "W taken from a directory entry counts");
+	set_entry(&linear(page_directory)[PLAY >> 22],
+		  TABLE_ENTRY(play_table), VMI_PAGE_PD);
+	flush();
+	is_of(SetPxE, "3.4.2", probe_write(va), (uint32_t)-1,
+	      "and comes back with it");
+
+	/* Linux tests WP on a page that shows its directory */
+	play_map(TEST_PAGE, PTR(page_directory) | PTE_P);
+	flush();
+	is_of(SetPxE, "3.4.11", probe_write(va), VEC_PF,
+	      "a table shown read-only cannot be written there");
+	is("3.4.11", last_trap.error, PF_PRESENT | PF_WRITE, "with error code 3");
+	is_of(SetPxE, "3.4.1", *(volatile uint32_t *)va, page_directory[2],
+	      "and reads as the table");
+	play_map(TEST_PAGE, 0);
+	flush();
+}
+
+static void many(void)
+{
+	uint32_t right = 0;
+
+	for (uint32_t round = 0; round < 4; round++)
+		for (uint32_t i = 0; i < FRAMES; i++)
+			play_map(PLAY_FIRST + i, frame_entry(i + round));
+	flush();
+	for (uint32_t i = 0; i < FRAMES; i++)
+		right += play_read(PLAY_FIRST + i) ==
+			 FRAME_MARK + (i + 3) % FRAMES;
+	is_of(SetPxE, "3.4.2", right, FRAMES, "2048 SetPxE, then one flush");
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		store(entry_of(PLAY_FIRST + i), frame_entry(i + 9));
+		update(entry_of(PLAY_FIRST + i), VMI_PAGE_PT);
+	}
+	flush();
+	right = 0;
+	for (uint32_t i = 0; i < FRAMES; i++)
+		right += play_read(PLAY_FIRST + i) ==
+			 FRAME_MARK + (i + 9) % FRAMES;
+	is_of(UpdatePxE, "3.4.2", right, FRAMES, "512 UpdatePxE, then one flush");
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		play_map(PLAY_FIRST + i, frame_entry(i));
+		inval(PLAY_FIRST + i);
+	}
+	right = 0;
+	for (uint32_t i = 0; i < FRAMES; i++)
+		right += play_read(PLAY_FIRST + i) == FRAME_MARK + i;
+	is_of(InvalPage, "3.4.2", right, FRAMES, "512 SetPxE with InvalPage each");
+	for (uint32_t i = 0; i < FRAMES; i++)
+		play_map(PLAY_FIRST + i, 0);
+	flush();
+	right = 0;
+	for (uint32_t i = 0; i < FRAMES; i++)
+		right += probe_read(play_va(PLAY_FIRST + i)) == VEC_PF;
+	is_of(SetPxE, "3.4.2", right, FRAMES, "512 mappings gone, then one flush");
+}
+
+static void accessed_and_dirty(void)
+{
+	uint32_t *const e = entry_of(TEST_PAGE);
+	const uint32_t va = play_va(TEST_PAGE) + 8;
+
+	play_map(TEST_PAGE, frame_entry(1) | PTE_U);
+	flush();
+	is("3.4.9", *e & (PTE_A | PTE_D), 0, "a page not touched has neither bit");
+	probe_read(va);
+	is("3.4.9", *e & (PTE_A | PTE_D), PTE_A, "a kernel read sets A alone");
+	probe_write(va);
+	is("3.4.9", *e & (PTE_A | PTE_D), PTE_A | PTE_D, "a kernel write sets D");
+	play_map(TEST_PAGE, frame_entry(2) | PTE_U);
+	flush();
+	user_run(u_read, 0, va);
+	is("3.4.9", *e & (PTE_A | PTE_D), PTE_A, "a user read sets A alone");
+	user_run(u_write, FRAME_MARK + 2, va);
+	is("3.4.9", *e & (PTE_A | PTE_D), PTE_A | PTE_D, "a user write sets D");
+
+	exchange(e, (frame_entry(2) | PTE_U | PTE_A));
+	update(e, VMI_PAGE_PT);
+	inval(TEST_PAGE);
+	is("3.4.9", *e & PTE_D, 0, "D cleared stays clear");
+	probe_read(va);
+	is("3.4.9", *e & PTE_D, 0, "also behind a read");
+	user_run(u_write, FRAME_MARK + 2, va);
+	is("3.4.9", *e & PTE_D, PTE_D, "and is set by the next write");
+	exchange(e, frame_entry(2) | PTE_U | PTE_D);
+	update(e, VMI_PAGE_PT | VMI_PAGE_CURRENT_AS | VMI_PAGE_DEFER | va);
+	inval(TEST_PAGE);
+	is("3.4.9", *e & PTE_A, 0, "A cleared stays clear");
+	probe_read(va);
+	is("3.4.9", *e & PTE_A, PTE_A, "and is set by the next read");
+	play_map(TEST_PAGE, (frame_entry(3) & ~PTE_W) | PTE_U);
+	inval(TEST_PAGE);
+	probe_write(va);
+	is("3.4.9", *e & PTE_D, 0, "a write that faults does not set D");
+	set_entry(&linear(page_directory)[PLAY >> 22], TABLE_ENTRY(play_table),
+		  VMI_PAGE_PD);
+	flush();
+	probe_read(va);
+	is("3.4.9", linear(page_directory)[PLAY >> 22] & PTE_A, PTE_A,
+	   "A of the directory entry");
+	play_map(TEST_PAGE, frame_entry(3));
+	flush();
+	__asm__ volatile("lock orl $0, (%0)" : : "r"(va) : "memory");
+	is("3.4.9", *e & PTE_D, PTE_D, "a locked OR sets D");
+}
+
+static uint32_t large_read(void *p)
+{
+	return *(volatile uint32_t *)(LARGE + PTR(p));
+}
+
+static uint32_t large_word = 0x600d0001;
+static uint32_t large_scratch;
+
+static void large_pages(void)
+{
+	uint32_t *const pde = &linear(page_directory)[LARGE >> 22];
+
+	/* low memory once more: the image lies in its first 4 MB */
+	set_entry(pde, PTE_P | PTE_W | PTE_PS, VMI_PAGE_PD);
+	flush();
+	is_of(SetPxE, "3.4.1", large_read(&large_word), large_word,
+	      "a 4 MB page shows memory");
+	is("3.4.9", *pde & (PTE_A | PTE_D), PTE_A, "reading it sets A alone");
+	*(volatile uint32_t *)(LARGE + PTR(&large_word)) = 0x600d0002;
+	is_of(SetPxE, "3.4.1", *(volatile uint32_t *)&large_word, 0x600d0002,
+	      "writing it writes memory");
+	is("3.4.9", *pde & PTE_D, PTE_D, "and sets D");
+	user_run(u_read, 0, LARGE + PTR(&large_word));
+	point("3.4.11", last_trap.vector == VEC_PF &&
+	      last_trap.error == (PF_USER | PF_PRESENT),
+	      "user mode cannot read it");
+	set_entry(pde, PTE_P | PTE_PS | PTE_U, VMI_PAGE_PD);
+	flush();
+	user_run(u_read, 0, LARGE + PTR(&large_word));
+	is_of(SetPxE, "3.4.2", last_trap.vector, VEC_SYSCALL,
+	      "with U it can");
+	is_of(SetPxE, "3.4.11", probe_write(LARGE + PTR(&large_scratch)), VEC_PF,
+	      "a read-only 4 MB page cannot be written");
+	is("3.4.11", last_trap.error, PF_PRESENT | PF_WRITE, "with error code 3");
+
+	/* split it, as a kernel splits its own */
+	for (uint32_t i = 0; i < 1024; i++)
+		linear(spare_table)[i] = i * PAGE | PTE_P | PTE_W;
+	vmi4(VMI_CALL_AllocatePage, PTR(spare_table) / PAGE,
+	     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
+	set_entry(pde, TABLE_ENTRY(spare_table), VMI_PAGE_PD);
+	flush();
+	is_of(SetPxE, "3.4.6", large_read(&large_word), large_word,
+	      "a 4 MB page split into a table shows the same");
+	is_of(SetPxE, "3.4.6", probe_write(LARGE + PTR(&large_scratch)), (uint32_t)-1,
+	      "with the rights of the table");
+	set_entry(&linear(spare_table)[PTR(&large_word) / PAGE],
+		  frame_entry(5), VMI_PAGE_PT);
+	vmi1(InvalPage, LARGE + (PTR(&large_word) & ~(PAGE - 1)));
+	is_of(SetPxE, "3.4.2",
+	      *(volatile uint32_t *)(LARGE + (PTR(&large_word) & ~(PAGE - 1))),
+	      FRAME_MARK + 5, "one page of it changed");
+
+	/* and together again; the table is released */
+	set_entry(pde, PTE_P | PTE_W | PTE_PS, VMI_PAGE_PD);
+	flush();
+	vmi2(ReleasePage, PTR(spare_table) / PAGE,
+	     VMI_PAGE_PT | VMI_PAGE_ZEROED);
+	is_of(SetPxE, "3.4.2", large_read(&large_word), large_word,
+	      "a 4 MB page in place of a table");
+	set_entry(pde, 0, VMI_PAGE_PD);
+	flush();
+	is_of(SetPxE, "3.4.2", probe_read(LARGE), VEC_PF, "a 4 MB page gone");
+	for (uint32_t i = 0; i < 1024; i++)
+		spare_table[i] = 0;
+}
+
+static void global_pages(void)
+{
+	const uint32_t cr4 = vmi0(GetCR4);
+
+	vmi1(SetCR4, cr4 | CR4_PGE);
+	if (!(vmi0(GetCR4) & CR4_PGE)) {
+		skip("3.2.47", "global pages", "PGE stays off here");
+		return;
+	}
+	play_map(TEST_PAGE, frame_entry(1) | PTE_G);
+	vmi1(FlushTLB, VMI_FLUSH_TLB | VMI_FLUSH_GLOBAL);
+	shows(FlushTLB, "3.2.47", TEST_PAGE, 1, "a global page");
+	play_map(TEST_PAGE, frame_entry(2) | PTE_G);
+	vmi1(FlushTLB, VMI_FLUSH_TLB | VMI_FLUSH_GLOBAL);
+	shows(FlushTLB, "3.2.47", TEST_PAGE, 2, "FlushTLB 3 flushes it");
+	play_map(TEST_PAGE, frame_entry(3) | PTE_G);
+	inval(TEST_PAGE);
+	shows(InvalPage, "3.2.46", TEST_PAGE, 3, "InvalPage flushes it");
+	play_map(TEST_PAGE, frame_entry(4));
+	vmi1(SetCR4, cr4);
+	shows(SetCR4, "3.2.15", TEST_PAGE, 4, "turning PGE off flushes it");
+}
+
+/* An update of the play table by this way to it. */
+static void through(uint32_t *entry, uint32_t n, const char *name)
+{
+	set_entry(entry, frame_entry(n), VMI_PAGE_PT);
+	flush();
+	shows(SetPxE, "3.4.10", TEST_PAGE, n, name);
+}
+
+static void slots(void)
+{
+	uint32_t *const alias = (uint32_t *)play_va(ALIAS) + TEST_PAGE;
+	const uint32_t frame = PTR(play_table) / PAGE;
+
+	through(alias, 1, "an update through no slot");
+	for (uint32_t slot = 1; slot < VMI_LINEAR_SLOTS; slot++) {
+		vmi4(VMI_CALL_SetLinearMapping, slot, play_va(ALIAS), 1, frame);
+		through(alias, 1 + slot, slot == 1 ? "through slot 1" :
+			slot == 2 ? "through slot 2" : "through slot 3");
+		vmi4(VMI_CALL_SetLinearMapping, slot, 0, 0, 0);
+	}
+	through(alias, 5, "through a slot that is gone");
+	vmi4(VMI_CALL_SetLinearMapping, 1, play_va(ALIAS), 1, frame);
+	store(alias, frame_entry(6));
+	update(alias, VMI_PAGE_PT);
+	inval(TEST_PAGE);
+	shows(UpdatePxE, "3.4.10", TEST_PAGE, 6, "UpdatePxE through slot 1");
+
+	/* the slot moves while an update waits: as HIGHPTE does */
+	set_entry(alias, frame_entry(7), VMI_PAGE_PT);
+	vmi4(VMI_CALL_SetLinearMapping, 1, play_va(ALIAS), 1,
+	     PTR(spare_table) / PAGE);
+	vmi4(VMI_CALL_SetLinearMapping, 1, play_va(ALIAS), 1, frame);
+	flush();
+	shows(SetPxE, "3.4.10", TEST_PAGE, 7,
+	      "an update counts as it was when made");
+	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
+	through(entry_of(TEST_PAGE), 8, "through slot 0");
+	is_of(SetLinearMapping, "3.2.48", *entry_of(TEST_PAGE) & ~(PTE_A | PTE_D),
+	      frame_entry(8), "SetLinearMapping changes no entry");
+	is_of(SetLinearMapping, "3.4.10", probe_read(LINEAR + MAPPED), VEC_PF,
+	      "a slot larger than memory maps nothing");
+	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
+	through(entry_of(TEST_PAGE), 9, "through slot 0, set again");
+	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, 0x34000, 0);
+	through(&play_table[TEST_PAGE], 10,
+		"through another mapping of the table, in no slot");
+}
+
+void pages(void)
+{
+	visibility();
+	rights();
+	many();
+	accessed_and_dirty();
+	large_pages();
+	global_pages();
+	slots();
+}
+
+/* ---- address spaces ---------------------------------------------------------------- */
+
+#define SECOND		0x60000000u	/* by spare_table */
+
+static uint32_t second_read(void)
+{
+	return *(volatile uint32_t *)SECOND;
+}
+
+/* The kernel's part as in page_directory, and this image. */
+static void clone_directory(void)
+{
+	for (uint32_t i = 0; i < 1024; i++)
+		linear(other_directory)[i] = i >= LINEAR >> 22 ||
+			i < MAPPED >> 22 ? linear(page_directory)[i] : 0;
+	__asm__ volatile("pushl $256\n\tpushl $768\n\tcall *%0\n\taddl $8, %%esp"
+			 : : "r"(vmi_entry[VMI_CALL_AllocatePage]),
+			   "a"(PTR(other_directory) / PAGE),
+			   "d"(VMI_PAGE_PD | VMI_PAGE_CLONE | VMI_PAGE_ZEROED),
+			   "c"(PTR(page_directory) / PAGE)
+			 : "memory", "cc");
+}
+
+void spaces(void)
+{
+	uint32_t *const theirs = linear(other_directory);
+	uint32_t *const ours = linear(page_directory);
+	uint32_t seen;
+
+	clone_directory();
+	vmi1(SetCR3, PTR(other_directory));
+	is_of(SetCR3, "3.2.17", vmi0(GetCR3), PTR(other_directory),
+	      "SetCR3 to a cloned directory");
+	is_of(AllocatePage, "3.2.44", *linear(&large_word), large_word,
+	      "the cloned part is there");
+	is_of(AllocatePage, "3.4.6", probe_read(play_va(TEST_PAGE)), VEC_PF,
+	      "and no other");
+
+	/* a table of this space alone, announced */
+	vmi4(VMI_CALL_AllocatePage, PTR(spare_table) / PAGE,
+	     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
+	set_entry(&linear(spare_table)[0], frame_entry(20),
+		  VMI_PAGE_PT | VMI_PAGE_CURRENT_AS | SECOND);
+	set_entry(&theirs[SECOND >> 22], TABLE_ENTRY(spare_table), VMI_PAGE_PD);
+	is_of(SetPxE, "3.4.3", second_read(), FRAME_MARK + 20,
+	      "a new table in it needs no flush");
+	vmi1(SetCR3, PTR(page_directory));
+	is_of(SetCR3, "3.2.17", probe_read(SECOND), VEC_PF,
+	      "the first space has it not");
+	is_of(SetCR3, "3.2.17", probe_read(play_va(TEST_PAGE)), (uint32_t)-1,
+	      "and has its own");
+
+	/* changes to the space that is not current */
+	set_entry(&linear(spare_table)[0], frame_entry(21), VMI_PAGE_PT);
+	vmi1(SetCR3, PTR(other_directory));
+	is_of(SetPxE, "3.4.2", second_read(), FRAME_MARK + 21,
+	      "an entry of the other space, changed, is there after SetCR3");
+	vmi1(SetCR3, PTR(page_directory));
+	set_entry(&theirs[PLAY >> 22], TABLE_ENTRY(play_table), VMI_PAGE_PD);
+	play_map(TEST_PAGE, frame_entry(22));
+	flush();
+	(void)play_read(TEST_PAGE);
+	vmi1(SetCR3, PTR(other_directory));
+	shows(SetPxE, "3.4.2", TEST_PAGE, 22, "a table linked in both spaces");
+	play_map(TEST_PAGE, frame_entry(23));
+	inval(TEST_PAGE);
+	shows(SetPxE, "3.4.2", TEST_PAGE, 23, "changed in one");
+	vmi1(SetCR3, PTR(page_directory));
+	shows(SetPxE, "3.4.2", TEST_PAGE, 23, "is changed in the other");
+	set_entry(&theirs[PLAY >> 22], 0, VMI_PAGE_PD);
+	vmi1(SetCR3, PTR(other_directory));
+	is_of(SetPxE, "3.4.2", probe_read(play_va(TEST_PAGE)), VEC_PF,
+	      "a table unlinked from the other space");
+
+	/* teardown: plain stores, then the release */
+	(void)second_read();
+	store(&linear(spare_table)[0], frame_entry(26));
+	seen = second_read();
+	point_of(VMI_CALL_SetPxE, "3.4.4", seen == FRAME_MARK + 21 ||
+		 seen == FRAME_MARK + 26,
+		 "a plain store: there is the old page or the new one");
+	store(&linear(spare_table)[0], 0);
+	store(&theirs[SECOND >> 22], 0);
+	flush();
+	vmi2(ReleasePage, PTR(spare_table) / PAGE,
+	     VMI_PAGE_PT | VMI_PAGE_ZEROED);
+	flush();
+	is_of(ReleasePage, "3.4.7", probe_read(SECOND), VEC_PF,
+	      "no translation through a table that was released");
+	vmi1(SetCR3, PTR(page_directory));
+	vmi2(ReleasePage, PTR(other_directory) / PAGE,
+	     VMI_PAGE_PD | VMI_PAGE_ZEROED);
+
+	/* the pages are memory like any other now */
+	for (uint32_t i = 0; i < 1024; i++)
+		spare_table[i] = 0xffffffff;
+	is_of(ReleasePage, "3.2.45", linear(spare_table)[77], 0xffffffff,
+	      "a released table is memory again");
+	for (uint32_t i = 0; i < 1024; i++)
+		spare_table[i] = 0;
+
+	/* never announced, neither directory nor table */
+	for (uint32_t i = 0; i < 1024; i++)
+		theirs[i] = ours[i];
+	theirs[SECOND >> 22] = TABLE_ENTRY(spare_table);
+	spare_table[0] = frame_entry(24);
+	vmi1(SetCR3, PTR(other_directory));
+	is_of(SetCR3, "3.4.8", second_read(), FRAME_MARK + 24,
+	      "tables that nobody announced");
+	set_entry(&linear(spare_table)[0], frame_entry(25), VMI_PAGE_PT);
+	vmi1(InvalPage, SECOND);
+	is_of(SetPxE, "3.4.8", second_read(), FRAME_MARK + 25,
+	      "SetPxE in a table that nobody announced");
+	set_entry(&theirs[SECOND >> 22], 0, VMI_PAGE_PD);
+	flush();
+	is_of(SetPxE, "3.4.8", probe_read(SECOND), VEC_PF,
+	      "SetPxE in a directory that nobody announced");
+
+	/* a root may be announced while it is in use */
+	vmi4(VMI_CALL_AllocatePage, PTR(other_directory) / PAGE,
+	     VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
+	shows(AllocatePage, "3.4.6", TEST_PAGE, 23,
+	      "a root announced while it is in use");
+	vmi1(SetCR3, PTR(page_directory));
+	vmi2(ReleasePage, PTR(other_directory) / PAGE,
+	     VMI_PAGE_PD | VMI_PAGE_ZEROED);
+	spare_table[0] = 0;
+
+	/* 8-byte entries are stored whole */
+	if (!offered(VMI_CALL_SetPxELong)) {
+		skip("3.2.39", "SetPxELong", "not offered");
+		return;
+	}
+	vmi4(VMI_CALL_SetPxELong, 0x12345000, 0x9, PTR(linear(spare_table)),
+	     VMI_PAGE_PT);
+	point("3.2.39", spare_table[0] == 0x12345000 && spare_table[1] == 9 &&
+	      spare_table[2] == 0, "SetPxELong stores 8 bytes");
+	vmi2(UpdatePxELong, PTR(linear(spare_table)), VMI_PAGE_PT);
+	point("3.2.40", spare_table[0] == 0x12345000 && spare_table[1] == 9,
+	      "UpdatePxELong stores nothing");
+	spare_table[0] = spare_table[1] = 0;
+	flush();
+}
