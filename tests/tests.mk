@@ -34,7 +34,7 @@ $(eval $(call unit_test,emul,hypervisor-stub/emul.c hypervisor-stub/decode.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
-RUN_TESTS	:= linux.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py
+RUN_TESTS	:= linux.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py
 
 include tests/guest/guest.mk
 include tests/conformance/conformance.mk
