@@ -59,7 +59,7 @@ static struct spage *pd_new(struct guest *g, uint32_t q)
 	gva_t va;
 
 	pd_use(g, q, p);
-	if (pae(g)) {
+	if (pae(g) && r->dir[q]) {
 		p->gfn = r->dir_gfn[q];
 		p->half = q == hole_quarter(g);
 		shadow_pd_enter(g, p);
@@ -84,9 +84,9 @@ static struct spage *pd_get(struct guest *g, uint32_t q)
 
 	if (r->pd[q])
 		return r->pd[q];
-	if (pae(g))
+	if (pae(g) && r->dir[q])
 		p = shadow_pd_find(g, r->dir_gfn[q], q == hole_quarter(g));
-	else if (q == hole_quarter(g) && other && other->pd[q] &&
+	else if (!pae(g) && q == hole_quarter(g) && other && other->pd[q] &&
 		 tracked(g, r) && tracked(g, other) &&
 		 same_quarter(g, r, other, q))
 		p = other->pd[q];
@@ -227,6 +227,17 @@ static enum fault fault_in_hole(struct guest *g, gva_t va)
 	return FAULT_FIXED;
 }
 
+/* Fetches have a bit of their own only if they can be forbidden (SDM Vol. 3,
+ * 4.7). */
+static inline enum fault own_fault(struct vcpu *v, uint32_t *error,
+				   bool fetch, uint32_t bits)
+{
+	if (fetch && v->efer && pae(v->g))
+		bits |= PF_I;
+	*error |= bits;
+	return FAULT_GUEST;
+}
+
 _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
 
 enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
@@ -249,21 +260,18 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	case WALK_LEAF:
 		break;
 	case WALK_ABSENT:
-		return FAULT_GUEST;
+		return own_fault(v, error, fetch, 0);
 	case WALK_NOWHERE:
 		*bus = w.pde & SE_ADDR;
 		return FAULT_TABLE;
 	}
 	lacking = access & ~(w.pde & w.leaf);
-	if (((w.pde | w.leaf) & SE_NX) && (fetch || !v->efer)) {
-		*error |= v->efer ? PF_P | PF_I : PF_P | PF_RSVD;
-		return FAULT_GUEST;
-	}
+	if (((w.pde | w.leaf) & SE_NX) && (fetch || !v->efer))
+		return own_fault(v, error, fetch,
+				 v->efer ? PF_P : PF_P | PF_RSVD);
 	/* What remains is a write by the kernel that CR0.WP = 0 allows. */
-	if (lacking && (access != PF_W || (v->cr0 & CR0_WP))) {
-		*error |= PF_P;
-		return FAULT_GUEST;
-	}
+	if (lacking && (access != PF_W || (v->cr0 & CR0_WP)))
+		return own_fault(v, error, fetch, PF_P);
 	gfn = leaf_gfn(g, w.leaf, w.large, va);
 	*bus = gfn << PAGE_SHIFT | (va & 0xfff);
 	if (gfn >= g->nframes && (access & PF_W))

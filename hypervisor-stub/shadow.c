@@ -163,6 +163,7 @@ static void pt_free(struct shadow *s, struct spage *p)
 static void pd_put(struct shadow *s, struct root *r, uint32_t q)
 {
 	struct spage *pd = r->pd[q];
+	struct gframe *f;
 	uint32_t i;
 
 	if (!pd)
@@ -176,8 +177,9 @@ static void pd_put(struct shadow *s, struct root *r, uint32_t q)
 	for (i = 0; i < 512; i++)
 		if (pd->table[i] & SE_LINK)
 			shadow_set_pde(s, &pd->table[i], 0);
-	if (s->pae)
-		guest_of(s)->frames[pd->gfn].pt[1] = 0;
+	f = &guest_of(s)->frames[pd->gfn];
+	if (s->pae && f->pt[1] == index_of(s, pd))
+		f->pt[1] = 0;
 	page_free(s, pd);
 }
 
@@ -380,7 +382,8 @@ void shadow_inval(struct vcpu *v, gva_t va)
 	uint64_t pde = read_pde(g, r, va), entry;
 	const volatile void *table;
 
-	if (!pd || va > v->guest_last)
+	/* With PAE there may be a page for the hole and no directory. */
+	if (!pd || !r->dir[va >> 30] || va > v->guest_last)
 		return;
 	if (!(g->frames[pae(g) ? pd->gfn : r->gfn].flags & GF_TRACKED)) {
 		shadow_sync_pde(g, pd, r->dir[va >> 30], va);

@@ -620,6 +620,14 @@ static void test_random_updates_pae(void **state)
 	test_random_updates(state);
 }
 
+static bool hole_is_mapped(void)
+{
+	const struct spage *pd = g->shadow.current->pd[HOLE >> 30];
+
+	return g->shadow.pdpt[HOLE >> 30] && pd &&
+	       pd->table[HOLE >> 21 & 511];
+}
+
 static void test_no_execute(void **state)
 {
 	uint64_t nx = 1ull << 63;
@@ -644,11 +652,43 @@ static void test_no_execute(void **state)
 	tell(entry_at(16 << 12, 2));
 	queue_drain(v);
 	assert_false(shadow_allows(g, 0x401000, PF_I | PF_U));
+	error = PF_I | PF_U;
+	assert_int_equal(shadow_fault(v, 0x402000, &error, &bus), FAULT_GUEST);
+	assert_int_equal(error, PF_U | PF_I);
 	/* Without EFER.NXE the bit is reserved. */
 	v->efer = 0;
 	error = PF_U;
 	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_GUEST);
 	assert_int_equal(error, PF_P | PF_U | PF_RSVD);
+}
+
+/* The quarter with the hole has no directory, or one that is no memory. */
+static void test_directory_is_missing(void **state)
+{
+	uint64_t pdpte[] = { 0, (uint64_t)FRAMES << 12 | P, ~0ull };
+	uint32_t error, i;
+	gpa_t bus;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		put(30 << 12, 3, 17 << 12 | P);
+		shadow_load(v);
+		error = 0;
+		assert_int_equal(shadow_fault(v, HOLE, &error, &bus),
+				 FAULT_FIXED);
+		put(30 << 12, 3, pdpte[i]);
+		shadow_load(v);
+		assert_false(hole_is_mapped());
+		error = 0;
+		assert_int_equal(shadow_fault(v, HOLE, &error, &bus),
+				 FAULT_FIXED);
+		assert_true(hole_is_mapped());
+		shadow_inval(v, HOLE - 4096);
+		error = 0;
+		assert_int_equal(shadow_fault(v, HOLE - 4096, &error, &bus),
+				 FAULT_GUEST);
+		assert_int_equal(error, 0);
+	}
 }
 
 /* One page table in the current address space, mapping frame 100 at va. */
@@ -888,6 +928,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_random_updates),
 		cmocka_unit_test_setup_teardown(test_random_updates_pae,
+						setup_pae, teardown_pae),
+		cmocka_unit_test_setup_teardown(test_directory_is_missing,
 						setup_pae, teardown_pae),
 		cmocka_unit_test_setup_teardown(test_no_execute,
 						setup_pae, teardown_pae),
