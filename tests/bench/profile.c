@@ -46,7 +46,7 @@ static void *allocate(size_t size)
 	return p;
 }
 
-/* ---- instructions -------------------------------------------------------- */
+/* ---- instructions ------------------------------------------------------ */
 
 /* QEMU's code counts in place: a counter never moves. */
 struct counter {
@@ -74,7 +74,7 @@ static struct counter *counter_of(uint64_t address)
 	return c;
 }
 
-/* ---- exits ------------------------------------------------------------------ */
+/* ---- exits ------------------------------------------------------------- */
 
 struct reason {
 	uint64_t	entry, site, landing;
@@ -151,7 +151,7 @@ static void hypercall(unsigned int cpu, void *address)
 	site = (uintptr_t)address;
 }
 
-/* ---- windows ------------------------------------------------------------------- */
+/* ---- windows ----------------------------------------------------------- */
 
 static void window(bool open)
 {
@@ -179,7 +179,7 @@ static void window_stop(unsigned int cpu, void *arg)
 	window(false);
 }
 
-/* ---- QEMU calls us ------------------------------------------------------------- */
+/* ---- QEMU calls us ----------------------------------------------------- */
 
 static void guest_instruction(struct qemu_plugin_insn *insn, uint64_t address)
 {

@@ -186,7 +186,7 @@ class Profile:
 # ---- what is printed --------------------------------------------------------
 
 def figure(x):
-    return f"{x:.1f}" if x < 1000 else f"{x:.0f}"
+    return f"{x:.1f}" if abs(x) < 1000 else f"{x:.0f}"
 
 
 def print_regions(machine, native, vmi):
@@ -196,7 +196,7 @@ def print_regions(machine, native, vmi):
         x, y = a.get(region, 0), b.get(region, 0)
         if x or y:
             print(f"{region:24}{figure(x):>14}{figure(y):>14}"
-                  f"{figure(y - x) if y >= x else '-' + figure(x - y):>14}")
+                  f"{figure(y - x):>14}")
     x, y = sum(a.values()), sum(b.values())
     print(f"{'all':24}{figure(x):>14}{figure(y):>14}{figure(y - x):>14}"
           f"   ratio {y / x:.3f}")
@@ -227,7 +227,7 @@ def print_functions(machine, native, vmi, top):
     for f in sorted(more, key=lambda f: (-more[f], f))[:top]:
         name = f"{f[1]} ({f[0]})" if f[1] else f[0]
         print(f"{name:50}{figure(a.get(f, 0)):>14}{figure(b.get(f, 0)):>14}"
-              f"{figure(more[f]) if more[f] >= 0 else '-' + figure(-more[f]):>14}")
+              f"{figure(more[f]):>14}")
 
 
 def write_addresses(machine, profile, path):

@@ -52,7 +52,7 @@ static void lazy_cpu(struct call *c)
 	vmi1(SetLazyMode, VMI_LAZY_CPU);
 }
 
-/* ---- descriptor tables ------------------------------------------------------ */
+/* ---- descriptor tables ------------------------------------------------- */
 
 static void descriptors(void)
 {
@@ -97,7 +97,7 @@ static void free_tss(struct call *c)
 	     (uint32_t)(gdt[TSS_SELECTOR / 8] >> 32));
 }
 
-/* ---- control and debug registers ------------------------------------------- */
+/* ---- control and debug registers --------------------------------------- */
 
 static uint32_t cr0, cr4;
 
@@ -172,7 +172,7 @@ static void registers(void)
 	CALL(GetDR, NULL, NULL, "GetDR", 1);
 }
 
-/* ---- interrupt flag -------------------------------------------------------- */
+/* ---- interrupt flag ---------------------------------------------------- */
 
 static void disable(void)
 {
@@ -191,7 +191,7 @@ static void interrupt_flag(void)
 	CALL(SetIOPLMask, NULL, NULL, "SetIOPLMask", 0);
 }
 
-/* ---- page tables ----------------------------------------------------------- */
+/* ---- page tables ------------------------------------------------------- */
 
 static uint32_t turn;
 
@@ -305,7 +305,7 @@ static void tables(void)
 	     1, 1);
 }
 
-/* ---- lazy modes ------------------------------------------------------------ */
+/* ---- lazy modes -------------------------------------------------------- */
 
 static void batch_of_entries(struct call *c)
 {
@@ -351,7 +351,7 @@ static void lazy_modes(void)
 	vmi1(SetCR3, (uintptr_t)page_directory);
 }
 
-/* ---- time and the rest ------------------------------------------------------ */
+/* ---- time and the rest ------------------------------------------------- */
 
 static uint64_t alarm_at;
 
@@ -406,7 +406,7 @@ static void time_and_rest(void)
 	CALL(CPUID, NULL, NULL, "CPUID", 0);
 }
 
-/* ---- what a kernel does that is not ported --------------------------------- */
+/* ---- what a kernel does that is not ported ----------------------------- */
 
 static void instruction(const uint8_t *code, const char *what)
 {

@@ -8,7 +8,7 @@
 
 #include "guest.h"
 
-/* ---- timed.asm ----------------------------------------------------------- */
+/* ---- timed.asm --------------------------------------------------------- */
 
 struct call {
 	uint32_t eax, edx, ecx, stack[2];
@@ -29,7 +29,7 @@ extern uint8_t empty_call[], empty_landing[], touch_read[], touch_write[],
 #define OURS_LANDING	2u
 #define OURS_JUMP	3u
 
-/* ---- main.c ----------------------------------------------------------------- */
+/* ---- main.c ------------------------------------------------------------ */
 
 #define ROUNDS		31u
 
@@ -49,7 +49,7 @@ uint32_t cost_to_return(const struct call *c);
 uint32_t cost_to_handler(const struct call *c);
 struct call vmi_call(uint32_t number);
 
-/* ---- memory.c --------------------------------------------------------------- */
+/* ---- memory.c ---------------------------------------------------------- */
 
 #define TABLES		8u
 #define TARGETS		2u		/* what entries point to */
@@ -71,7 +71,7 @@ extern uint32_t other_directory[1024];
 #define SLOT1_TABLE	4u		/* shows the first table */
 #define BATCH_FIRST	512u		/* of each table */
 
-/* ---- calls.c, traps.c, batches.c --------------------------------------------- */
+/* ---- calls.c, traps.c, batches.c --------------------------------------- */
 
 void measure_calls(void);
 void measure_traps(void);

@@ -45,7 +45,7 @@ timed_call:
 	pop ebx
 	ret
 
-; ---- entries that are not in the ROM ----------------------------------------
+; ---- entries that are not in the ROM ---------------------------------------
 
 	global empty_call, empty_landing, touch_read, touch_write, touched
 	global do_cli, do_read_cr3, do_in
@@ -66,7 +66,7 @@ do_read_cr3:
 do_in:	in al, 0x21
 	ret
 
-; ---- handlers: OURS_LANDING = 2 before the RDTSC ----------------------------
+; ---- handlers: OURS_LANDING = 2 before the RDTSC ---------------------------
 
 %macro LAND 0
 	push eax

@@ -20,7 +20,7 @@ static void set_handler(uint32_t vector, const uint8_t *code, uint32_t type)
 	     KERNEL_CS << 16 | (at & 0xffff), (at & 0xffff0000) | type);
 }
 
-/* ---- interrupts -------------------------------------------------------------- */
+/* ---- interrupts -------------------------------------------------------- */
 
 static void pending(struct call *c)
 {
@@ -48,7 +48,7 @@ static void to_handler(struct call call, const char *what)
 	row_measure(&r);
 }
 
-/* ---- IRET and SYSEXIT ---------------------------------------------------------- */
+/* ---- IRET and SYSEXIT -------------------------------------------------- */
 
 static uint32_t iret_in_kernel(const struct call *c)
 {
@@ -84,7 +84,7 @@ static uint32_t sysexit_to_user(const struct call *c)
 	return last_trap.esi - started - OURS_JUMP - 1;
 }
 
-/* ---- system calls, faults from user mode ------------------------------------ */
+/* ---- system calls, faults from user mode ------------------------------- */
 
 /* RDTSC, MOV and INT are the program's own. */
 static uint32_t system_call(const struct call *c)
@@ -117,7 +117,7 @@ static void way(uint32_t (*cost)(const struct call *), uint32_t own_exits,
 	row_measure(&r);
 }
 
-/* ---- faults in the kernel ----------------------------------------------------- */
+/* ---- faults in the kernel ---------------------------------------------- */
 
 static void expect_fault(struct call *c)
 {
