@@ -100,10 +100,12 @@ def options():
     run = vmi_run("--help")
     same("the status", run.returncode, 0)
     for option in ("kernel", "initrd", "append", "memory", "rom", "native",
-                   "icount", "no-batch", "stats", "trace", "timeout", "engine", "gdb"):
+                   "icount", "no-batch", "stats", "trace", "timeout",
+                   "engine", "gdb"):
         expect(f"--{option}" in run.stdout, f"--{option} is not explained")
     for bad in (["--no-such"], ["--memory", "x"],
-                ["--native", "--stats", "x"], ["--native", "--trace", "x"], ["--icount", "--engine", "kvm"],
+                ["--native", "--stats", "x"], ["--native", "--trace", "x"],
+                ["--icount", "--engine", "kvm"],
                 ["--timeout", "0"], ["--engine", "xen"], ["word"]):
         run = vmi_run(*bad)
         same("the status of " + " ".join(bad), run.returncode, 2)
