@@ -17,6 +17,9 @@
 #define D_DPL			0x0000600000000000ull
 #define D_DPL1			0x0000200000000000ull
 #define D_L			0x0020000000000000ull
+#define D_READABLE		0x0000020000000000ull
+#define IN_GDT			0u	/* bit 2 of a selector */
+#define IN_LDT			4u
 #define TYPE_LDT		2
 #define TYPE_TSS32		9
 
@@ -65,13 +68,56 @@ static uint64_t read_desc(struct vcpu *v, gva_t base, uint32_t limit,
 	return d;
 }
 
+/* ---- segment registers -------------------------------------------------- */
+
+/* Could the guest's kernel load sel, whose descriptor is d, for data? */
+static bool loadable(uint32_t sel, uint64_t d)
+{
+	uint32_t dpl = d >> 45 & 3;
+
+	if (!(d & DESC_P) || ((d & DESC_CODE) && !(d & D_READABLE)))
+		return false;
+	return dpl >= 1 && dpl >= (sel & 3);
+}
+
+#define RELOAD(v, reg, table, first, last) do {				\
+	uint32_t sel_;							\
+									\
+	asm("mov %%" #reg ", %0" : "=r"(sel_));				\
+	if ((sel_ & ~3u) && (sel_ & 4) == (table) &&			\
+	    sel_ >> 3 >= (first) && sel_ >> 3 <= (last))		\
+		asm volatile("mov %0, %%" #reg				\
+			     : : "r"(loadable(sel_, desc_lookup(v, sel_)) ? \
+				     sel_ : 0));			\
+} while (0)
+
+/*
+ * Registers that use these entries are loaded again, or become null
+ * (VMI-3.3.4). They hold the guest's selectors while we run (entry.asm).
+ */
+static void reload(struct vcpu *v, uint32_t table, uint32_t first,
+		   uint32_t last)
+{
+	RELOAD(v, ds, table, first, last);
+	RELOAD(v, es, table, first, last);
+	RELOAD(v, fs, table, first, last);
+	RELOAD(v, gs, table, first, last);
+}
+
 /* ---- GDT ---------------------------------------------------------------- */
+
+static void set_gdt_entry(struct vcpu *v, uint32_t index)
+{
+	v->gdt_table[index] = sanitize(read_desc(v, v->gdt_base, v->gdt_limit,
+						 index));
+}
 
 void desc_gdt_changed(struct vcpu *v, uint32_t index)
 {
-	if (index < GDT_GUEST)
-		v->gdt_table[index] = sanitize(read_desc(v, v->gdt_base,
-							 v->gdt_limit, index));
+	if (index >= GDT_GUEST)
+		return;
+	set_gdt_entry(v, index);
+	reload(v, IN_GDT, index, index);
 }
 
 /*
@@ -100,9 +146,10 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 	v->gdt_limit = v->sh->gdt_limit = limit & 0xffff;
 	v->gdt_table[0] = 0;
 	for (i = 1; i < GDT_GUEST; i++)
-		desc_gdt_changed(v, i);
+		set_gdt_entry(v, i);
 	keep(v, v->regs->cs, cs);
 	keep(v, v->regs->ss, ss);
+	reload(v, IN_GDT, 0, GDT_GUEST);
 }
 
 /* ---- LDT and TSS -------------------------------------------------------- */
@@ -126,6 +173,11 @@ static uint64_t system_desc(struct vcpu *v, uint16_t sel, unsigned int type)
 	return d;
 }
 
+/*
+ * Segment registers keep what they have, as on a CPU: the guest saves GS of
+ * the task it leaves only after this, and in a batch may count on it
+ * (VMI-3.2.4). Known weakness: outside a batch VMI-3.3.4 wants them loaded.
+ */
 bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 {
 	uint64_t d = 0;
@@ -155,8 +207,10 @@ bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 
 void desc_ldt_changed(struct vcpu *v, gva_t base, uint32_t index)
 {
-	if (v->ldt && base == v->ldt_base && index < LDT_ENTRIES)
-		set_ldt_entry(v, index);
+	if (!v->ldt || base != v->ldt_base || index >= LDT_ENTRIES)
+		return;
+	set_ldt_entry(v, index);
+	reload(v, IN_LDT, index, index);
 }
 
 bool desc_load_tr(struct vcpu *v, uint16_t sel)
@@ -201,7 +255,7 @@ bool desc_refresh(struct vcpu *v, uint16_t sel)
 	if (sel & 4)
 		set_ldt_entry(v, sel >> 3);
 	else
-		desc_gdt_changed(v, sel >> 3);
+		set_gdt_entry(v, sel >> 3);
 	return *d != old;
 }
 
