@@ -34,7 +34,10 @@ $(eval $(call unit_test,emul,hypervisor-stub/emul.c hypervisor-stub/decode.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
-RUN_TESTS	:= linux.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py
+RUN_TESTS	:= iso.py linux.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py
+
+PACKAGES	+= bochs bochsbios vgabios
+check: iso
 
 include tests/guest/guest.mk
 include tests/conformance/conformance.mk

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""build/openvmi.iso boots from a CD in QEMU and in Bochs, on processors that
+show all they have, and in Bochs check segment limits, as real ones do. Both
+menu entries lead to a shell, where the smoke program prints what it prints
+anywhere (natively in Bochs, which would only test Bochs, nothing is run)."""
+
+import sys
+sys.dont_write_bytecode = True
+import os
+import re
+import socket
+import subprocess
+import threading
+
+from harness import (BUILD, HANG, expect, same, scratch, tail, test_all,
+                     vmi_run)
+
+ISO = os.path.join(BUILD, "openvmi.iso")
+PROMPT = "/ # "
+# Kernel messages about signals that are meant would cut lines in two.
+QUIET = "dmesg -n 1; echo 0 >/proc/sys/debug/exception-trace; "
+
+BOCHSRC = """
+plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1
+config_interface: textconfig
+display_library: rfb, options="timeout=0"
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+cpu: model=corei7_icelake_u, count=1, ips=25000000, reset_on_triple_fault=0
+memory: guest=512, host=512
+clock: sync=none, time0=1700000000
+ata0-master: type=cdrom, path={iso}, status=inserted
+boot: cdrom
+com1: enabled=1, mode=socket-client, dev=localhost:{port}
+sound: driver=dummy
+panic: action=fatal
+port_e9_hack: enabled=1
+log: {directory}/bochs.log
+"""
+
+
+def qemu(directory, port):
+    return ["qemu-system-x86_64", "-m", "512", "-cdrom", ISO,
+            "-cpu", "max", "-display", "none", "-no-reboot",
+            "-net", "none", "-debugcon", "file:" + directory + "/e9",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+            "-serial", f"tcp:localhost:{port}"]
+
+
+def bochs(directory, port):
+    for name, text in (("bochsrc", BOCHSRC.format(
+            iso=ISO, port=port, directory=directory)), ("debug.rc", "c\n")):
+        with open(os.path.join(directory, name), "w", encoding="ascii") as f:
+            f.write(text)
+    return ["bochs", "-q", "-f", directory + "/bochsrc",
+            "-rc", directory + "/debug.rc"]
+
+
+class Machine:
+    """Its first serial port, as a conversation."""
+
+    def __init__(self, command, directory):
+        self.said = ""
+        with socket.create_server(("localhost", 0)) as server:
+            server.settimeout(float(HANG))
+            self.out = open(os.path.join(directory, "out"), "wb")
+            self.process = subprocess.Popen(
+                command(directory, server.getsockname()[1]),
+                stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out)
+            # It ends even when it hangs silently, or never connects.
+            self.timer = threading.Timer(float(HANG), self.process.kill)
+            self.timer.start()
+            self.console = server.accept()[0]
+
+    def until(self, text):
+        """What came since the last call, up to the text."""
+        while text not in self.said:
+            data = self.console.recv(4096)
+            expect(data, f"it ended before {text!r}: " + tail(self.said))
+            self.said += data.decode("ascii", "replace")
+        found, self.said = self.said.split(text, 1)
+        return found
+
+    def type(self, text):
+        self.console.sendall(text.encode("ascii"))
+
+    def end(self):
+        self.timer.cancel()
+        self.process.kill()
+        self.process.wait()
+        self.console.close()
+        self.out.close()
+
+
+def smoke_lines(text):
+    return re.findall(r"^smoke: .*?(?=\r?$)", text, re.M)
+
+
+def boot(command, key, kind, reference):
+    with scratch() as directory:
+        machine = Machine(command, directory)
+        try:
+            machine.until("GNU GRUB")
+            machine.type(key)
+            found = machine.until(PROMPT)
+            expect(kind in found, f"not {kind!r}: " + tail(found))
+            if reference:
+                machine.type(QUIET + "/bin/smoke; echo status $?\n")
+                found = machine.until("status 0")
+                same("its output", smoke_lines(found), reference)
+            machine.type("poweroff\n")
+            machine.until("reboot: ")
+            if key == "h":  # both machines say 1 when told to end
+                same("the status of the machine",
+                     machine.process.wait(float(HANG)), 1)
+        finally:
+            machine.end()
+
+
+def main():
+    run = vmi_run("--native", "--append", "console=ttyS0 smoke panic=-1")
+    reference = smoke_lines(run.stdout) or ["no native result"]
+    vmi, native = "on vmi, ring 1", "no hypervisor"
+    test_all([
+        ("the ISO in Bochs, under the hypervisor", boot, bochs, "h", vmi,
+         reference),
+        ("the ISO in QEMU, under the hypervisor", boot, qemu, "h", vmi,
+         reference),
+        ("the ISO in QEMU, natively", boot, qemu, "n", native, reference),
+        ("the ISO in Bochs, natively", boot, bochs, "n", native, reference),
+    ])
+
+
+if __name__ == "__main__":
+    main()
