@@ -166,14 +166,9 @@ trace_jump:
 ; In esi = call, args << 8; eax = eip of the record.
 trace_record:
 	mov [ebp + 8], eax
-	xor eax, eax
-	xor edx, edx
-	test byte [ss:SHARED(cr4)], 1 << 2
-	jnz .stopped			; TSD: RDTSC would be the guest's fault
 	rdtsc
 	sub eax, [ss:SHARED(tsc_base)]
 	sbb edx, [ss:SHARED(tsc_base) + 4]
-.stopped:
 	mov [ebp], si
 	mov [ebp + 2], dx
 	mov [ebp + 4], eax

@@ -18,8 +18,7 @@
 struct trace_record {
 	uint8_t		call;		/* VMI_CALL_* */
 	uint8_t		args;
-	uint16_t	cycles_high;	/* real time, VMI-3.7.2, 48 bits; 0
-					 * if the guest has set CR4.TSD */
+	uint16_t	cycles_high;	/* real time, VMI-3.7.2, 48 bits */
 	uint32_t	cycles;
 	uint32_t	eip;		/* where the call returns to; 0: a jump */
 	uint32_t	arg[];
