@@ -107,6 +107,7 @@ static void fill(void)
 	    0x11110008, 0x11110009);
 	add(VMI_CALL_SetLinearMapping, 3, 0xe0000000, 1, 0, 0x11110009);
 	A(SetIOPLMask, 0, 1, 2);
+	A(APICWrite, 0x80, 0, 2);
 	A(APICRead, 0x20, 1, 2);
 	A(IODelay, 0, 1, 2);
 	A(GetCycleFrequency, 0, 1, 2);
@@ -232,7 +233,7 @@ static void judge(const struct call *c)
 static bool no_instruction(int nr)
 {
 	return nr == VMI_CALL_WRMSR || nr == VMI_CALL_RDMSR ||
-	       nr == VMI_CALL_APICRead ||
+	       nr == VMI_CALL_APICRead || nr == VMI_CALL_APICWrite ||
 	       (nr >= VMI_CALL_GetCycleFrequency &&
 		nr <= VMI_CALL_WallclockUpdated);
 }
