@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The hypervisor's own words: to the debug port, which vmi-run (and Bochs)
- * writes to a file, never to the guest's console. And how the machine ends.
+ * writes to a file. Without one, as on a real machine, they go among the
+ * guest's on the serial port. And how the machine ends.
  */
 #include <cpu.h>
 #include <stdarg.h>
@@ -14,7 +15,14 @@
 
 void log_char(char c)
 {
-	outb(LOG_PORT, c);
+	/* The debug port reads as its own number. */
+	if (inb(LOG_PORT) == LOG_PORT) {
+		outb(LOG_PORT, c);
+		return;
+	}
+	if (c == '\n')
+		io_console_tx(NULL, '\r');
+	io_console_tx(NULL, c);
 }
 
 static void put_number(uint64_t val, unsigned int base, int width, char pad,
@@ -104,6 +112,7 @@ void machine_end(enum end end)
 	/* Not under vmi-run: Bochs has another way, a real machine none. */
 	for (bochs = "Shutdown"; *bochs; bochs++)
 		outb(BOCHS_PORT, *bochs);
+	log_printf("end: the machine can be switched off\n");
 	for (;;)
 		asm volatile("cli; hlt");
 }
