@@ -9,11 +9,12 @@ sys.dont_write_bytecode = True
 import os
 import re
 
-from harness import (ROM, ROOT, expect, read, same, scratch, smoke, tail,
+from harness import (BUILD, ROM, ROOT, expect, read, same, scratch, smoke, tail,
                      test_all, test_one, vmi_run, write)
 
 DATA = os.path.join(ROOT, "tests/data")
 RELEASES = ("0.1",)
+SUITE = os.path.join(BUILD, "conformance.elf")
 LAYOUT_AT = 0x24        # stub_rom_info.layout
 CHECKSUM_AT = 7
 
@@ -27,9 +28,8 @@ def kernel_on(release, reference):
     same("its output", smoke("--rom", rom(release)), reference)
 
 
-def guest_on(release, image):
-    run = vmi_run("--memory", "64", "--rom", image, "--kernel",
-                  os.path.join(DATA, f"guest-{release}.elf"))
+def guest_on(kernel, image):
+    run = vmi_run("--memory", "64", "--rom", image, "--kernel", kernel)
     same("the status", run.returncode, 0)
     bad = re.findall(r"^not ok .*", run.stdout, re.M)
     expect(not bad, " | ".join(bad[:3]))
@@ -57,13 +57,16 @@ def main():
         tests = [("a ROM of another layout", other_layout, directory,
                   RELEASES[-1])]
         for release in RELEASES:
+            guest = os.path.join(DATA, f"guest-{release}.elf")
             tests += [
                 (f"today's kernel on the ROM of {release}", kernel_on, release,
                  today),
-                (f"the guest of {release} on today's ROM", guest_on, release,
+                (f"the guest of {release} on today's ROM", guest_on, guest,
                  ROM),
-                (f"the guest of {release} on its own ROM", guest_on, release,
+                (f"the guest of {release} on its own ROM", guest_on, guest,
                  rom(release)),
+                (f"today's conformance suite on the ROM of {release}",
+                 guest_on, SUITE, rom(release)),
             ]
         test_all(tests)
 
