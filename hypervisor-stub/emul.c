@@ -285,6 +285,7 @@ static bool msr(struct vcpu *v, const struct insn *in)
 			if (r->gpr[EDX] || (r->gpr[EAX] & ~EFER_NXE))
 				return false;
 			v->efer = r->gpr[EAX];
+			shadow_mode(v);
 		}
 		val = v->efer;
 		break;

@@ -24,7 +24,7 @@ static void page_fault(struct vcpu *v, struct regs *r)
 	}
 	/* Beyond 4 GB: an operand that wraps. No fill can help it. */
 	switch (cr2 >> 32 ? FAULT_GUEST :
-		shadow_fault(v, cr2, &error, &pa)) {
+		shadow_fault_inline(v, cr2, &error, &pa)) {
 	case FAULT_FIXED:
 		return;
 	case FAULT_GUEST:

@@ -111,27 +111,7 @@ static void fill_pde(struct guest *g, gva_t va, uint64_t val)
 
 /* ---- the guest's tables ------------------------------------------------- */
 
-struct walk {
-	volatile uint32_t	*pde_at, *leaf_at;	/* their low words */
-	uint64_t		pde, leaf;		/* each read once */
-	bool			large;			/* the leaf is the pde */
-};
-
-enum walk_end {
-	WALK_LEAF,		/* present */
-	WALK_ABSENT,		/* an entry on the way, or the leaf, is not */
-	WALK_NOWHERE,		/* no memory where the table should be */
-};
-
-static inline enum walk_end walk_leaf(struct walk *w, volatile uint32_t *at,
-				      uint64_t leaf)
-{
-	w->leaf_at = at;
-	w->leaf = leaf;
-	return leaf & PTE_P ? WALK_LEAF : WALK_ABSENT;
-}
-
-static enum walk_end walk_pae(struct vcpu *v, gva_t va, struct walk *w)
+enum walk_end shadow_walk_pae(struct vcpu *v, gva_t va, struct walk *w)
 {
 	volatile uint64_t *dir = (void *)v->g->shadow.current->dir[va >> 30];
 	volatile uint64_t *at;
@@ -149,27 +129,6 @@ static enum walk_end walk_pae(struct vcpu *v, gva_t va, struct walk *w)
 		return WALK_NOWHERE;
 	at += va >> 12 & 511;
 	return walk_leaf(w, (volatile uint32_t *)at, *at);
-}
-
-static inline __attribute__((always_inline))
-enum walk_end walk(struct vcpu *v, gva_t va, struct walk *w)
-{
-	struct guest *g = v->g;
-	uint32_t *dir = (uint32_t *)g->shadow.current->dir[va >> 30];
-	volatile uint32_t *at;
-
-	if (pae(g))
-		return walk_pae(v, va, w);
-	w->pde_at = dir + (va >> 22 & 255);
-	w->pde = *w->pde_at;
-	w->large = is_large(g, w->pde);
-	if (!(w->pde & PTE_P) || w->large)
-		return walk_leaf(w, w->pde_at, w->pde);
-	at = guest_word(g, w->pde & SE_ADDR);
-	if (!at)
-		return WALK_NOWHERE;
-	at += va >> 12 & 1023;
-	return walk_leaf(w, at, *at);
 }
 
 bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
@@ -217,7 +176,7 @@ static void fill_large(struct guest *g, gva_t va, uint64_t gfn, uint64_t val)
 
 /* In our part of the space: the guest's own fault, unless the directory page
  * that maps ROM and shared area is only missing. */
-static enum fault fault_in_hole(struct guest *g, gva_t va)
+enum fault shadow_fault_in_hole(struct guest *g, gva_t va)
 {
 	struct shadow *s = &g->shadow;
 
@@ -227,61 +186,35 @@ static enum fault fault_in_hole(struct guest *g, gva_t va)
 	return FAULT_FIXED;
 }
 
-/* Fetches have a bit of their own only if they can be forbidden (SDM Vol. 3,
- * 4.7). */
-static inline enum fault own_fault(struct vcpu *v, uint32_t *error,
-				   bool fetch, uint32_t bits)
+enum fault shadow_fill(struct vcpu *v, gva_t va, uint32_t *error, struct walk *w,
+		       gpa_t *bus)
 {
-	if (fetch && v->efer && pae(v->g))
-		bits |= PF_I;
-	*error |= bits;
-	return FAULT_GUEST;
-}
-
-_Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
-
-enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
-{
-	uint32_t access = *error & (PF_W | PF_U), lacking, half, pt;
-	bool fetch = *error & PF_I;
+	uint32_t access = *error & (PF_W | PF_U), half, pt;
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
-	struct spage *p, *pd;
-	struct walk w;
+	uint32_t lacking = access & ~(w->pde & w->leaf);
 	uint64_t val, rights, gfn;
+	struct spage *p, *pd;
 
-	if (s->free_count < SHADOW_RESERVE)
-		shadow_zap(g);
-	*error = access | (*error & PF_P);
-	if (va > v->guest_last)
-		return fault_in_hole(g, va);
-	*error = access;
-	switch (walk(v, va, &w)) {
-	case WALK_LEAF:
-		break;
-	case WALK_ABSENT:
-		return own_fault(v, error, fetch, 0);
-	case WALK_NOWHERE:
-		*bus = w.pde & SE_ADDR;
-		return FAULT_TABLE;
+	*error = (*error & s->error_bits) | PF_P;
+	if (pae(g) && ((w->pde | w->leaf) & SE_NX) &&
+	    ((*error & PF_I) || !v->efer)) {
+		*error |= v->efer ? 0 : PF_RSVD;
+		return FAULT_GUEST;
 	}
-	lacking = access & ~(w.pde & w.leaf);
-	if (((w.pde | w.leaf) & SE_NX) && (fetch || !v->efer))
-		return own_fault(v, error, fetch,
-				 v->efer ? PF_P : PF_P | PF_RSVD);
 	/* What remains is a write by the kernel that CR0.WP = 0 allows. */
 	if (lacking && (access != PF_W || (v->cr0 & CR0_WP)))
-		return own_fault(v, error, fetch, PF_P);
-	gfn = leaf_gfn(g, w.leaf, w.large, va);
+		return FAULT_GUEST;
+	gfn = leaf_gfn(g, w->leaf, w->large, va);
 	*bus = gfn << PAGE_SHIFT | (va & 0xfff);
 	if (gfn >= g->nframes && (access & PF_W))
 		return FAULT_BUS;
 
-	if (!w.large)
-		mark(w.pde_at, &w.pde, PTE_A);
-	mark(w.leaf_at, &w.leaf, access & PF_W ? PTE_A | PTE_D : PTE_A);
-	rights = w.pde & (SE_NX | PTE_U | PTE_W);
-	val = leaf_rights(w.leaf) | (w.leaf & SE_NX);
+	if (!w->large)
+		mark(w->pde_at, &w->pde, PTE_A);
+	mark(w->leaf_at, &w->leaf, access & PF_W ? PTE_A | PTE_D : PTE_A);
+	rights = w->pde & (SE_NX | PTE_U | PTE_W);
+	val = leaf_rights(w->leaf) | (w->leaf & SE_NX);
 	if (lacking) {	/* users fault here, until the next fill */
 		rights = PTE_W | (rights & SE_NX);
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;
@@ -291,10 +224,10 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	else		/* reads alone */
 		val = (val & ~(uint64_t)PTE_W) | g->bus;
 	g->stats.shadow_fills++;
-	if (w.large) {
+	if (w->large) {
 		fill_large(g, va, gfn, val);
 	} else {
-		gfn = (w.pde & SE_ADDR) >> PAGE_SHIFT;
+		gfn = (w->pde & SE_ADDR) >> PAGE_SHIFT;
 		half = pae(g) ? 0 : va >> 21 & 1;
 		pt = g->frames[gfn].pt[half];
 		p = pt ? &s->pages[pt] : shadow_pt_get(g, gfn, half);
@@ -305,4 +238,9 @@ enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
 	}
 	shadow_flush_tlb(g);
 	return FAULT_FIXED;
+}
+
+enum fault shadow_fault(struct vcpu *v, gva_t va, uint32_t *error, gpa_t *bus)
+{
+	return shadow_fault_inline(v, va, error, bus);
 }

@@ -130,6 +130,7 @@ struct shadow {
 	uint64_t	*hole_pt;	/* maps what lies above virtual_top */
 	bool		pae;		/* the guest's entries have 8 bytes */
 	uint32_t	run_mask;	/* where in a page's shadow an entry is */
+	uint32_t	error_bits;	/* of a fault, that the guest may see */
 	bool		flush;		/* a translation was taken away */
 };
 

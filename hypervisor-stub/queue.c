@@ -80,42 +80,61 @@ static void drain_other(struct vcpu *v, uint32_t entry)
 #define NEXT_IN_RUN()							\
 	(++at != end && ((entry = *at) & ~mask) == key)
 
+/* A run in a directory, in a table of eight-byte entries, or in one that we
+ * did not know of. */
+static __attribute__((noinline))
+const volatile uint32_t *drain_other_run(struct guest *g,
+					 const volatile uint32_t *at,
+					 const volatile uint32_t *end,
+					 uint32_t entry, uint32_t pa)
+{
+	const uint32_t mask = g->shadow.run_mask, key = entry & ~mask;
+	struct half h = half_of(g, pa, mask);
+
+	do {
+		if (h.guest)
+			update(g, &h, entry & mask);
+	} while (NEXT_IN_RUN());
+	return at;
+}
+
 /*
- * The run that starts with this entry; returns what is behind it. The second
- * loop is the hot path of batching: what it needs is held in locals, because
- * the compiler cannot know that its stores leave struct guest alone.
+ * The run that starts with this entry; returns what is behind it. This is the
+ * hot path of batching: what the loop needs is held in locals, because the
+ * compiler cannot know that its stores leave struct guest alone.
  */
 static const volatile uint32_t *drain_run(struct vcpu *v,
 					  const volatile uint32_t *at,
 					  const volatile uint32_t *end,
 					  uint32_t entry)
 {
+	const uint32_t mask = 0x7fc, key = entry & ~mask;
 	struct guest *g = v->g;
-	const uint32_t mask = g->shadow.run_mask, key = entry & ~mask;
-	const volatile uint32_t *words;
-	uint32_t pa = entry & ~STUB_Q_KIND;
 	const uint64_t *p2m = g->p2m;
-	uint32_t nframes = g->nframes;
-	struct half h;
+	const volatile uint32_t *guest;
+	uint32_t nframes = g->nframes, pa = entry & ~STUB_Q_KIND, n;
+	struct gframe *f;
+	uint64_t *pt;
 
 	if ((entry & STUB_Q_KIND) == STUB_Q_UPDATE_VA)
 		pa += READ_ONCE(v->sh->linear[0].pa) -
 		      READ_ONCE(v->sh->linear[0].va);
-	h = half_of(g, pa, mask);
-	words = h.guest;
-	if (!h.guest)
+	f = &g->frames[pa >> PAGE_SHIFT];
+	if (pae(g) || pa >> PAGE_SHIFT >= nframes ||
+	    !(f->flags & GF_TRACKED) || f->root)
+		return drain_other_run(g, at, end, entry, pa);
+	n = f->pt[pa >> 11 & 1];
+	if (!n) {
 		while (NEXT_IN_RUN())
 			;
-	else if (h.upper || mask > 0x800)
-		do
-			update(g, &h, entry & mask);
-		while (NEXT_IN_RUN());
-	else
-		do
-			set_leaf(&g->shadow, &h.pt[(entry & 0x7fc) / 4],
-				 leaf_shadow(p2m, nframes,
-					     words[(entry & 0x7fc) / 4]));
-		while (NEXT_IN_RUN());
+		return at;
+	}
+	pt = g->shadow.pages[n].table;
+	guest = pa_to_va(p2m[pa >> PAGE_SHIFT] + (pa & 0x800));
+	do
+		set_leaf(&g->shadow, &pt[(entry & mask) / 4],
+			 leaf_shadow(p2m, nframes, guest[(entry & mask) / 4]));
+	while (NEXT_IN_RUN());
 	return at;
 }
 

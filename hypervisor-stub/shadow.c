@@ -378,32 +378,29 @@ void shadow_inval(struct vcpu *v, gva_t va)
 {
 	struct guest *g = v->g;
 	struct root *r = g->shadow.current;
-	struct spage *pd = r->pd[va >> 30];
-	uint64_t pde = read_pde(g, r, va), entry;
+	struct spage *pd = r->pd[va >> 30], *p;
+	uint32_t i = va >> 12 & 511;
 	const volatile void *table;
+	uint64_t entry;
 
 	/* With PAE there may be a page for the hole and no directory. */
 	if (!pd || !r->dir[va >> 30] || va > v->guest_last)
 		return;
-	if (!(g->frames[pae(g) ? pd->gfn : r->gfn].flags & GF_TRACKED)) {
+	if (!(g->frames[pd->gfn].flags & GF_TRACKED)) {
 		shadow_sync_pde(g, pd, r->dir[va >> 30], va);
 		shadow_sync_pde(g, pd, r->dir[va >> 30], va ^ 2 << 20);
 	}
 	entry = pd->table[va >> 21 & 511];
-	if (!(entry & SE_LINK) || (pde & (PTE_P | PTE_PS)) != PTE_P)
+	if (!(entry & SE_LINK))
 		return;
-	if (page_of(&g->shadow, entry)->gfn != (pde & SE_ADDR) >> PAGE_SHIFT) {
-		/* Of another table: the directory was changed in silence. */
-		shadow_sync_pde(g, pd, r->dir[va >> 30], va);
+	p = page_of(&g->shadow, entry);
+	if (p->role != SP_PT)
 		return;
-	}
-	table = guest_word(g, pde & SE_ADDR);
-	if (table)
-		set_leaf(&g->shadow,
-			 &((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511],
-			 leaf_shadow(g->p2m, g->nframes,
-				     read_entry(g, table, va >> 12 &
-						(pae(g) ? 511 : 1023))));
+	/* Of the table that it shadows, whatever the directory says by now. */
+	table = pa_to_va(g->p2m[p->gfn]);
+	set_leaf(&g->shadow, &p->table[i],
+		 leaf_shadow(g->p2m, g->nframes,
+			     read_entry(g, table, p->half << 9 | i)));
 }
 
 void shadow_flush(struct vcpu *v)
@@ -486,6 +483,9 @@ void shadow_mode(struct vcpu *v)
 		s->pae = now;
 		s->run_mask = now ? 0xffc : 0x7fc;
 	}
+	/* Fetches have a bit of their own only if they can be forbidden (SDM
+	 * Vol. 3, 4.7). */
+	s->error_bits = PF_U | PF_W | (now && v->efer ? PF_I : 0);
 	shadow_load(v);
 }
 
@@ -563,6 +563,7 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 		s->roots[0].dir[i] = identity + i * 256;
 	s->current = &s->roots[0];
 	s->run_mask = 0x7fc;
+	s->error_bits = PF_U | PF_W;
 
 	/* The upper half is ours and the same everywhere. */
 	memcpy(pml4, pa_to_va(read_cr3() & SE_ADDR), PAGE_SIZE);

@@ -119,6 +119,85 @@ static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
 		s->flush = true;
 }
 
+struct walk {
+	volatile uint32_t	*pde_at, *leaf_at;	/* their low words */
+	uint64_t		pde, leaf;		/* each read once */
+	bool			large;			/* the leaf is the pde */
+};
+
+enum walk_end {
+	WALK_LEAF,		/* present */
+	WALK_ABSENT,		/* an entry on the way, or the leaf, is not */
+	WALK_NOWHERE,		/* no memory where the table should be */
+};
+
+static inline enum walk_end walk_leaf(struct walk *w, volatile uint32_t *at,
+				      uint64_t leaf)
+{
+	w->leaf_at = at;
+	w->leaf = leaf;
+	return leaf & PTE_P ? WALK_LEAF : WALK_ABSENT;
+}
+
+enum walk_end shadow_walk_pae(struct vcpu *v, gva_t va, struct walk *w);
+
+static inline __attribute__((always_inline))
+enum walk_end walk(struct vcpu *v, gva_t va, struct walk *w)
+{
+	struct guest *g = v->g;
+	uint32_t *dir = (uint32_t *)g->shadow.current->dir[va >> 30];
+	volatile uint32_t *at;
+
+	if (pae(g))
+		return shadow_walk_pae(v, va, w);
+	w->pde_at = dir + (va >> 22 & 255);
+	w->pde = *w->pde_at;
+	w->large = is_large(g, w->pde);
+	if (!(w->pde & PTE_P) || w->large)
+		return walk_leaf(w, w->pde_at, w->pde);
+	at = guest_word(g, w->pde & SE_ADDR);
+	if (!at)
+		return WALK_NOWHERE;
+	at += va >> 12 & 1023;
+	return walk_leaf(w, at, *at);
+}
+
+_Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
+
+enum fault shadow_fault_in_hole(struct guest *g, gva_t va);
+/* Put what the walk has found into the shadow, if it allows the access. */
+enum fault shadow_fill(struct vcpu *v, gva_t va, uint32_t *error, struct walk *w,
+		       gpa_t *bus);
+
+/*
+ * Is this fault the guest's own? The short way, to a leaf that is not
+ * present, is in line for the handler of page faults; see shadow_fault().
+ */
+static inline __attribute__((always_inline))
+enum fault shadow_fault_inline(struct vcpu *v, gva_t va, uint32_t *error,
+			       gpa_t *bus)
+{
+	struct guest *g = v->g;
+	struct walk w;
+
+	if (g->shadow.free_count < SHADOW_RESERVE)
+		shadow_zap(g);
+	if (va > v->guest_last) {
+		*error &= PF_U | PF_W | PF_P;
+		return shadow_fault_in_hole(g, va);
+	}
+	switch (walk(v, va, &w)) {
+	case WALK_LEAF:
+		return shadow_fill(v, va, error, &w, bus);
+	case WALK_ABSENT:
+		*error &= g->shadow.error_bits;
+		return FAULT_GUEST;
+	default:
+		*bus = w.pde & SE_ADDR;
+		return FAULT_TABLE;
+	}
+}
+
 /* Would the CPU find a translation for this access now? Of 4 KB pages alone,
  * the common ones. */
 static inline bool shadow_allows(const struct guest *g, gva_t va,

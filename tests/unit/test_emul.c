@@ -197,6 +197,11 @@ enum fault shadow_fault(struct vcpu *vcpu, gva_t va, uint32_t *error, gpa_t *bus
 	return FAULT_GUEST;
 }
 
+void shadow_mode(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
 void shadow_flush(struct vcpu *vcpu)
 {
 	(void)vcpu;
