@@ -45,6 +45,9 @@ void area_init(void)
 	set_entry(&linear(page_directory)[PLAY >> 22],
 		  (uintptr_t)play_table | PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
 	flush();
+	write_gdt(ODD_DS / 8, 0x00cff2000000ffff |
+		  (uint64_t)(ODD_BASE & 0xffffff) << 16 |
+		  (uint64_t)(ODD_BASE >> 24) << 56);
 	for (uint32_t i = 0; i < FRAMES; i++)
 		frames[i][0] = FRAME_MARK + i;
 	for (uint32_t i = 0; i < (uint32_t)(u_end - u_begin); i++)

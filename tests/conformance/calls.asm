@@ -30,6 +30,7 @@ struc poison
 .flags_after:	resd 1
 .esp_before:	resd 1
 .esp_after:	resd 1
+.faulted:	resd 1
 endstruc
 
 	section .text
@@ -45,6 +46,7 @@ poisoned_call:
 	push gs
 	mov [saved_p], eax
 	mov [saved_esp], esp
+	mov dword [fixup], .fault
 %assign i 3
 %rep 4
 	push dword [eax + poison.stack + 4 * i]
@@ -99,6 +101,7 @@ poisoned_call:
 	mov [ss:eax + poison.stack + 4 * i], ecx
  %assign i i + 1
 %endrep
+.out:	mov dword [ss:fixup], 0
 	mov esp, [ss:saved_esp]
 	pop gs
 	pop fs
@@ -106,6 +109,9 @@ poisoned_call:
 	pop ds
 	popad
 	ret
+.fault:	mov eax, [ss:saved_p]
+	mov dword [ss:eax + poison.faulted], 1
+	jmp .out
 
 ; ---- into user mode ---------------------------------------------------------
 

@@ -58,6 +58,7 @@ struct poison {
 	uint32_t entry;
 	uint32_t flags_before, flags_after;
 	uint32_t esp_before, esp_after;
+	uint32_t faulted;
 };
 void poisoned_call(struct poison *p);
 
@@ -105,6 +106,8 @@ extern uint8_t u_syscall[], u_cli[], u_sti[], u_hlt[], u_in[], u_divide[],
 #define RO_PAGE		2u
 #define KERNEL_PAGE	3u
 #define ABSENT_PAGE	4u
+#define ODD_DS		(24 * 8 + 3u)	/* 4 GB from ODD_BASE, where nothing is mapped */
+#define ODD_BASE	0x70000000u
 #define ALIAS		16u		/* shows play_table */
 
 #define ENTRY_BITS	0xfffu		/* of an entry, the rest is the frame */

@@ -30,6 +30,7 @@ struct call {
 	uint32_t eax, edx, ecx;
 	uint32_t stack[2];
 	bool null_segments;		/* class B */
+	bool pending;			/* an interrupt, when the call is made */
 };
 
 /* Harmless arguments, which change nothing that the suite needs. */
@@ -124,6 +125,10 @@ static void fill(void)
 	add_strict(VMI_CALL_GetInterruptMask, CLASS_B2, "3.1.8", 0xaaaa0001);
 	add_strict(VMI_CALL_SetInterruptMask, CLASS_B2, "3.1.9", EFLAGS_IF);
 	add_strict(VMI_CALL_SetInterruptMask, CLASS_B2, "3.1.9", 0);
+	add_strict(VMI_CALL_EnableInterrupts, CLASS_B1, "3.1.7", 0xaaaa0001);
+	calls[call_count - 1].pending = true;
+	add_strict(VMI_CALL_SetInterruptMask, CLASS_B2, "3.1.9", EFLAGS_IF);
+	calls[call_count - 1].pending = true;
 	calls[call_count++] = (struct call){
 		.nr = VMI_CALL_CPUID, .may = CLASS_C, .clause = "3.1.10",
 		.edx = 1, .stack = { 0x11110008, 0x11110009 },
@@ -140,15 +145,16 @@ static bool changes_flag(int nr)
 	       nr <= VMI_CALL_SetInterruptMask;
 }
 
-static void once(const struct call *c, bool interrupts, bool null,
+/* Segment registers: flat, or null, or from another base. */
+static void once(const struct call *c, bool interrupts, uint32_t segment,
 		 struct outcome *o)
 {
-	const uint32_t segment = null ? 0 : USER_DS;
+	const bool null = segment != USER_DS;
 	struct poison p = {
 		.eax = c->eax, .ebx = 0xbbbb0002, .ecx = c->ecx,
 		.edx = c->edx, .esi = 0x55550005, .edi = 0x66660006,
 		.ebp = 0x77770007, .ds = segment, .es = segment,
-		.fs = null ? 0 : USER_DS, .gs = null ? 0 : USER_DS,
+		.fs = segment, .gs = segment,
 		.stack = { c->stack[0], c->stack[1], 0x1111000a, 0x1111000b },
 		.entry = vmi_entry[c->nr],
 	};
@@ -156,6 +162,8 @@ static void once(const struct call *c, bool interrupts, bool null,
 	bool kept;
 
 	vmi1(SetInterruptMask, interrupts ? EFLAGS_IF : 0);
+	if (c->pending)
+		pit_wait();
 	if (c->nr == VMI_CALL_SetTR)		/* as Linux: not busy */
 		write_gdt(TSS_SELECTOR / 8,
 			  gdt[TSS_SELECTOR / 8] & ~(2ull << 40));
@@ -163,7 +171,7 @@ static void once(const struct call *c, bool interrupts, bool null,
 	if (!changes_flag(c->nr))
 		o->flag &= !(vmi0(GetInterruptMask) & EFLAGS_IF) == !interrupts;
 	vmi0(DisableInterrupts);
-	kept = p.esi == old.esi && p.edi == old.edi && p.ebp == old.ebp &&
+	kept = !p.faulted && p.esi == old.esi && p.edi == old.edi && p.ebp == old.ebp &&
 	       p.esp_before == p.esp_after &&
 	       p.stack[2] == old.stack[2] && p.stack[3] == old.stack[3] &&
 	       (p.eax == old.eax || (c->may & EAX)) &&
@@ -185,7 +193,7 @@ static void judge(const struct call *c)
 {
 	struct outcome o = { true, true, true, true };
 	char name[96], *end;
-	const char *variant = c->nr == VMI_CALL_SetInterruptMask ?
+	const char *variant = c->pending ? " with one pending" : c->nr == VMI_CALL_SetInterruptMask ?
 			      (c->eax ? " on" : " off") :
 			      c->nr == VMI_CALL_FlushTLB && c->eax > 1 ?
 			      " global" :
@@ -193,12 +201,14 @@ static void judge(const struct call *c)
 			      " available" : "";
 
 	for (uint32_t mode = VMI_LAZY_NONE; mode <= VMI_LAZY_CPU; mode++)
-		for (int on = 0; on < 2; on++) {
+		for (int on = 0; on < (c->pending ? 1 : 2); on++) {
 			if (c->nr != VMI_CALL_SetLazyMode)
 				vmi1(SetLazyMode, mode);
-			once(c, on, false, &o);
-			if (c->null_segments)
-				once(c, on, true, &o);
+			once(c, on, USER_DS, &o);
+			if (c->null_segments) {
+				once(c, on, 0, &o);
+				once(c, on, ODD_DS, &o);
+			}
 			vmi1(SetLazyMode, VMI_LAZY_NONE);
 		}
 

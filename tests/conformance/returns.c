@@ -63,6 +63,16 @@ static void to_user(void)
 	is("3.1.4", last_trap.vector, VEC_SYSCALL,
 	   "IRET to user mode with DS and ES null");
 	is("3.1.11", last_trap.ds, 0, "IRET keeps a null DS");
+	u.ds = ODD_DS;
+	enter_user(&u);
+	is("3.1.11", last_trap.ds, ODD_DS,
+	   "IRET to user mode with DS and ES from another base, kept");
+	pit_wait();
+	enter_user(&u);
+	point("3.1.11", general_right(&u) && last_trap.ecx == u.ecx &&
+	      last_trap.edx == u.edx && last_trap.ds == ODD_DS &&
+	      last_trap.esp == u.esp,
+	      "IRET with an interrupt pending keeps every register");
 	u.ds = KERNEL_DS;
 	enter_user(&u);
 	is("3.1.4", last_trap.vector, VEC_SYSCALL,
@@ -103,6 +113,12 @@ static void in_kernel(void)
 	iret_with(EFLAGS_FIXED | EFLAGS_IF, 0);
 	is("3.1.4", vmi0(GetInterruptMask) & EFLAGS_IF, EFLAGS_IF,
 	   "IRET in the kernel, DS and ES null, flag on");
+	iret_with(EFLAGS_FIXED, ODD_DS);
+	is("3.1.4", vmi0(GetInterruptMask) & EFLAGS_IF, 0,
+	   "IRET in the kernel, DS from another base, flag off");
+	iret_with(EFLAGS_FIXED | EFLAGS_IF, ODD_DS);
+	is("3.1.4", vmi0(GetInterruptMask) & EFLAGS_IF, EFLAGS_IF,
+	   "IRET in the kernel, DS from another base, flag on");
 	vmi0(DisableInterrupts);
 }
 
@@ -187,6 +203,14 @@ static void by_sysexit(void)
 	u.eflags |= EFLAGS_STATUS;
 	enter_user(&u);
 	is("3.1.4", last_trap.vector, VEC_SYSCALL, "SYSEXIT, DS and ES null");
+	u.ds = ODD_DS;
+	enter_user(&u);
+	is("3.1.4", last_trap.ds, ODD_DS,
+	   "SYSEXIT, DS and ES from another base, kept");
+	pit_wait();
+	enter_user(&u);
+	point("3.1.11", general_right(&u) && last_trap.esp == u.esp,
+	      "SYSEXIT with an interrupt pending keeps the other registers");
 	is("3.6.5", last_trap.eflags & EFLAGS_STATUS, EFLAGS_STATUS,
 	   "with the status flags as they were");
 }

@@ -65,7 +65,7 @@ static void halt_for_one(void)
 static void counters(void)
 {
 	static const uint32_t unknown[] = { 3, 4, 255, 256, 0xffffffff };
-	uint64_t before[3], last[3], t0, t1, c0, c1, a, s0, s1;
+	uint64_t before[3], last[3], t0, t1, c0, c1, c2, c3, a, s0, s1;
 	bool forward[3] = { true, true, true }, sums = true, zero = true;
 
 	hz = call64(VMI_CALL_GetCycleFrequency, 0);
@@ -96,18 +96,23 @@ static void counters(void)
 	point("3.7.1", zero, "an unknown counter reads 0");
 	point("3.7.1", call64(VMI_CALL_GetCycleFrequency, 0) == hz,
 	      "the frequency is constant");
+	/* the host may stop us between any two of these */
 	c0 = now();
 	__asm__ volatile("rdtsc" : "=A"(t0));
-	wait_until(c0 + tick);
 	c1 = now();
+	wait_until(c1 + 4 * tick);
+	c2 = now();
 	__asm__ volatile("rdtsc" : "=A"(t1));
-	a = t1 - t0 > c1 - c0 ? t1 - t0 - (c1 - c0) : c1 - c0 - (t1 - t0);
-	point("3.2.27", a < tick >> 2, "RDTSC ticks as the real counter does");
+	c3 = now();
+	point("3.2.27", t1 - t0 >= c2 - c1 - (tick >> 4) &&
+	      t1 - t0 <= c3 - c0 + (tick >> 4),
+	      "RDTSC ticks as the real counter does");
 }
 
 static void one_shot(void)
 {
 	uint64_t expiry;
+	uint32_t held;
 
 	arm(VMI_CYCLES_REAL, now() - 1, 0);
 	is("3.7.4", take(), 1, "an alarm set in the past fires at once");
@@ -124,9 +129,12 @@ static void one_shot(void)
 
 	expiry = now() + tick;
 	arm(VMI_CYCLES_REAL, expiry, 0);
-	vmi0(DisableInterrupts);
-	wait_until(expiry + tick / 4);
-	is("3.7.4", take(), 1, "an alarm that expires while the flag is off waits");
+	held = irq0_count;
+	wait_until(expiry + tick);
+	held = irq0_count - held;
+	halt_for_one();
+	point("3.7.4", held == 0 && take() == 0,
+	      "an alarm that expires while the flag is off waits, and comes once");
 
 	arm(VMI_CYCLES_REAL, now() + (hz << 6), 0);
 	is("3.7.7", vmi1(CancelAlarm, 0), 1, "an armed alarm is cancelled");
@@ -152,8 +160,9 @@ static void one_shot(void)
 static void periodic(void)
 {
 	const uint32_t flags = VMI_CYCLES_REAL | VMI_ALARM_PERIODIC;
-	uint64_t start = now(), slot, last = 0, seen;
-	bool early = false, again = false;
+	uint64_t start = now(), seen, left, phase = 4 * tick;
+	uint32_t count, slots = 1;
+	bool early = false;
 
 	/* the worked example, with a tick for a millisecond */
 	arm(flags, start + 3 * tick, 2 * tick);
@@ -161,27 +170,34 @@ static void periodic(void)
 		halt_for_one();
 		seen = now() - start;
 		early |= seen < (3 + 2 * (uint64_t)i) * tick;
-		for (slot = 0; 3 * tick + (slot + 1) * 2 * tick <= seen; slot++)
-			;
-		again |= i && slot == last;
-		last = slot;
 	}
 	point("3.7.5", !early, "expiry 3, period 2: not before 3, 5, 7, 9");
-	point("3.7.5", !again, "and never twice for the same");
 	is("3.7.7", vmi1(CancelAlarm, flags), 1, "a periodic alarm stays armed");
 	is("3.7.7", vmi1(CancelAlarm, flags), 0, "until it is cancelled");
 	take();
 
-	/* missed periods: an odd place, so that the next is not near */
+	/*
+	 * 1 and 5 pass unseen, and perhaps 9; then four more. Any of them may
+	 * be late on a busy host, but not all.
+	 */
 	start = now();
 	arm(flags, start + tick, 4 * tick);
-	wait_until(start + 10 * tick);
-	is("3.7.5", take(), 1, "missed periods fire once");
-	halt_for_one();
-	seen = now() - start;
-	point("3.7.5", seen >= 13 * tick,
-	      "the next is the first of the series still to come");
+	wait_until(start + 11 * tick);
+	count = take();
+	for (int i = 0; i < 4; i++) {
+		halt_for_one();
+		count++;
+		seen = now() - start;
+		slots = 1;
+		for (left = seen - tick; left >= 4 * tick; left -= 4 * tick)
+			slots++;
+		if (left < phase)
+			phase = left;
+	}
+	point("3.7.5", count < slots, "missed periods fire once");
+	point("3.7.5", phase < tick, "and the alarm stays in its series");
 	vmi1(CancelAlarm, flags);
+	take();
 	wait_until(now() + 5 * tick);
 	is("3.7.7", take(), 0, "a periodic alarm that is cancelled is quiet");
 
