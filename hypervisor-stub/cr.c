@@ -13,6 +13,10 @@
 #define CR4_ALLOWED	(CR4_GUEST | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
 			 CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
 
+/* SDM Vol. 3, 17.2.3: B0-B3, BD, BS, BT; the rest reads as it is. */
+#define DR6_STATUS	0x0000e00fu
+#define DR6_FIXED	0xffff0ff0u
+
 void cr0_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr0 ^ value;
@@ -68,6 +72,8 @@ void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 	nr = nr == 4 || nr == 5 ? nr + 2 : nr;
 	if (nr > 7)
 		return;
+	if (nr == 6)
+		value = DR6_FIXED | (value & DR6_STATUS);
 	if (nr == 7)
 		value = dr7_allowed(value);
 	v->sh->dr[nr] = value;
@@ -90,6 +96,16 @@ void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 		asm volatile("mov %0, %%dr7" : : "r"((uint64_t)value));
 		break;
 	}
+}
+
+/* The CPU never clears these bits, and they are for the guest alone. */
+void dr6_take(struct vcpu *v)
+{
+	uint64_t dr6;
+
+	asm volatile("mov %%dr6, %0" : "=r"(dr6));
+	asm volatile("mov %0, %%dr6" : : "r"((uint64_t)DR6_FIXED));
+	v->sh->dr[6] |= dr6 & DR6_STATUS;
 }
 
 /* ---- CPUID -------------------------------------------------------------- */

@@ -93,11 +93,14 @@ static bool loadable(uint32_t sel, uint64_t d)
 
 /*
  * Registers that use these entries are loaded again, or become null
- * (VMI-3.3.4). They hold the guest's selectors while we run (entry.asm).
+ * (VMI-3.3.4); before VMI_Init they keep what they have, as on a CPU. They hold
+ * the guest's selectors while we run (entry.asm).
  */
 static void reload(struct vcpu *v, uint32_t table, uint32_t first,
 		   uint32_t last)
 {
+	if (!v->hole)
+		return;
 	RELOAD(v, ds, table, first, last);
 	RELOAD(v, es, table, first, last);
 	RELOAD(v, fs, table, first, last);
@@ -173,15 +176,10 @@ static uint64_t system_desc(struct vcpu *v, uint16_t sel, unsigned int type)
 	return d;
 }
 
-/*
- * Segment registers keep what they have, as on a CPU: the guest saves GS of
- * the task it leaves only after this, and in a batch may count on it
- * (VMI-3.2.4). Known weakness: outside a batch VMI-3.3.4 wants them loaded.
- */
 bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 {
 	uint64_t d = 0;
-	uint32_t i;
+	uint32_t i, n;
 
 	if (sel & ~3) {
 		d = system_desc(v, sel, TYPE_LDT);
@@ -192,22 +190,23 @@ bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 	v->ldt_base = desc_base(d);
 	/* An empty table may come with a limit of -1 (client facts 14.12). */
 	v->ldt_limit = desc_limit(d) == 0xfffff ? 0 : desc_limit(d) & 0xffff;
-	if (!(sel & ~3)) {
-		lldt(0);
-		return true;
+	if (sel & ~3) {
+		n = (v->ldt_limit + 1) / 8;
+		for (i = 0; i < n || i < v->ldt_used; i++)
+			set_ldt_entry(v, i);
+		v->ldt_used = n;
 	}
-	for (i = 0; i < LDT_ENTRIES; i++) {
-		if (i * 8 + 7 > v->ldt_limit && !v->ldt_table[i])
-			continue;
-		set_ldt_entry(v, i);
-	}
-	lldt(HV_LDT);
+	lldt(sel & ~3 ? HV_LDT : 0);
+	/* In a context switch the selectors are those of the task that is
+	 * left, and the guest has yet to save them (VMI-3.2.4). */
+	if (v->sh->lazy_mode != VMI_LAZY_CPU)
+		reload(v, IN_LDT, 0, LDT_ENTRIES);
 	return true;
 }
 
 void desc_ldt_changed(struct vcpu *v, gva_t base, uint32_t index)
 {
-	if (!v->ldt || base != v->ldt_base || index >= LDT_ENTRIES)
+	if (!(v->ldt & ~3) || base != v->ldt_base || index >= LDT_ENTRIES)
 		return;
 	set_ldt_entry(v, index);
 	reload(v, IN_LDT, index, index);
@@ -234,7 +233,7 @@ static uint64_t *table_entry(struct vcpu *v, uint16_t sel)
 	uint32_t index = sel >> 3;
 
 	if (sel & 4)
-		return v->ldt ? &v->ldt_table[index] : NULL;
+		return v->ldt & ~3 ? &v->ldt_table[index] : NULL;
 	return index && index < GDT_GUEST ? &v->gdt_table[index] : NULL;
 }
 

@@ -9,6 +9,8 @@
 
 #include "hv.h"
 
+#define PMCS	4
+
 /* ---- segments ----------------------------------------------------------- */
 
 static uint16_t read_sreg(struct vcpu *v, int sreg)
@@ -251,59 +253,12 @@ static bool mov_dr(struct vcpu *v, const struct insn *in)
 	return true;
 }
 
-#define MSR_TSC			0x010
-#define MSR_APIC_BASE		0x01b
-#define MSR_UCODE_REV		0x08b
-#define MSR_SYSENTER_CS		0x174
-#define MSR_SYSENTER_EIP	0x176
-#define MSR_MISC_ENABLE		0x1a0
-#define MSR_PAT			0x277
-#define MSR_EFER		0xc0000080
-#define MSR_K8_SYSCFG		0xc0010010
-#define MSR_K8_HWCR		0xc0010015
-#define MSR_K8_INT_PENDING	0xc0010055
-
-/* Few exist; the rest is a #GP, as on a CPU that does not have them. */
-static bool msr(struct vcpu *v, const struct insn *in)
+/* What is read of the counters that nobody has: RDPMC, SDM Vol. 2. */
+static bool rdpmc(struct regs *r)
 {
-	struct regs *r = v->regs;
-	uint64_t val = 0;
-
-	switch (r->gpr[ECX]) {
-	case MSR_TSC:
-		if (in->op == INSN_WRMSR)
-			return false;
-		val = rdtsc();
-		break;
-	case MSR_PAT:		/* kept; all guest memory is write-back */
-		if (in->op == INSN_WRMSR)
-			v->pat = (uint64_t)r->gpr[EDX] << 32 | r->gpr[EAX];
-		val = v->pat;
-		break;
-	case MSR_EFER:		/* of what it has, long mode alone is ours */
-		if (in->op == INSN_WRMSR) {
-			if (r->gpr[EDX] || (r->gpr[EAX] & ~EFER_NXE))
-				return false;
-			v->efer = r->gpr[EAX];
-			shadow_mode(v);
-		}
-		val = v->efer;
-		break;
-	case MSR_APIC_BASE:
-	case MSR_UCODE_REV:
-	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
-	case MSR_MISC_ENABLE:
-	case MSR_K8_SYSCFG:
-	case MSR_K8_HWCR:
-	case MSR_K8_INT_PENDING:
-		break;
-	default:
+	if (r->gpr[ECX] >= PMCS)
 		return false;
-	}
-	if (in->op == INSN_RDMSR) {
-		r->gpr[EAX] = val;
-		r->gpr[EDX] = val >> 32;
-	}
+	r->gpr[EAX] = r->gpr[EDX] = 0;
 	return true;
 }
 
@@ -442,7 +397,7 @@ static bool user_op(const struct insn *in)
 {
 	return in->op == INSN_IN || in->op == INSN_OUT ||
 	       in->op == INSN_INS || in->op == INSN_OUTS ||
-	       in->op == INSN_INT;
+	       in->op == INSN_INT || in->op == INSN_SYSENTER;
 }
 
 bool emulate(struct vcpu *v)
@@ -524,9 +479,17 @@ bool emulate(struct vcpu *v)
 		break;
 	case INSN_RDMSR:
 	case INSN_WRMSR:
-		if (!msr(v, &in))
+		if (!msr_access(v, in.op == INSN_WRMSR))
 			return false;
 		break;
+	case INSN_RDPMC:
+		if (!rdpmc(r))
+			return false;
+		break;
+	case INSN_SYSENTER:
+		if (!event_sysenter(v))
+			return false;
+		goto count;
 	case INSN_LGDT:
 	case INSN_LIDT:
 	case INSN_SGDT:
@@ -583,6 +546,18 @@ bool emulate(struct vcpu *v)
 		r->eip += in.length;
 count:
 	r->eip &= UINT32_MAX;
+	v->g->stats.emulated[in.op]++;
+	return true;
+}
+
+bool emulate_sysenter(struct vcpu *v)
+{
+	struct insn in;
+
+	if (!fetch(v, &in) || in.op != INSN_SYSENTER)
+		return false;
+	if (!event_sysenter(v))
+		event_exception_error(v, VEC_GP, 0);
 	v->g->stats.emulated[in.op]++;
 	return true;
 }

@@ -130,6 +130,26 @@ void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 }
 
 /*
+ * To where the guest's MSRs say, with what they say and no frame (SDM Vol. 2,
+ * SYSENTER). False: they do not, which is a #GP.
+ */
+bool event_sysenter(struct vcpu *v)
+{
+	struct regs *r = v->regs;
+	uint32_t cs = v->sysenter_cs & 0xfffc;
+
+	if (!cs)
+		return false;
+	r->eip = v->sysenter_eip;
+	r->cs = cs | 1;
+	r->eflags &= ~(uint64_t)(EFLAGS_RF | EFLAGS_VM);
+	r->esp = v->sysenter_esp;
+	r->ss = (cs + 8) | 1;
+	v->sh->flags &= ~STUB_IF;
+	return true;
+}
+
+/*
  * No interrupt may come between certain instructions of the ROM: move the
  * guest back to where they start. True if it must not come at all for now.
  */

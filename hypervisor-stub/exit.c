@@ -68,20 +68,17 @@ static void general_protection(struct vcpu *v, struct regs *r)
 	event_exception_error(v, VEC_GP, error);
 }
 
-/* The CPU only ever sets its bits (SDM Vol. 3, 17.2.3). */
-static void reset_dr6(void)
+/* AMD's processors have no SYSENTER in compatibility mode (APM Vol. 3). */
+static void invalid_opcode(struct vcpu *v, struct regs *r)
 {
-	asm volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ul));
+	if (!emulate_sysenter(v))
+		event_exception(v, r->vector);
 }
 
 static void debug_exception(struct vcpu *v, struct regs *r)
 {
-	uint64_t dr6;
-
 	(void)r;
-	asm volatile("mov %%dr6, %0" : "=r"(dr6));
-	reset_dr6();
-	v->sh->dr[6] = dr6;
+	dr6_take(v);
 	event_exception(v, VEC_DB);
 }
 
@@ -164,7 +161,9 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[VEC_DB] = debug_exception,
 	[VEC_NMI] = nmi,
 	[VEC_BP ... VEC_OF] = trap,
-	[5 ... VEC_NM] = exception,
+	[5] = exception,
+	[VEC_UD] = invalid_opcode,
+	[VEC_NM] = exception,
 	[VEC_DF] = fatal_exception,
 	[9] = exception,
 	[VEC_TS ... VEC_SS] = selector_fault,
@@ -210,13 +209,16 @@ void hv_fault(struct hv_frame *f)
 	if (f->vector == VEC_NMI)
 		return;
 	if (f->vector == VEC_DB) {	/* a breakpoint on what we touch for it */
-		reset_dr6();
+		dr6_take(v);
 		return;
 	}
 	if (f->vector >= IRQ_BASE && f->vector < IRQ_BASE + 16) {
 		interrupt(v, f->vector - IRQ_BASE);
 		return;
 	}
+	/* QEMU's TCG lets ring 1 get there; a CPU does not (SDM Vol. 2, IRET) */
+	if (f->rflags & EFLAGS_VM)
+		guest_kill(v, "virtual-8086 mode");
 	for (i = 0; extable_start + i < extable_end; i++) {
 		if (extable_start[i].insn != f->rip)
 			continue;

@@ -176,10 +176,12 @@ struct vcpu {
 	uint32_t	idt_base, idt_limit;
 	uint32_t	gdt_base, gdt_limit;
 	uint32_t	ldt_base, ldt_limit;
+	uint32_t	ldt_used;	/* entries that may be set */
 	uint16_t	ldt, tr;
 	uint32_t	tss_base, tss_limit;
 
 	uint64_t	pat;		/* IA32_PAT */
+	uint32_t	sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t	*gdt_table, *ldt_table;
 
 	/* ROM windows, linear addresses. */
@@ -358,6 +360,7 @@ uint32_t desc_base(uint64_t desc);
 void event_exception(struct vcpu *, int vector);
 void event_exception_error(struct vcpu *, int vector, uint32_t error);
 void event_soft_int(struct vcpu *, int vector, uint32_t length);
+bool event_sysenter(struct vcpu *);
 void event_page_fault(struct vcpu *, gva_t, uint32_t error);
 /* Deliver a pending interrupt now, or note it in the shared area. */
 void event_poll(struct vcpu *);
@@ -375,17 +378,20 @@ static inline bool guest_if(const struct vcpu *v)
 	return regs_ring(v->regs) == 3 || (v->sh->flags & STUB_IF);
 }
 
-/* ---- exit.c, hcall.c, emul.c, cr.c, io.c -------------------------------- */
+/* ---- exit.c, hcall.c, emul.c, msr.c, cr.c, io.c -------------------------------- */
 
 void hcall(struct vcpu *, struct regs *);
 /* Emulate the instruction at eip; false: not one that is emulated, or not
  * allowed, so the exception is the guest's. */
 bool emulate(struct vcpu *);
+bool emulate_sysenter(struct vcpu *);	/* alone */
+bool msr_access(struct vcpu *, bool write);
 
 void cr0_write(struct vcpu *, uint32_t);
 void cr3_write(struct vcpu *, uint32_t);
 void cr4_write(struct vcpu *, uint32_t);
 void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
+void dr6_take(struct vcpu *);	/* what a #DB left there */
 void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 
 uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);

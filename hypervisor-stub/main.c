@@ -232,6 +232,8 @@ static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
 	v->guest_last = UINT32_MAX;
 	v->stack_limit = UINT32_MAX - FRAME_MAX;
+	dr_write(v, 6, 0);
+	dr_write(v, 7, 0);
 	v->pat = 0x0007040600070406;	/* SDM Vol. 3, 12.12.4 */
 	r->eip = out->eip;
 	r->cs = BOOT_CS | 1;

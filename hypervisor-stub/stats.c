@@ -44,6 +44,8 @@ static const char *const insn_name[INSN_OPS] = {
 	[INSN_MOV_TO_SREG] = "mov_to_ss", [INSN_POP_SREG] = "pop_ss",
 	[INSN_LOAD_FAR] = "lss", [INSN_RET_FAR] = "retf",
 	[INSN_IRET] = "iret", [INSN_INT] = "int",
+	[INSN_RDPMC] = "rdpmc", [INSN_RDTSC] = "rdtsc",
+	[INSN_SYSENTER] = "sysenter",
 };
 
 static uint64_t all_exits(const struct guest *g)

@@ -30,7 +30,8 @@ $(eval $(call unit_test,decode,hypervisor-stub/decode.c,-lZydis))
 $(eval $(call unit_test,loader,hypervisor-stub/loader.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,shadow.c fault.c \
 	queue.c verify.c gmem.c)))
-$(eval $(call unit_test,emul,hypervisor-stub/emul.c hypervisor-stub/decode.c))
+$(eval $(call unit_test,emul,$(addprefix \
+	hypervisor-stub/,emul.c msr.c decode.c apic.c)))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

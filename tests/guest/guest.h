@@ -221,6 +221,7 @@ void test_fpu(void);
 void test_debug(void);
 void test_ports(void);
 void test_segments(void);
+void test_vm86(void);
 void test_sysenter(void);		/* test_sysenter.c */
 
 /* A page table to play with, and what it maps. */

@@ -57,6 +57,13 @@ void guest_main(const uint8_t *boot_params)
 	test_windows();
 	test_apic();
 	test_alarms();
+	test_cpuid();
+	test_fpu();
+	test_debug();
+	test_ports();
+	test_segments();
+	test_vm86();
+	test_sysenter();
 out:
 	tap_end();
 	vmi0(Shutdown);

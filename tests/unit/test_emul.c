@@ -170,6 +170,21 @@ void event_soft_int(struct vcpu *vcpu, int vector, uint32_t length)
 	called("int", vector, length);
 }
 
+void event_exception_error(struct vcpu *vcpu, int vector, uint32_t error)
+{
+	(void)vcpu;
+	called("exception", vector, error);
+}
+
+bool event_sysenter(struct vcpu *vcpu)
+{
+	called("sysenter", 0, 0);
+	if (!vcpu->sysenter_cs)
+		return false;
+	vcpu->regs->eip = vcpu->sysenter_eip;
+	return true;
+}
+
 void guest_halt(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -504,6 +519,75 @@ static void test_msrs(void **state)
 	regs.gpr[ECX] = 0xc0000082;
 	REFUSES("\x0f\x32");
 	REFUSES("\x0f\x30");
+	regs.gpr[ECX] = 0xfe;		/* MTRR capabilities: read alone */
+	RUNS("\x0f\x32");
+	assert_int_equal(regs.gpr[EAX], 0);
+	REFUSES("\x0f\x30");
+}
+
+static void test_sysenter(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		regs.gpr[ECX] = 0x174 + i;
+		regs.gpr[EAX] = 0x1230 + i;
+		RUNS("\x0f\x30");
+		regs.gpr[EAX] = 0;
+		RUNS("\x0f\x32");
+		assert_int_equal(regs.gpr[EAX], 0x1230 + i);
+	}
+	assert_int_equal(v->sysenter_cs, 0x1230);
+	assert_int_equal(v->sysenter_esp, 0x1231);
+	assert_int_equal(v->sysenter_eip, 0x1232);
+	regs.cs = 0x73;
+	assert_true(run("\x0f\x34", 2));
+	assert_int_equal(regs.eip, 0x1232);
+	regs.eip = CODE;
+	v->sysenter_cs = 0;
+	REFUSES("\x0f\x34");
+	/* of the way by #UD: that instruction and no other */
+	memcpy(memory + CODE, "\x0f\x34", 2);
+	assert_true(emulate_sysenter(v));
+	CALLED("exception", VEC_GP, 0);
+	assert_int_equal(regs.eip, CODE);
+	memcpy(memory + CODE, "\x0f\x0b", 2);
+	assert_false(emulate_sysenter(v));
+	memcpy(memory + CODE, "\xfa", 1);
+	assert_false(emulate_sysenter(v));
+}
+
+static void test_apic_base(void **state)
+{
+	(void)state;
+	apic_init(&guest.apic);
+	regs.gpr[ECX] = 0x1b;
+	RUNS("\x0f\x32");
+	assert_int_equal(regs.gpr[EAX], 0xfee00900);
+	assert_int_equal(regs.gpr[EDX], 0);
+	regs.gpr[EAX] = 0xfee00100;
+	RUNS("\x0f\x30");
+	assert_false(guest.apic.enabled);
+	RUNS("\x0f\x32");
+	assert_int_equal(regs.gpr[EAX], 0xfee00100);
+	regs.gpr[EAX] = 0xfed00900;	/* it does not move */
+	REFUSES("\x0f\x30");
+}
+
+static void test_counters(void **state)
+{
+	(void)state;
+	regs.gpr[ECX] = 3;
+	RUNS("\x0f\x33");
+	assert_int_equal(regs.gpr[EAX] | regs.gpr[EDX], 0);
+	regs.gpr[ECX] = 4;
+	REFUSES("\x0f\x33");
+	RUNS("\x0f\x31");
+	assert_int_equal(regs.gpr[EAX], 0x456789ab);
+	assert_int_equal(regs.gpr[EDX], 0x123);
+	regs.cs = 0x73;
+	REFUSES("\x0f\x31");
 }
 
 static void test_stack_segment(void **state)
@@ -613,6 +697,9 @@ int main(void)
 		T(test_control_registers),
 		T(test_descriptor_tables),
 		T(test_msrs),
+		T(test_sysenter),
+		T(test_apic_base),
+		T(test_counters),
 		T(test_stack_segment),
 		T(test_far_returns),
 		T(test_software_interrupts),

@@ -82,9 +82,10 @@ END_ENTRY SetInterruptMask
 ; An interrupt after the OR must find the guest as it was before the call, or
 ; each one would nest deeper on the same kernel stack: a window. Once the
 ; pending path has cleared the flag again, none comes.
-ENTRY IRET				; 5
+ENTRY IRET				; 6
 	test byte [esp + 8 + 1], IF_HIGH
-	jz iret_off
+	bt dword [esp + 8], 17		; EFLAGS.VM
+	jbe iret_off			; no IF, or VM
 iret_on:
 	or byte [FLAGS_HIGH], IF_HIGH
 iret_window:
@@ -99,6 +100,8 @@ iret_window_end:
 
 iret_off:
 	and byte [FLAGS_HIGH], ~IF_HIGH & 0xff
+	test byte [esp + 8 + 2], 2	; EFLAGS.VM: let the hypervisor refuse
+	jnz iret_window_end
 iret_off_insn:
 	iretd
 END_ENTRY IRET

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SYSENTER from user mode: to where the guest's MSRs say, in the state that
+ * the SDM says (Vol. 2), whatever kind of CPU is underneath. The MSRs have no
+ * call that the stub answers: plain WRMSR.
+ */
+#include "guest.h"
+
+#define MSR_SYSENTER_CS		0x174u
+#define MSR_SYSENTER_ESP	0x175u
+#define MSR_SYSENTER_EIP	0x176u
+
+#define CODE_PAGE	8u		/* pages of PLAY */
+#define STACK_PAGE	9u
+
+static uint8_t code[PAGE] __attribute__((aligned(PAGE)));
+static uint8_t user_stack[PAGE] __attribute__((aligned(PAGE)));
+static uint32_t kernel_stack[64];
+
+struct seen {
+	uint32_t esp, eax, ebp, cs, ss, count;
+};
+extern struct seen seen;
+struct seen seen;
+extern const uint8_t sysenter_target[];
+
+__asm__(".text\n"
+	"sysenter_target:\n"
+	"	mov %esp, seen\n"
+	"	mov %eax, seen + 4\n"
+	"	mov %ebp, seen + 8\n"
+	"	mov %cs, seen + 12\n"
+	"	mov %ss, seen + 16\n"
+	"	incl seen + 20\n"
+	"	jmp resume_kernel\n");
+
+static void wrmsr(uint32_t msr, uint32_t value)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"(value), "d"(0));
+}
+
+static uint32_t rdmsr(uint32_t msr)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return low;
+}
+
+static void user_sysenter(uint32_t eax)
+{
+	run_user(PLAY + CODE_PAGE * PAGE, PLAY + STACK_PAGE * PAGE + PAGE, eax,
+		 0, false);
+}
+
+void test_sysenter(void)
+{
+	const uint32_t top = (uintptr_t)(kernel_stack + 64);
+	uint32_t r[4];
+
+	vmi_cpuid(1, r);
+	if (!(r[3] & 1u << 11))
+		return;
+	code[0] = 0x0f;
+	code[1] = 0x34;
+	play_map(CODE_PAGE, (uintptr_t)code | PTE_P | PTE_U);
+	play_map(STACK_PAGE, (uintptr_t)user_stack | PTE_P | PTE_U | PTE_W);
+
+	same(rdmsr(MSR_SYSENTER_CS), 0, "SYSENTER goes nowhere at first");
+	user_sysenter(1);
+	ok(last_trap.vector == VEC_GP && last_trap.error == 0 &&
+	   last_trap.eip == PLAY + CODE_PAGE * PAGE && !seen.count,
+	   "and is a #GP there");
+
+	wrmsr(MSR_SYSENTER_CS, KERNEL_CS);
+	wrmsr(MSR_SYSENTER_ESP, top);
+	wrmsr(MSR_SYSENTER_EIP, (uintptr_t)sysenter_target);
+	ok(rdmsr(MSR_SYSENTER_CS) == KERNEL_CS &&
+	   rdmsr(MSR_SYSENTER_ESP) == top &&
+	   rdmsr(MSR_SYSENTER_EIP) == (uintptr_t)sysenter_target,
+	   "its MSRs read back");
+	user_sysenter(0x1234);
+	same(seen.count, 1, "SYSENTER enters the kernel");
+	same(seen.esp, top, "with the stack of the MSR");
+	ok((seen.cs & 0xfffc) == KERNEL_CS && (seen.cs & 3) == 1 &&
+	   (seen.ss & 0xfffc) == KERNEL_DS && (seen.ss & 3) == 1,
+	   "with the selectors of the MSR, in the kernel's ring");
+	same(seen.eax, 0x1234, "with the registers of the user");
+	same(vmi0(GetInterruptMask) & EFLAGS_IF, 0, "and interrupts off");
+
+	/* there and back, with SYSEXIT, as a system call does */
+	for (int i = 0; i < 100; i++)
+		run_user(PLAY + CODE_PAGE * PAGE,
+			 PLAY + STACK_PAGE * PAGE + PAGE, 7, 0, true);
+	same(seen.count, 101, "SYSEXIT and SYSENTER, a hundred times");
+	wrmsr(MSR_SYSENTER_CS, 0);
+	user_sysenter(2);
+	same(last_trap.vector, VEC_GP, "and nowhere once more");
+}
