@@ -236,7 +236,7 @@ uint32_t copy_fixup(void *dst, const void *src, uint32_t len);
 void __attribute__((noreturn)) enter_guest(struct regs *);
 extern const uint8_t exit_stubs[256][16];
 
-/* ---- main.c, log.c, report.c -------------------------------------------- */
+/* ---- main.c, log.c ------------------------------------------------------ */
 
 void log_char(char c);
 void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
@@ -420,6 +420,7 @@ void rom_activate(struct vcpu *);
 bool rom_find_iret_site(struct vcpu *);
 void rom_trace_drain(struct vcpu *);
 
+extern const char *const hcall_name[STUB_HC_COUNT];	/* hc_... */
 void stats_print(struct guest *);
 void stats_cpuid(struct guest *, uint32_t leaf, uint32_t r[4]);
 

@@ -175,9 +175,6 @@ static void dump_code(struct vcpu *v, gva_t eip)
 	log_char('\n');
 }
 
-#define NAME(nr, name, call)	[nr] = #name,
-static const char *const hcall_name[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };
-
 static void dump_trace(struct vcpu *v)
 {
 	uint32_t n = v->traced < TRACE_LEN ? v->traced : TRACE_LEN, i;

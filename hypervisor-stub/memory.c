@@ -17,11 +17,6 @@ void memory_init(uint64_t start, uint64_t bytes)
 	end = start + bytes;
 }
 
-uint64_t memory_free(void)
-{
-	return end - next;
-}
-
 void *memory_alloc(uint64_t bytes, uint64_t align)
 {
 	uint64_t at = (next + align - 1) & -align;

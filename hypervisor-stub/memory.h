@@ -6,6 +6,5 @@
 
 /* memory_alloc() (hv.h) takes from here from now on; physical, bytes. */
 void memory_init(uint64_t start, uint64_t bytes);
-uint64_t memory_free(void);
 
 #endif

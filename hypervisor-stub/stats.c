@@ -23,7 +23,7 @@ static const char *const exit_name[256] = {
 };
 
 #define NAME(nr, name, call)	[nr] = "hc_" #name,
-static const char *const hcall_name[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };
+const char *const hcall_name[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };
 #undef NAME
 #define NAME(nr, name, call)	[nr] = #call,
 static const char *const hcall_call[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };

@@ -3,7 +3,6 @@
 #ifndef X86_H
 #define X86_H
 
-#define EFLAGS_CF	0x00000001u
 #define EFLAGS_FIXED	0x00000002u
 #define EFLAGS_TF	0x00000100u
 #define EFLAGS_IF	0x00000200u
@@ -12,14 +11,12 @@
 #define EFLAGS_NT	0x00004000u
 #define EFLAGS_RF	0x00010000u
 #define EFLAGS_VM	0x00020000u
-#define EFLAGS_AC	0x00040000u
 
 #define CR0_PE		0x00000001u
 #define CR0_MP		0x00000002u
 #define CR0_EM		0x00000004u
 #define CR0_TS		0x00000008u
 #define CR0_ET		0x00000010u
-#define CR0_NE		0x00000020u
 #define CR0_WP		0x00010000u
 #define CR0_AM		0x00040000u
 #define CR0_PG		0x80000000u
