@@ -58,6 +58,8 @@ void trap(struct frame *f)
 	}
 	last_mask = vmi0(GetInterruptMask);
 	last_trap = *f;
+	last_trap.ds &= 0xffff;		/* PUSH may write only half (SDM) */
+	last_trap.es &= 0xffff;
 	last_trap_at = (uintptr_t)f;
 	last_trap_esp = (uintptr_t)&f->esp;
 	if ((f->cs & 3) == 3) {
