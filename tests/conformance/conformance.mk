@@ -3,7 +3,7 @@
 # tests/guest. "make conformance ROM=FILE" runs it with one ROM, else with
 # each that is built here.
 
-RUN_TESTS	+= conformance_stub conformance_native
+RUN_TESTS	+= conformance_stub conformance_no_batch conformance_native
 check: $(B)/conformance.elf
 
 CONF_SRC	:= $(wildcard tests/conformance/*.c)

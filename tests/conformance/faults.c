@@ -37,10 +37,10 @@ static void user_access(const uint8_t *code, uint32_t va, uint32_t error,
 
 static void page_faults(void)
 {
-	const uint32_t absent = play_va(ABSENT_PAGE) + 8;
+	const uint32_t absent = play_va(ABSENT_PAGE) + 9;
 	const uint32_t ro = play_va(RO_PAGE) + 4;
 	const uint32_t kernel = play_va(KERNEL_PAGE) + 4;
-	const uint32_t no_table = 0x80000124;
+	const uint32_t no_table = 0x80000123;
 
 	kernel_read(absent, 0, "kernel reads an absent page");
 	kernel_write(absent, PF_WRITE, "kernel writes an absent page");

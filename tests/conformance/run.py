@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs the conformance suite with each ROM and says what it covered.
 
-usage: tests/conformance/run.py [--quiet] ROM...
+usage: tests/conformance/run.py [--quiet] [--no-batch] ROM...
 
 A ROM that reserves linear space needs a hypervisor, and gets the stub's; one
 that reserves none runs natively. Prints the guest's TAP, a summary per ROM,
@@ -49,9 +49,11 @@ class Run:
                  self.skipped if reason else self.passed)
         where.append((clause, name, reason))
 
-    def run(self, quiet):
+    def run(self, quiet, no_batch):
         cmd = ["./vmi-run", "--timeout", str(LIMIT), "--memory", "64",
                "--kernel", ELF, "--rom", self.rom]
+        if no_batch:
+            cmd.append("--no-batch")
         if is_native(self.rom):
             cmd.append("--native")
         begin = time.monotonic()
@@ -99,12 +101,14 @@ def clauses():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--no-batch", action="store_true",
+                        help="the stub hypervisor's option of that name")
     parser.add_argument("roms", nargs="+")
     args = parser.parse_args()
 
     runs = [Run(rom) for rom in args.roms]
     for r in runs:
-        r.run(args.quiet)
+        r.run(args.quiet, args.no_batch)
     covered = {p[0] for r in runs for p in r.passed + r.failed}
     for r in runs:
         r.summary()

@@ -126,6 +126,11 @@ static void one_shot(void)
 	point("3.7.6", now() < expiry + hz, "a halted processor wakes for it");
 	wait_until(now() + 2 * tick);
 	is("3.7.3", take(), 0, "a one-shot alarm fires once");
+	arm(VMI_CYCLES_REAL, now() + tick, tick);
+	halt_for_one();
+	is("3.7.3", vmi1(CancelAlarm, 0), 0,
+	   "without its flag a period counts for nothing");
+	take();
 
 	expiry = now() + tick;
 	arm(VMI_CYCLES_REAL, expiry, 0);

@@ -157,23 +157,6 @@ iret_to_self:
 	jmp near RETURN
 .here:	ret
 
-; iret_bad_frame(cs): the fault must appear at iret_site, with this stack.
-	global iret_bad_frame, iret_bad_esp
-	extern fixup
-iret_bad_frame:
-	mov eax, [esp + 4]
-	push ebx
-	mov ebx, esp
-	mov dword [fixup], .after
-	push EFLAGS_IF | 2
-	push eax
-	push .after
-	mov [iret_bad_esp], esp
-	jmp near RETURN
-.after:	mov esp, ebx
-	pop ebx
-	ret
-
 ; ---- probes: each leaves its own address behind in fixup ------------------------
 
 %macro PROBE 1
@@ -190,7 +173,7 @@ probe_%1:
 	mov eax, [fixup_vector]
 	ret
 %endmacro
-	extern fixup_vector
+	extern fixup, fixup_vector
 	PROBE read
 	mov eax, [ecx]
 	PROBE_END
@@ -200,24 +183,17 @@ probe_%1:
 	PROBE exec
 	call ecx
 	PROBE_END
-	PROBE int80
-	int 0x80
-	PROBE_END
 
 ; ---- what runs in user mode, copied to a user page ------------------------------
 
 ; Offsets from user_code; each ends in a trap. ebx is an address.
 	global user_code, user_code_end
-	global user_syscall, user_read, user_write, user_int21, user_cli
-	global user_spin
+	global user_syscall, user_read, user_write, user_spin
 user_code:
 user_syscall:	int 0x80
 user_read:	mov ecx, [ebx]
 		int 0x80
 user_write:	mov [ebx], eax
-		int 0x80
-user_int21:	int 0x21
-user_cli:	cli
 		int 0x80
 ; Waits until the word at ebx changes from eax.
 user_spin:	cmp [ebx], eax
@@ -230,5 +206,4 @@ user_code_end:
 boot_stack_end:
 	global resume_esp
 resume_esp:	resd 1
-iret_bad_esp:	resd 1
 fixup_esp:	resd 1

@@ -70,18 +70,14 @@ void load_tables(const void *gdt, const void *idt);
 void run_user(uint32_t eip, uint32_t esp, uint32_t eax, uint32_t ebx,
 	      bool sysexit);
 void iret_to_self(void);		/* IRET in the kernel, IF set */
-void iret_bad_frame(uint32_t cs);	/* IRET to a selector that is none */
-extern uint32_t iret_bad_esp;
 
 /* Touch an address; the vector that it raised, or -1. */
 int probe_read(uint32_t va);
 int probe_write(uint32_t va);
 int probe_exec(uint32_t va);		/* a call: to a fault or a RET */
-int probe_int80(void);
 
 /* Offsets into user_code. */
-extern uint8_t user_syscall[], user_read[], user_write[], user_int21[],
-	       user_cli[], user_spin[];
+extern uint8_t user_syscall[], user_read[], user_write[], user_spin[];
 
 /* ---- cpu.c ----------------------------------------------------------------- */
 
@@ -204,12 +200,10 @@ void test_flags(void);
 void test_registers(void);
 void test_descriptors(void);
 void test_user(void);			/* test_traps.c */
-void test_faults(void);
 void test_hole(void);
 void test_tables(void);			/* test_tables.c */
 void test_batches(void);
 void test_interrupts(void);		/* test_interrupts.c */
-void test_time(void);
 uint64_t cycles_per_second(void);
 void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period);
 void test_windows(void);

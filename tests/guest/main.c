@@ -48,12 +48,10 @@ void guest_main(const uint8_t *boot_params)
 	test_descriptors();
 	play_init();
 	test_user();
-	test_faults();
 	test_hole();
 	test_tables();
 	test_batches();
 	test_interrupts();
-	test_time();
 	test_windows();
 	test_apic();
 	test_alarms();

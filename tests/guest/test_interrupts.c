@@ -1,56 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts: held back while the flag is off, delivered once when it goes
- * on, by every way of turning it on; halt; alarms. VMI-3.6, VMI-3.7.
+ * What an interrupt costs, and interrupts at any instruction: the ROM's
+ * windows. The rest of VMI-3.6 and VMI-3.7 is in tests/conformance.
  */
 #include "guest.h"
-
-static void pending_then_enable(void)
-{
-	vmi0(EnableInterrupts);
-}
-
-static void pending_then_set_mask(void)
-{
-	vmi1(SetInterruptMask, EFLAGS_IF);
-}
-
-/* Each way to turn the flag on, with an interrupt pending. */
-static void delivered_once(void (*turn_on)(void), const char *name)
-{
-	uint32_t before = irq0_count, held, at_once;
-
-	vmi0(DisableInterrupts);
-	pit_wait();
-	held = irq0_count - before;
-	turn_on();
-	at_once = irq0_count - before;
-	for (int i = 0; i < 1000; i++) {
-		vmi0(DisableInterrupts);
-		vmi0(EnableInterrupts);
-	}
-	vmi0(DisableInterrupts);
-	if (!ok(held == 0 && at_once == 1 && irq0_count - before == 1, name))
-		print("# %u while off, %u at once, %u in the end\n", held,
-		      at_once, irq0_count - before);
-}
 
 void test_interrupts(void)
 {
 	uint64_t before;
-	uint32_t count;
 	int events;
 
 	pic_init();
-	delivered_once(pending_then_enable,
-		       "Enable delivers what is pending, once");
-	same(irq0_eflags & EFLAGS_IF, EFLAGS_IF,
-	     "the frame has the flag that was on");
-	same(irq0_mask & EFLAGS_IF, 0, "the interrupt gate turned it off");
-	delivered_once(pending_then_set_mask,
-		       "SetInterruptMask delivers what is pending, once");
-	delivered_once(iret_to_self, "IRET delivers what is pending, once");
-
 	events = counter_find("hc_EVENTS");
 	pit_wait();
 	before = counter_read(events);
@@ -58,23 +18,6 @@ void test_interrupts(void)
 	vmi0(DisableInterrupts);
 	same(counter_read(events) - before, 1,
 	     "Enable with one pending asks the hypervisor once");
-
-	/* a guest that never looks is interrupted by the clock itself */
-	count = irq0_count;
-	pit_one_shot();
-	vmi0(EnableInterrupts);
-	while (irq0_count == count)
-		__asm__ volatile("" : : : "memory");
-	ok(true, "a spinning kernel is interrupted");
-
-	vmi0(DisableInterrupts);
-	count = irq0_count;
-	pit_one_shot();
-	vmi0(Halt);
-	same(irq0_count, count + 1, "Halt waits for the interrupt");
-	same(vmi0(GetInterruptMask) & EFLAGS_IF, EFLAGS_IF,
-	     "and leaves the flag on");
-	vmi0(DisableInterrupts);
 }
 
 /* ---- time ------------------------------------------------------------------------------- */
@@ -100,50 +43,6 @@ void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period)
 			   "r"((uint32_t)(period >> 32)),
 			   "r"(vmi_entry[VMI_CALL_SetAlarm])
 			 : "memory", "cc");
-}
-
-void test_time(void)
-{
-	uint64_t hz = cycles_per_second(), start, expiry;
-	uint32_t count;
-
-	ok(hz > 1000000, "the cycle counter has a frequency");
-	if (vmi_type[VMI_CALL_SetAlarm] != VMI_RELOC_CALL)
-		return;
-
-	count = irq0_count;
-	set_alarm(VMI_CYCLES_REAL, vmi_cycles() - 1, 0);
-	vmi0(EnableInterrupts);
-	vmi0(DisableInterrupts);
-	same(irq0_count, count + 1, "an alarm in the past fires at once");
-	same(vmi1(CancelAlarm, 0), 0, "a fired alarm is not armed");
-
-	count = irq0_count;
-	expiry = vmi_cycles() + (hz >> 7);
-	set_alarm(VMI_CYCLES_REAL, expiry, 0);
-	while (irq0_count == count)
-		vmi0(Halt);
-	vmi0(DisableInterrupts);
-	ok(vmi_cycles() >= expiry, "an alarm does not fire early");
-
-	set_alarm(VMI_CYCLES_REAL, vmi_cycles() + (hz << 6), 0);
-	same(vmi1(CancelAlarm, 0), 1, "an armed alarm is cancelled");
-	same(vmi1(CancelAlarm, 0), 0, "and is not armed then");
-
-	count = irq0_count;
-	start = vmi_cycles();
-	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, start + (hz >> 8),
-		  hz >> 8);
-	while (irq0_count - count < 3)
-		vmi0(Halt);
-	vmi0(DisableInterrupts);
-	ok(vmi_cycles() - start >= 3 * (hz >> 8),
-	   "a periodic alarm fires no more than its period allows");
-	same(vmi1(CancelAlarm, VMI_ALARM_PERIODIC), 1,
-	     "a periodic alarm stays armed");
-	set_alarm(VMI_CYCLES_STOLEN, vmi_cycles(), 0);
-	same(vmi1(CancelAlarm, VMI_CYCLES_STOLEN), 0,
-	     "the stolen counter has no alarm");
 }
 
 /* ---- interrupts at any instruction ---------------------------------------------------- */

@@ -86,6 +86,7 @@ void test_tables(void)
 	uint32_t *const alias = (uint32_t *)(PLAY + ALIAS_PAGE * PAGE);
 	uint32_t absent = 0;
 
+	map_all(1);				/* maps the table */
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
 	costs(0, 1, map_all(0), "512 SetPxE cost no exit");
 	same(linear(play_table)[PLAY_FIRST + 5], frame_entry(5),
