@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define APIC_BASE	0xfee00000u	/* guest-physical, one page */
+#define APIC_FRAME	(APIC_BASE >> 12)
 
 /* Register offsets. */
 #define APIC_ID		0x020

@@ -11,6 +11,14 @@ struct vcpu *current;
 
 /* ---- page faults -------------------------------------------------------- */
 
+/* By a kernel that does not call the ROM for it. */
+static void __attribute__((noinline)) apic_access(struct vcpu *v,
+						  uint32_t offset)
+{
+	if (!emulate_apic(v, offset))
+		guest_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
+}
+
 static void page_fault(struct vcpu *v, struct regs *r)
 {
 	uint64_t cr2 = read_cr2();
@@ -32,6 +40,10 @@ static void page_fault(struct vcpu *v, struct regs *r)
 		event_page_fault(v, cr2, error);
 		return;
 	case FAULT_BUS:
+		if (pa >> PAGE_SHIFT == APIC_FRAME) {
+			apic_access(v, pa & (PAGE_SIZE - 1));
+			return;
+		}
 		guest_kill(v, "write to guest-physical %09lx, outside its memory",
 			   pa);
 	case FAULT_TABLE:

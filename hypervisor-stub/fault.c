@@ -207,7 +207,7 @@ enum fault shadow_fill(struct vcpu *v, gva_t va, uint32_t *error, struct walk *w
 		return FAULT_GUEST;
 	gfn = leaf_gfn(g, w->leaf, w->large, va);
 	*bus = gfn << PAGE_SHIFT | (va & 0xfff);
-	if (gfn >= g->nframes && (access & PF_W))
+	if (gfn >= g->nframes && ((access & PF_W) || gfn == APIC_FRAME))
 		return FAULT_BUS;
 
 	if (!w->large)

@@ -331,7 +331,8 @@ static inline bool queue_pending(const struct vcpu *v)
 enum fault {
 	FAULT_FIXED,		/* the shadow was stale; go on */
 	FAULT_GUEST,		/* the guest's own; *error is what it sees */
-	FAULT_BUS,		/* write to guest-physical memory that is absent */
+	FAULT_BUS,		/* write to guest-physical memory that is absent,
+				 * or any access to the local APIC */
 	FAULT_TABLE,		/* page table in memory that is absent */
 };
 enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
@@ -385,6 +386,7 @@ void hcall(struct vcpu *, struct regs *);
  * allowed, so the exception is the guest's. */
 bool emulate(struct vcpu *);
 bool emulate_sysenter(struct vcpu *);	/* alone */
+bool emulate_apic(struct vcpu *, uint32_t offset);	/* a MOV, of its page */
 bool msr_access(struct vcpu *, bool write);
 
 void cr0_write(struct vcpu *, uint32_t);

@@ -46,6 +46,8 @@ static const char *const insn_name[INSN_OPS] = {
 	[INSN_IRET] = "iret", [INSN_INT] = "int",
 	[INSN_RDPMC] = "rdpmc", [INSN_RDTSC] = "rdtsc",
 	[INSN_SYSENTER] = "sysenter",
+	[INSN_MOV_LOAD] = "apic_load", [INSN_MOV_STORE] = "apic_store",
+	[INSN_MOV_IMM] = "apic_store_imm",
 };
 
 static uint64_t all_exits(const struct guest *g)

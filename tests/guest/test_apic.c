@@ -5,6 +5,8 @@
  */
 #include "guest.h"
 
+#define PLAY_PAGE	12u
+#define APIC_BASE	0xfee00000u
 #define APIC_ID		0x020u
 #define APIC_VERSION	0x030u
 #define APIC_TPR	0x080u
@@ -72,6 +74,27 @@ static void let_in(void)
 {
 	vmi0(EnableInterrupts);
 	vmi0(DisableInterrupts);
+}
+
+/* A kernel that does not call the ROM for it finds it in memory. */
+static void test_page(void)
+{
+	volatile uint32_t *page = (void *)(PLAY + PLAY_PAGE * PAGE);
+	uint32_t before = low_count;
+
+	play_map(PLAY_PAGE, APIC_BASE | PTE_P | PTE_W);
+	same(page[APIC_VERSION / 4], apic_read(APIC_VERSION),
+	     "its page reads as APICRead does");
+	page[APIC_TPR / 4] = 0x35;
+	same(apic_read(APIC_TPR), 0x35, "and can be written");
+	page[APIC_TPR / 4] = before & 0;
+	same(page[APIC_TPR / 4], 0, "and again");
+	vmi0(EnableInterrupts);
+	page[APIC_ICR / 4] = SELF | VEC_LOW;
+	same(low_count, before + 1, "an interrupt by its page comes at once");
+	vmi0(DisableInterrupts);
+	play_map(PLAY_PAGE, 0);
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
 }
 
 void test_apic(void)
@@ -146,6 +169,7 @@ void test_apic(void)
 	let_in();
 	same(low_count, before, "other interrupts reach nobody");
 	costs(MANY, MANY, apic_read(APIC_TPR), "APICRead is one exit");
+	test_page();
 }
 
 /* ---- alarms ---------------------------------------------------------------- */

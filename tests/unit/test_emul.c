@@ -575,6 +575,38 @@ static void test_apic_base(void **state)
 	REFUSES("\x0f\x30");
 }
 
+static void test_apic_page(void **state)
+{
+	(void)state;
+	apic_init(&guest.apic);
+	memcpy(memory + CODE, "\xa1\x30\x00\xe0\xfe", 5);	/* mov eax, [] */
+	assert_true(emulate_apic(v, APIC_VERSION));
+	assert_int_equal(regs.gpr[EAX], 0x50014);
+	assert_int_equal(regs.eip, CODE + 5);
+	regs.eip = CODE;
+	memcpy(memory + CODE, "\x89\x13", 2);			/* [ebx], edx */
+	regs.gpr[EDX] = 0x77;
+	assert_true(emulate_apic(v, APIC_TPR));
+	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x77);
+	regs.eip = CODE;
+	memcpy(memory + CODE, "\xc7\x03\x55\x00\x00\x00", 6);
+	assert_true(emulate_apic(v, APIC_TPR));
+	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x55);
+	assert_int_equal(regs.eip, CODE + 6);
+	/* 16 bits, 8 bits, another instruction, user mode */
+	regs.eip = CODE;
+	memcpy(memory + CODE, "\x66\x8b\x13", 3);
+	assert_false(emulate_apic(v, APIC_TPR));
+	memcpy(memory + CODE, "\x8a\x13", 2);
+	assert_false(emulate_apic(v, APIC_TPR));
+	memcpy(memory + CODE, "\x01\x13", 2);
+	assert_false(emulate_apic(v, APIC_TPR));
+	memcpy(memory + CODE, "\x8b\x13", 2);
+	regs.cs = 0x73;
+	assert_false(emulate_apic(v, APIC_TPR));
+	assert_int_equal(regs.eip, CODE);
+}
+
 static void test_counters(void **state)
 {
 	(void)state;
@@ -699,6 +731,7 @@ int main(void)
 		T(test_msrs),
 		T(test_sysenter),
 		T(test_apic_base),
+		T(test_apic_page),
 		T(test_counters),
 		T(test_stack_segment),
 		T(test_far_returns),

@@ -846,11 +846,15 @@ static void test_identity_without_paging(void **state)
 	assert_int_equal(shadow_fault(v, (FRAMES - 1) << 12, &error, &bus),
 			 FAULT_FIXED);
 	error = 0;
-	assert_int_equal(shadow_fault(v, 0xfee00000, &error, &bus),
+	assert_int_equal(shadow_fault(v, 0xfed00000, &error, &bus),
 			 FAULT_FIXED);
-	assert_true(cpu_allows(0xfee00000, false, false, &pa));
+	assert_true(cpu_allows(0xfed00000, false, false, &pa));
 	assert_int_equal(pa, g->bus);
 	error = PF_W;
+	assert_int_equal(shadow_fault(v, 0xfed00000, &error, &bus), FAULT_BUS);
+	assert_int_equal(bus, 0xfed00000);
+	/* The local APIC is not memory even for reading. */
+	error = 0;
 	assert_int_equal(shadow_fault(v, 0xfee00000, &error, &bus), FAULT_BUS);
 	assert_int_equal(bus, 0xfee00000);
 }
