@@ -41,10 +41,10 @@ static void pic_setup(void)
 	outb(PIC_SLAVE_DATA, 0xff);
 }
 
-/* TSC cycles during 20 ms of PIT channel 2, its gate and output in port 61h. */
+/* TSC cycles during 10 ms of PIT channel 2, its gate and output in port 61h. */
 static uint64_t measure(void)
 {
-	const uint32_t count = PIT_HZ / 50;
+	const uint32_t count = PIT_HZ / 100;
 	uint64_t start;
 
 	outb(PIT_PORT61, (inb(PIT_PORT61) & ~2) | 1);
@@ -117,7 +117,7 @@ void machine_init(void)
 		t = measure();
 		best = t < best ? t : best;
 	}
-	tsc_hz = best * 50;
+	tsc_hz = best * 100;
 	boot_seconds = cmos_seconds();
 	tsc_boot = rdtsc();
 }
