@@ -5,7 +5,7 @@ PACKAGES	+= grub-common grub-pc-bin xorriso mtools
 
 ISO		:= $(B)/openvmi.iso
 ISO_FILES	= $(B)/hypervisor-stub.elf $(B)/linux/bzImage \
-		  $(B)/rom/stub.rom $(B)/initramfs.cpio.gz
+		  $(B)/rom/stub.rom $(B)/initramfs.cpio.gz $(B)/conformance.elf
 
 $(ISO): hypervisor-stub/grub.cfg hypervisor-stub/iso.mk $(ISO_FILES) | $(B)/.deps
 	@echo "  ISO     $@"
