@@ -363,6 +363,8 @@ static enum insn_op two_byte(struct reader *r, struct insn *insn)
 		return INSN_RDPMC;
 	case 0x34:
 		return INSN_SYSENTER;
+	case 0x35:
+		return INSN_SYSEXIT;
 	case 0xa1:
 		return pop_sreg(insn, SREG_FS);
 	case 0xa9:

@@ -35,7 +35,7 @@ enum insn_op {
 	INSN_INT,			/* imm: vector */
 	INSN_INT3,
 	INSN_XSETBV,
-	INSN_SYSENTER,
+	INSN_SYSENTER, INSN_SYSEXIT,
 	INSN_MOV_LOAD,			/* reg from rm or memory */
 	INSN_MOV_STORE,			/* reg to rm or memory */
 	INSN_MOV_IMM,			/* imm to rm or memory */

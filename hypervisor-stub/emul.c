@@ -486,6 +486,11 @@ bool emulate(struct vcpu *v)
 		if (!rdpmc(r))
 			return false;
 		break;
+	case INSN_SYSEXIT:
+		if (!event_sysexit(v))
+			return false;
+		event_poll(v);
+		goto count;
 	case INSN_SYSENTER:
 		if (!event_sysenter(v))
 			return false;
@@ -553,12 +558,48 @@ count:
 bool emulate_sysenter(struct vcpu *v)
 {
 	struct insn in;
+	bool went;
 
-	if (!fetch(v, &in) || in.op != INSN_SYSENTER)
+	if (!fetch(v, &in))
 		return false;
-	if (!event_sysenter(v))
+	if (in.op == INSN_SYSENTER)
+		went = event_sysenter(v);
+	else if (in.op == INSN_SYSEXIT)
+		went = regs_ring(v->regs) == 1 && event_sysexit(v);
+	else
+		return false;
+	if (!went)
 		event_exception_error(v, VEC_GP, 0);
 	v->g->stats.emulated[in.op]++;
+	event_poll(v);
+	return true;
+}
+
+/* Kernels access it with MOV (SDM Vol. 3, 10.4.1: aligned, 32 bits). */
+bool emulate_apic(struct vcpu *v, uint32_t offset)
+{
+	struct apic *a = &v->g->apic;
+	struct regs *r = v->regs;
+	struct insn in;
+
+	if (regs_ring(r) == 3 || !fetch(v, &in) || !in.mem || in.size != 4)
+		return false;
+	switch (in.op) {
+	case INSN_MOV_LOAD:
+		set_reg(v, in.reg, apic_read(a, offset), 4);
+		break;
+	case INSN_MOV_STORE:
+		apic_write(a, offset, get_reg(v, in.reg));
+		break;
+	case INSN_MOV_IMM:
+		apic_write(a, offset, in.imm);
+		break;
+	default:
+		return false;
+	}
+	r->eip = (uint32_t)(r->eip + in.length);
+	v->g->stats.emulated[in.op]++;
+	event_poll(v);
 	return true;
 }
 

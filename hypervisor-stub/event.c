@@ -249,3 +249,21 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	else
 		v->sh->flags &= ~STUB_IF;
 }
+
+/* The instruction: a kernel that does not call the ROM (SDM Vol. 2). False:
+ * a #GP. */
+bool event_sysexit(struct vcpu *v)
+{
+	struct regs *r = v->regs;
+	uint32_t base = v->sysenter_cs & 0xfffc;
+	uint32_t cs = (base + 16) | 3, ss = (base + 24) | 3;
+
+	if (!base || !good_selector(v, cs, true) ||
+	    !good_selector(v, ss, false))
+		return false;
+	r->eip = r->gpr[EDX];
+	r->cs = cs;
+	r->esp = r->gpr[ECX];
+	r->ss = ss;
+	return true;
+}

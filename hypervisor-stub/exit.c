@@ -80,7 +80,8 @@ static void general_protection(struct vcpu *v, struct regs *r)
 	event_exception_error(v, VEC_GP, error);
 }
 
-/* AMD's processors have no SYSENTER in compatibility mode (APM Vol. 3). */
+/* AMD's processors have neither SYSENTER nor SYSEXIT in compatibility mode
+ * (APM Vol. 3). */
 static void invalid_opcode(struct vcpu *v, struct regs *r)
 {
 	if (!emulate_sysenter(v))

@@ -362,6 +362,7 @@ void event_exception(struct vcpu *, int vector);
 void event_exception_error(struct vcpu *, int vector, uint32_t error);
 void event_soft_int(struct vcpu *, int vector, uint32_t length);
 bool event_sysenter(struct vcpu *);
+bool event_sysexit(struct vcpu *);
 void event_page_fault(struct vcpu *, gva_t, uint32_t error);
 /* Deliver a pending interrupt now, or note it in the shared area. */
 void event_poll(struct vcpu *);
@@ -385,7 +386,7 @@ void hcall(struct vcpu *, struct regs *);
 /* Emulate the instruction at eip; false: not one that is emulated, or not
  * allowed, so the exception is the guest's. */
 bool emulate(struct vcpu *);
-bool emulate_sysenter(struct vcpu *);	/* alone */
+bool emulate_sysenter(struct vcpu *);	/* that and SYSEXIT alone */
 bool emulate_apic(struct vcpu *, uint32_t offset);	/* a MOV, of its page */
 bool msr_access(struct vcpu *, bool write);
 

@@ -45,7 +45,7 @@ static const char *const insn_name[INSN_OPS] = {
 	[INSN_LOAD_FAR] = "lss", [INSN_RET_FAR] = "retf",
 	[INSN_IRET] = "iret", [INSN_INT] = "int",
 	[INSN_RDPMC] = "rdpmc", [INSN_RDTSC] = "rdtsc",
-	[INSN_SYSENTER] = "sysenter",
+	[INSN_SYSENTER] = "sysenter", [INSN_SYSEXIT] = "sysexit",
 	[INSN_MOV_LOAD] = "apic_load", [INSN_MOV_STORE] = "apic_store",
 	[INSN_MOV_IMM] = "apic_store_imm",
 };

@@ -22,7 +22,8 @@ struct seen {
 };
 extern struct seen seen;
 struct seen seen;
-extern const uint8_t sysenter_target[];
+extern const uint8_t sysenter_target[], native_sysexit[];
+extern uint32_t sysexit_entry;		/* trap.c */
 
 __asm__(".text\n"
 	"sysenter_target:\n"
@@ -32,7 +33,10 @@ __asm__(".text\n"
 	"	mov %cs, seen + 12\n"
 	"	mov %ss, seen + 16\n"
 	"	incl seen + 20\n"
-	"	jmp resume_kernel\n");
+	"	jmp resume_kernel\n"
+	"native_sysexit:\n"
+	"	sti\n"
+	"	sysexit\n");
 
 static void wrmsr(uint32_t msr, uint32_t value)
 {
@@ -93,6 +97,12 @@ void test_sysenter(void)
 		run_user(PLAY + CODE_PAGE * PAGE,
 			 PLAY + STACK_PAGE * PAGE + PAGE, 7, 0, true);
 	same(seen.count, 101, "SYSEXIT and SYSENTER, a hundred times");
+	/* and with the instruction, as a kernel without a ROM does */
+	sysexit_entry = (uintptr_t)native_sysexit;
+	run_user(PLAY + CODE_PAGE * PAGE, PLAY + STACK_PAGE * PAGE + PAGE, 8,
+		 0, true);
+	sysexit_entry = vmi_entry[VMI_CALL_SYSEXIT];
+	ok(seen.count == 102 && seen.eax == 8, "SYSEXIT by the instruction");
 	wrmsr(MSR_SYSENTER_CS, 0);
 	user_sysenter(2);
 	same(last_trap.vector, VEC_GP, "and nowhere once more");

@@ -78,6 +78,7 @@ static void test_every_operation(void **state)
 		{ INSN_INT, 2, { 0xcd, 0x80 } }, { INSN_INT3, 1, { 0xcc } },
 		{ INSN_XSETBV, 3, { 0x0f, 0x01, 0xd1 } },
 		{ INSN_SYSENTER, 2, { 0x0f, 0x34 } },
+		{ INSN_SYSEXIT, 2, { 0x0f, 0x35 } },
 		{ INSN_MOV_LOAD, 2, { 0x8b, 0x00 } },
 		{ INSN_MOV_STORE, 2, { 0x88, 0x00 } },
 		{ INSN_MOV_IMM, 3, { 0xc6, 0x00, 0x01 } },
@@ -310,6 +311,7 @@ static uint8_t op_of(const ZydisDecodedInstruction *z,
 	case ZYDIS_MNEMONIC_INT3: return INSN_INT3;
 	case ZYDIS_MNEMONIC_XSETBV: return INSN_XSETBV;
 	case ZYDIS_MNEMONIC_SYSENTER: return INSN_SYSENTER;
+	case ZYDIS_MNEMONIC_SYSEXIT: return INSN_SYSEXIT;
 	case ZYDIS_MNEMONIC_MOV: return mov_of(z);
 	case ZYDIS_MNEMONIC_MOVZX: return INSN_MOVZX;
 	case ZYDIS_MNEMONIC_MOVSX: return INSN_MOVSX;
@@ -504,8 +506,8 @@ static void random_bytes(uint8_t *bytes, uint64_t *seed)
 	};
 	static const uint8_t second[] = {
 		0x00, 0x01, 0x06, 0x08, 0x09, 0x20, 0x21, 0x22, 0x23, 0x30,
-		0x31, 0x32, 0x33, 0x34, 0xa1, 0xa9, 0xb2, 0xb4, 0xb5, 0xb6,
-		0xb7, 0xbe, 0xbf,
+		0x31, 0x32, 0x33, 0x34, 0x35, 0xa1, 0xa9, 0xb2, 0xb4, 0xb5,
+		0xb6, 0xb7, 0xbe, 0xbf,
 	};
 	uint64_t r = unit_random(seed);
 	unsigned int n, i, count = r % 16 == 0 ? (r >> 8) % 16 : (r >> 8) % 4;

@@ -185,6 +185,15 @@ bool event_sysenter(struct vcpu *vcpu)
 	return true;
 }
 
+bool event_sysexit(struct vcpu *vcpu)
+{
+	called("sysexit", 0, 0);
+	if (!vcpu->sysenter_cs)
+		return false;
+	vcpu->regs->eip = vcpu->regs->gpr[EDX];
+	return true;
+}
+
 void guest_halt(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -541,13 +550,22 @@ static void test_sysenter(void **state)
 	assert_int_equal(v->sysenter_cs, 0x1230);
 	assert_int_equal(v->sysenter_esp, 0x1231);
 	assert_int_equal(v->sysenter_eip, 0x1232);
+	regs.gpr[EDX] = 0x4321;
+	assert_true(run("\x0f\x35", 2));
+	assert_int_equal(regs.eip, 0x4321);
+	regs.eip = CODE;
 	regs.cs = 0x73;
+	REFUSES("\x0f\x35");
 	assert_true(run("\x0f\x34", 2));
 	assert_int_equal(regs.eip, 0x1232);
 	regs.eip = CODE;
 	v->sysenter_cs = 0;
 	REFUSES("\x0f\x34");
-	/* of the way by #UD: that instruction and no other */
+	/* the way by #UD: these two instructions and no other */
+	memcpy(memory + CODE, "\x0f\x35", 2);
+	assert_true(emulate_sysenter(v));
+	CALLED("exception", VEC_GP, 0);		/* from user mode */
+	assert_int_equal(regs.eip, CODE);
 	memcpy(memory + CODE, "\x0f\x34", 2);
 	assert_true(emulate_sysenter(v));
 	CALLED("exception", VEC_GP, 0);
