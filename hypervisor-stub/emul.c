@@ -602,31 +602,3 @@ bool emulate_apic(struct vcpu *v, uint32_t offset)
 	event_poll(v);
 	return true;
 }
-
-/* Kernels access it with MOV (SDM Vol. 3, 10.4.1: aligned, 32 bits). */
-bool emulate_apic(struct vcpu *v, uint32_t offset)
-{
-	struct apic *a = &v->g->apic;
-	struct regs *r = v->regs;
-	struct insn in;
-
-	if (regs_ring(r) == 3 || !fetch(v, &in) || !in.mem || in.size != 4)
-		return false;
-	switch (in.op) {
-	case INSN_MOV_LOAD:
-		set_reg(v, in.reg, apic_read(a, offset), 4);
-		break;
-	case INSN_MOV_STORE:
-		apic_write(a, offset, get_reg(v, in.reg));
-		break;
-	case INSN_MOV_IMM:
-		apic_write(a, offset, in.imm);
-		break;
-	default:
-		return false;
-	}
-	r->eip = (uint32_t)(r->eip + in.length);
-	v->g->stats.emulated[in.op]++;
-	event_poll(v);
-	return true;
-}
