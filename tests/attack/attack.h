@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The attacker: a guest that tries, one case per boot, to hurt the stub
+ * hypervisor. tests/run/attack.py boots it with case=NAME and knows which
+ * cases end in the guest's death. Uses the runtime of tests/guest.
+ */
+#ifndef ATTACK_H
+#define ATTACK_H
+
+#include "guest.h"
+
+struct attack {
+	const char	*name;
+	void		(*run)(uint32_t arg);
+	uint32_t	arg;
+	bool		native;		/* without VMI_Init */
+};
+
+#define CASE(function)		{ #function, function, 0, false }
+#define CASE_ARG(name, function, arg)	{ name, function, arg, false }
+#define CASE_NATIVE(function)	{ #function, function, 0, true }
+#define CASES_END		{ NULL, NULL, 0, false }
+
+extern const struct attack trap_cases[];	/* traps.c */
+extern const struct attack debug_cases[];	/* debug.c */
+extern const struct attack memory_cases[];	/* memory.c */
+extern const struct attack segment_cases[];	/* segments.c */
+extern const struct attack event_cases[];	/* events.c */
+extern const struct attack area_cases[];	/* area.c */
+
+/* The shared area, where no guest is to look; and the working copy. */
+#define TOP		0xfc000000u
+#define SHARED		((volatile struct stub_shared *)(TOP + STUB_SHARED_OFFSET))
+
+/* ---- main.c: user memory, pages of PLAY ------------------------------------ */
+
+#define U_CODE		0u
+#define U_STACK		1u
+#define U_KERNEL	2u		/* the kernel's alone, written before */
+#define U_FREE		8u		/* and what follows: for the case */
+extern uint8_t pages[4][PAGE];		/* the first three are mapped there */
+extern uint32_t spare_table[1024];	/* a page to be a table, or not */
+
+static inline uint32_t play(uint32_t page)
+{
+	return PLAY + page * PAGE;
+}
+
+static inline uint32_t frame_of(const void *low)
+{
+	return (uintptr_t)low / PAGE;
+}
+
+#define MAPS(low, bits)	((uintptr_t)(low) | PTE_P | (bits))
+
+void map(uint32_t page, uint32_t entry);	/* SetPxE, no flush */
+void flush(void);
+
+/* These bytes in user mode until they trap, into last_trap. */
+#define USER(code, ebx)	user_bytes(code, sizeof(code) - 1, ebx)
+void user_bytes(const char *code, uint32_t length, uint32_t ebx);
+
+/* A hypercall as the ROM makes it, with anything in the registers. */
+uint32_t hypercall(uint32_t nr, uint32_t edx, uint32_t ecx);
+
+/* A gate as the IDT has it, with WriteIDTEntry. */
+uint32_t *gate_of(int vector);
+void set_idt(int vector, uint32_t low, uint32_t high);
+
+uint32_t random32(void);
+
+/* ---- enter.asm ------------------------------------------------------------- */
+
+/* To user mode by the code at iret; resume_kernel() of the runtime ends it. */
+void enter_user(uint32_t eip, uint32_t esp, const void *iret);
+void __attribute__((noreturn)) resume_kernel(void);
+extern const uint8_t plain_iret[];
+
+/* A far call to selector:far_target; the vector it raised, or -1. */
+int far_call(uint32_t selector);
+extern uint32_t far_cs;			/* CS there */
+int load_es(uint32_t selector);		/* likewise; null again behind it */
+int native_rdtsc(void);
+/* IRET by the ROM's entry to this CS, in the kernel. */
+int iret_to(uint32_t cs, uint32_t entry);
+/* MOV SS from this word, then the hypercall edx. */
+int load_ss_and_call(const uint32_t *word, uint32_t nr);
+/* Single steps from eip, all registers value, on a stack of its own whose
+ * words all are stepped_out; until step() of area.c lets it go. */
+void step_from(uint32_t eip, uint32_t value);
+extern uint32_t step_stack[64];
+extern const uint8_t stepped_out[];
+
+extern uint32_t fixup;
+extern int fixup_vector;
+
+#endif

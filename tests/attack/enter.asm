@@ -1,0 +1,121 @@
+; SPDX-License-Identifier: GPL-2.0-only
+;
+; What the attacks need in assembly: ways into user mode and into trouble.
+
+	bits 32
+
+%define KERNEL_DS	0x68
+%define USER_CS		0x73
+%define USER_DS		0x7b
+%define EFLAGS_IF	0x200
+%define EFLAGS_TF	0x100
+%define STUB_VECTOR	0x82
+
+	extern resume_esp, fixup, fixup_vector
+
+	section .text
+
+; enter_user(eip, esp, iret)
+	global enter_user, plain_iret
+enter_user:
+	pushad
+	mov [resume_esp], esp
+	mov eax, [esp + 32 + 4]
+	mov ecx, [esp + 32 + 8]
+	mov edx, [esp + 32 + 12]
+	push USER_DS
+	push ecx
+	push EFLAGS_IF | 2
+	push USER_CS
+	push eax
+	jmp edx
+plain_iret:
+	iretd
+
+; Cases of an expected trap, as the probes of tests/guest have them.
+%macro TRY 1
+	global %1
+%1:	mov dword [fixup], .after
+	mov dword [fixup_vector], -1
+	mov ecx, [esp + 4]
+	mov edx, [esp + 8]
+	mov [try_esp], esp
+%endmacro
+%macro TRY_END 0
+.after:	mov dword [fixup], 0
+	mov esp, [try_esp]
+	mov eax, [fixup_vector]
+	ret
+%endmacro
+
+	TRY far_call
+	mov [far_pointer + 4], cx
+	mov dword [far_pointer], far_target
+	mov dword [far_cs], 0
+	call far [far_pointer]
+	TRY_END
+
+	TRY load_es
+	mov es, ecx
+	TRY_END
+
+	TRY native_rdtsc
+	rdtsc
+	TRY_END
+
+	TRY iret_to
+	push EFLAGS_IF | 2
+	push ecx
+	push .after
+	jmp edx
+	TRY_END
+
+; A CPU holds a data breakpoint of MOV SS back, to behind the INT.
+	TRY load_ss_and_call
+	mov eax, edx
+	xor edx, edx
+	mov ss, [ecx]
+	int STUB_VECTOR
+	TRY_END
+
+far_target:
+	mov ecx, cs
+	mov [far_cs], ecx
+	retf
+
+; step_from(eip, value)
+	global step_from
+step_from:
+	mov dword [fixup], stepped_out
+	pushad
+	mov [step_esp], esp
+	mov ecx, [esp + 32 + 4]
+	mov eax, [esp + 32 + 8]
+	mov esp, step_stack
+	mov ebx, eax
+	mov edx, eax
+	mov esi, eax
+	mov edi, eax
+	mov ebp, eax
+	push ecx
+	mov ecx, eax
+	push EFLAGS_TF | 2
+	popfd
+	ret
+	global stepped_out
+stepped_out:
+	push 2
+	popfd
+	mov dword [fixup], 0
+	mov esp, [step_esp]
+	popad
+	ret
+
+	section .bss nobits alloc write align=16
+	global far_cs, step_stack
+try_esp:	resd 1
+far_pointer:	resd 2
+far_cs:		resd 1
+step_esp:	resd 1
+	resd 64				; what the stepped code pushes
+step_stack:	resd 64

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Set-up, the choice of a case, and what several cases use. */
+#include "attack.h"
+
+#define CMD_LINE_PTR	0x228		/* in the boot parameters */
+
+bool judge_costs = true;
+uint8_t pages[4][PAGE] __attribute__((aligned(PAGE)));
+uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
+uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
+
+static const struct attack *const all[] = {
+	trap_cases, debug_cases, memory_cases, segment_cases, event_cases,
+	area_cases,
+};
+
+void guest_main(const uint8_t *boot_params);
+
+/* ---- for the cases ----------------------------------------------------------- */
+
+void map(uint32_t page, uint32_t entry)
+{
+	vmi3(SetPxE, entry, (uintptr_t)&linear(play_table)[page], VMI_PAGE_PT);
+}
+
+void flush(void)
+{
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+}
+
+void user_bytes(const char *code, uint32_t length, uint32_t ebx)
+{
+	for (uint32_t i = 0; i < length; i++)
+		pages[U_CODE][i] = (uint8_t)code[i];
+	run_user(play(U_CODE), play(U_STACK) + PAGE, 0, ebx, false);
+}
+
+uint32_t hypercall(uint32_t nr, uint32_t edx, uint32_t ecx)
+{
+	uint32_t ebx;
+
+	__asm__ volatile("int %4"
+			 : "+a"(nr), "+d"(edx), "+c"(ecx), "=b"(ebx)
+			 : "i"(STUB_VECTOR), "b"(0)
+			 : "memory", "cc");
+	return nr;
+}
+
+uint32_t *gate_of(int vector)
+{
+	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) t;
+
+	__asm__ volatile("sidt %0" : "=m"(t));
+	return (uint32_t *)t.base + vector * 2;
+}
+
+void set_idt(int vector, uint32_t low, uint32_t high)
+{
+	vmi4(VMI_CALL_WriteIDTEntry, (uintptr_t)gate_of(0), (uint32_t)vector,
+	     low, high);
+}
+
+uint32_t random32(void)
+{
+	static uint32_t state = 0x2545f491;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state;
+}
+
+/* ---- a life ------------------------------------------------------------------- */
+
+static void set_up(void)
+{
+	if (!vmi_find() || vmi_init())
+		print("Bail out! no VMI\n");
+	vmi_fetch_entries();
+	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
+	announce_tables();
+	vmi2(AllocatePage, frame_of(play_table), VMI_PAGE_PT | VMI_PAGE_ZEROED);
+	vmi3(SetPxE, MAPS(play_table, PTE_W | PTE_U),
+	     (uintptr_t)&linear(page_directory)[PLAY >> 22], VMI_PAGE_PD);
+	map(U_CODE, MAPS(pages[U_CODE], PTE_U));
+	map(U_STACK, MAPS(pages[U_STACK], PTE_U | PTE_W));
+	map(U_KERNEL, MAPS(pages[U_KERNEL], PTE_W));
+	flush();
+	probe_write(play(U_KERNEL));
+}
+
+/* The name behind "case=", up to the next blank, is this one? */
+static bool chosen(const char *line, const char *name)
+{
+	static const char key[] = "case=";
+	const char *k;
+
+	for (; *line; line++) {
+		const char *s = line;
+
+		for (k = key; *k && *k == *s; k++)
+			s++;
+		if (*k)
+			continue;
+		for (k = name; *k && *k == *s; k++)
+			s++;
+		return !*k && (!*s || *s == ' ');
+	}
+	return false;
+}
+
+void guest_main(const uint8_t *boot_params)
+{
+	const char *line = *(const char *const *)(boot_params + CMD_LINE_PTR);
+	const struct attack *a = NULL;
+	bool found = false;
+
+	cpu_init();
+	for (uint32_t i = 0; i < sizeof(all) / sizeof(*all) && !found; i++)
+		for (a = all[i]; a->name && !found; a += !found)
+			found = chosen(line, a->name);
+	if (!found) {		/* tests/run/attack.py compares */
+		for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+			for (a = all[i]; a->name; a++)
+				print("case %s\n", a->name);
+	} else {
+		if (!a->native)
+			set_up();
+		a->run(a->arg);
+		ok(true, "survived");
+		tap_end();
+	}
+	outb(0x64, 0xfe);	/* the way out that needs nothing of VMI */
+}
