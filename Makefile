@@ -11,7 +11,7 @@ WARN		:= -Wall -Wextra -Wshadow -Wundef -Werror
 HOSTCC		?= gcc
 HOSTCFLAGS	:= -O2 -g -std=gnu11 $(WARN) -Ispec/include
 
-.PHONY: all run check linux clean help
+.PHONY: all run check linux linux-pae clean help
 all:
 
 # ---- what the build needs, from Debian -------------------------------------
@@ -56,6 +56,8 @@ run: all
 
 linux: $(B)/linux/bzImage
 
+linux-pae: $(B)/linux-pae/bzImage
+
 clean:
 	rm -rf $(B)
 
@@ -64,7 +66,7 @@ help:
 	@echo 'make check   run every test; the last line is "N passed, N failed"'
 	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
 	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
-	@echo 'make linux   build the kernel alone'
+	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'
 	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
 	@echo 'make bench   instructions under VMI against native, one table'
 	@echo 'make profile OP=fork  where the instructions of one operation are'

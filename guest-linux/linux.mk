@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The Linux guest: one bzImage that boots natively and under VMI, and an
 # initramfs with a shell. New kernel files are in guest-linux/src, changes to
-# Debian's files in guest-linux/patches, everything built is in $(B)/linux.
+# Debian's files in guest-linux/patches, everything built is in $(B)/linux. The
+# same with PAE, of guest-linux/config and config-pae, is in $(B)/linux-pae.
 
 PACKAGES	+= libc6-dev-i386
 
-L		:= $(B)/linux
+L_TREES		:= $(B)/linux $(B)/linux-pae
 L_TARBALL	:= /usr/src/linux-source-6.1.tar.xz
-L_SRC		:= $(L)/src
+# Within a rule of a tree, which $* is.
+L_SRC		= $*/src
 L_MAKE		= $(MAKE) -C $(L_SRC) ARCH=i386 KBUILD_BUILD_USER=openvmi \
 		  KBUILD_BUILD_HOST=openvmi KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_VERSION=1
 L_JOBS		:= $(shell nproc)
@@ -23,10 +25,10 @@ L_SKIP		:= $(addsuffix /*.[chS],arch/[!x]* drivers/gpu drivers/media \
 # Comes with a package.
 $(L_TARBALL): | $(B)/.deps ;
 
-$(L)/.unpacked: $(L_TARBALL) | $(B)/.deps
-	@mkdir -p $(L)
+$(L_TREES:%=%/.unpacked): %/.unpacked: $(L_TARBALL) | $(B)/.deps
+	@mkdir -p $*
 	@echo "  LINUX   unpack $(notdir $(L_TARBALL)) (20 s)"
-	@rm -rf $(L_SRC) $(L)/originals && mkdir -p $(L_SRC)
+	@rm -rf $(L_SRC) $*/originals && mkdir -p $(L_SRC)
 	@tar -xf $(L_TARBALL) -C $(L_SRC) --strip-components=1 --wildcards \
 		$(foreach s,$(L_SKIP),--exclude='*/$s')
 	@touch $@
@@ -36,29 +38,37 @@ L_PORT		:= $(wildcard guest-linux/patches/*.patch) \
 		   spec/include/vmi.h spec/include/vmi_stub.h
 
 # A patch that is removed changes the directory, not a file.
-$(L)/.patched: $(L)/.unpacked $(L_PORT) guest-linux/patches \
-	       guest-linux/update-tree
+$(L_TREES:%=%/.patched): %/.patched: %/.unpacked $(L_PORT) \
+			 guest-linux/patches guest-linux/update-tree
 	@echo "  LINUX   patch"
-	@guest-linux/update-tree $(L_SRC) $(L)/originals
+	@guest-linux/update-tree $(L_SRC) $*/originals
 	@touch $@
 
-$(L_SRC)/.config: guest-linux/config $(L)/.patched
+$(B)/linux/src/.config:		guest-linux/config
+$(B)/linux-pae/src/.config:	guest-linux/config guest-linux/config-pae
+
+# What is said last about an option counts.
+$(L_TREES:%=%/src/.config): %/src/.config: %/.patched
 	@echo "  LINUX   configure"
-	@$(L_MAKE) KCONFIG_ALLCONFIG=$(abspath $<) allnoconfig \
-		>$(L)/config.log 2>&1 || { cat $(L)/config.log; exit 1; }
-	@for o in $$(grep -o '^CONFIG_[A-Z0-9_]*' $<); do \
+	@awk -F'[= ]' '/^CONFIG_/ { said[$$1] = $$0 } \
+		/^# CONFIG_.* is not set/ { said[$$2] = $$0 } \
+		END { for (o in said) print said[o] }' \
+		$(filter guest-linux/config%,$^) | sort >$*/config
+	@$(L_MAKE) KCONFIG_ALLCONFIG=$(abspath $*/config) allnoconfig \
+		>$*/config.log 2>&1 || { cat $*/config.log; exit 1; }
+	@for o in $$(grep -o '^CONFIG_[A-Z0-9_]*' $*/config); do \
 		grep -q "^$$o=" $@ || { \
-			echo "guest-linux/config: $$o has no effect"; \
+			echo "guest-linux/config*: $$o has no effect"; \
 			rm -f $@; exit 1; }; \
 	done
 	@touch $@
 
-$(L)/bzImage: $(L_SRC)/.config $(L)/.patched
-	@echo "  LINUX   compile; log: $(L)/build.log"
-	@$(L_MAKE) -j$(L_JOBS) bzImage 2>$(L)/build.err | \
-		tee $(L)/build.log | \
+$(L_TREES:%=%/bzImage): %/bzImage: %/src/.config %/.patched
+	@echo "  LINUX   compile; log: $*/build.log"
+	@$(L_MAKE) -j$(L_JOBS) bzImage 2>$*/build.err | \
+		tee $*/build.log | \
 		guest-linux/progress -v what=LINUX -v total=$(L_STEPS) || { \
-		tail -n 20 $(L)/build.err; exit 1; }
+		tail -n 20 $*/build.err; exit 1; }
 	@cp $(L_SRC)/arch/x86/boot/bzImage $@
 
 # ---- initramfs ----------------------------------------------------------------

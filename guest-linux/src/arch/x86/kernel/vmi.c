@@ -41,7 +41,7 @@ static struct {
 	void (*write_ldt_entry)(void *table, u32 index, u32 low, u32 high);
 	void (*write_idt_entry)(void *table, u32 index, u32 low, u32 high);
 	void (*update_kernel_stack)(u32 ss, u32 esp);
-	void (*set_pxe)(u32 value, void *entry, u32 flags);
+	void (*set_pxe)(pteval_t value, void *entry, u32 flags);
 	void (*update_pxe)(void *entry, u32 flags);
 	void (*allocate_page)(u32 pfn, u32 flags, u32 original, u32 start,
 			      u32 count);
@@ -151,6 +151,13 @@ static void vmi_load_sp0(unsigned long sp0)
 
 /* ---- memory -------------------------------------------------------------- */
 
+/* With PAE, entries are 64 bits wide, and pages of tables say so. */
+#ifdef CONFIG_X86_PAE
+#define VMI_FORMAT	VMI_PAGE_PAE
+#else
+#define VMI_FORMAT	0
+#endif
+
 static void vmi_set_pte(pte_t *ptep, pte_t pte)
 {
 	vmi.set_pxe(pte.pte, ptep, VMI_PAGE_PT);
@@ -161,38 +168,53 @@ static void vmi_set_pmd(pmd_t *pmdp, pmd_t pmd)
 	vmi.set_pxe(native_pmd_val(pmd), pmdp, VMI_PAGE_PD);
 }
 
+static void vmi_set_pud(pud_t *pudp, pud_t pud)
+{
+	vmi.set_pxe(native_pud_val(pud), pudp, VMI_PAGE_PDP);
+}
+
 static void vmi_pte_update(pte_t *ptep)
 {
 	vmi.update_pxe(ptep, VMI_PAGE_PT);
 }
 
 /* Tables of the kernel itself are not always zero: see split_large_page(). */
+static u32 vmi_page_flags(struct mm_struct *mm, u32 level)
+{
+	return level | VMI_FORMAT | (mm == &init_mm ? 0 : VMI_PAGE_ZEROED);
+}
+
 static void vmi_alloc_pte(struct mm_struct *mm, unsigned long pfn)
 {
-	vmi.allocate_page(pfn, mm == &init_mm ? VMI_PAGE_PT :
-			  VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0, 0);
+	vmi.allocate_page(pfn, vmi_page_flags(mm, VMI_PAGE_PT), 0, 0, 0);
 }
 
 static void vmi_alloc_pmd(struct mm_struct *mm, unsigned long pfn)
 {
-	vmi.allocate_page(pfn, VMI_PAGE_PD, 0, 0, 0);
+	vmi.allocate_page(pfn, vmi_page_flags(mm, VMI_PAGE_PD), 0, 0, 0);
 }
 
+/* The top level is a "directory" to VMI 3.0, with PAE too. */
 static void vmi_alloc_pmd_clone(unsigned long pfn, unsigned long clonepfn,
 				unsigned long start, unsigned long count)
 {
-	vmi.allocate_page(pfn, VMI_PAGE_PD | VMI_PAGE_CLONE, clonepfn, start,
-			  count);
+	vmi.allocate_page(pfn, VMI_PAGE_PD | VMI_FORMAT | VMI_PAGE_CLONE |
+			  VMI_PAGE_ZEROED, clonepfn, start, count);
 }
 
 static void vmi_release_pte(unsigned long pfn)
 {
-	vmi.release_page(pfn, VMI_PAGE_PT);
+	vmi.release_page(pfn, VMI_PAGE_PT | VMI_FORMAT);
+}
+
+static void vmi_release_pmd(unsigned long pfn)
+{
+	vmi.release_page(pfn, VMI_PAGE_PD | VMI_FORMAT);
 }
 
 static void vmi_pgd_free(struct mm_struct *mm, pgd_t *pgd)
 {
-	vmi.release_page(__pa(pgd) >> PAGE_SHIFT, VMI_PAGE_PD);
+	vmi_release_pmd(__pa(pgd) >> PAGE_SHIFT);
 }
 
 static void vmi_flush_tlb_user(void)
@@ -342,11 +364,15 @@ static void __init vmi_fill_memory(void)
 		pv_ops.mmu.flush_tlb_kernel = vmi_flush_tlb_kernel;
 	}
 
-	if (vmi_get(set_pxe, SetPxE)) {
+	if (IS_ENABLED(CONFIG_X86_PAE) ? vmi_get(set_pxe, SetPxELong) :
+					 vmi_get(set_pxe, SetPxE)) {
 		pv_ops.mmu.set_pte = vmi_set_pte;
 		pv_ops.mmu.set_pmd = vmi_set_pmd;
+		pv_ops.mmu.set_pud = vmi_set_pud;
 	}
-	vmi_wrap(mmu.pte_update, update_pxe, UpdatePxE, vmi_pte_update);
+	if (IS_ENABLED(CONFIG_X86_PAE) ? vmi_get(update_pxe, UpdatePxELong) :
+					 vmi_get(update_pxe, UpdatePxE))
+		pv_ops.mmu.pte_update = vmi_pte_update;
 	if (vmi_get(allocate_page, AllocatePage)) {
 		pv_ops.mmu.alloc_pte = vmi_alloc_pte;
 		pv_ops.mmu.alloc_pmd = vmi_alloc_pmd;
@@ -354,6 +380,7 @@ static void __init vmi_fill_memory(void)
 	}
 	if (vmi_get(release_page, ReleasePage)) {
 		pv_ops.mmu.release_pte = vmi_release_pte;
+		pv_ops.mmu.release_pmd = vmi_release_pmd;
 		pv_ops.mmu.pgd_free = vmi_pgd_free;
 	}
 }
