@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/ucontext.h>
@@ -243,6 +244,38 @@ static uint32_t part_memory(uint32_t h)
 	check(read_signal((char *)0xfc000000u) == SIGSEGV);
 	check(read_signal((char *)0xfffffffcu) == SIGSEGV);
 	return h;
+}
+
+static int call_signal(void *p)
+{
+	return signal_of(((void (*)(void))p)());
+}
+
+/* Page tables with PAE can forbid execution. SDM 4.7: bit 4, a fetch. */
+static uint32_t part_execution(uint32_t h)
+{
+	unsigned char *p;
+	int sig;
+
+	/* Without what an old program that started us may have passed on:
+	 * PROT_READ implies PROT_EXEC. */
+	check(personality(PER_LINUX) != -1);
+	p = map(PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	*p = 0xc3;	/* ret */
+	sig = call_signal(p);
+	printf("smoke: data can%s be executed\n", sig ? "not" : "");
+	for (int i = 0; i < 3; i++) {
+		check(mprotect(p, PAGE, PROT_READ | PROT_EXEC) == 0);
+		check(call_signal(p) == 0);
+		check(mprotect(p, PAGE, PROT_READ) == 0);
+		check(call_signal(p) == sig);
+		check(!sig || (sig == SIGSEGV && fault_error == 0x15 &&
+			       fault_address == (uintptr_t)p));
+	}
+	check(munmap(p, PAGE) == 0);
+	check(call_signal(p) == SIGSEGV);
+	check(fault_error == (sig ? 0x14 : 4));
+	return hash(h, sig);
 }
 
 static uint32_t part_cow(uint32_t h)
@@ -681,6 +714,7 @@ int main(int argc, char **argv)
 	} parts[] = {
 		{ "process", part_process },
 		{ "memory", part_memory },
+		{ "execution", part_execution },
 		{ "cow", part_cow },
 		{ "signals", part_signals },
 		{ "traps", part_traps },
