@@ -35,7 +35,7 @@ $(eval $(call unit_test,emul,$(addprefix \
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
-RUN_TESTS	:= iso.py linux.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py
+RUN_TESTS	:= iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py
 
 PACKAGES	+= bochs bochsbios vgabios
 check: iso
@@ -45,7 +45,7 @@ include tests/conformance/conformance.mk
 
 .PHONY: check-unit
 
-check: all $(UNIT_TESTS)
+check: all $(B)/linux-pae/bzImage $(UNIT_TESTS)
 	@tests/runner $(UNIT_TESTS) $(addprefix tests/run/,$(RUN_TESTS))
 
 check-unit: $(UNIT_TESTS)

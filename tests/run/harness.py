@@ -2,6 +2,7 @@
 """What the tests in this folder share: running ./vmi-run, telling results."""
 
 import concurrent.futures
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 VMI_RUN = os.path.join(ROOT, "vmi-run")
 BUILD = os.path.join(ROOT, "build")
 KERNEL = os.path.join(BUILD, "linux/bzImage")
+KERNEL_PAE = os.path.join(BUILD, "linux-pae/bzImage")
 INITRD = os.path.join(BUILD, "initramfs.cpio.gz")
 ROM = os.path.join(BUILD, "rom/stub.rom")
 
@@ -62,6 +64,28 @@ def smoke(*options):
            + tail("\n".join(lines)))
     expect("Call Trace" not in run.stdout, "the kernel complained")
     return lines
+
+
+def smoke_vmi(reference, batch, *options):
+    """Under VMI it prints the same lines."""
+    expect(reference, "there is no native result to compare with")
+    with scratch() as directory:
+        stats = os.path.join(directory, "stats")
+        lines = smoke("--stats", stats, *options)
+        with open(stats, encoding="ascii") as f:
+            stats = json.load(f)
+    for ours, theirs in zip(lines, reference):
+        same("its output", ours, theirs)
+    same("the number of lines", len(lines), len(reference))
+    # It was really VMI mode, and batches exactly when it should.
+    same("the number of VMI_Init calls",
+         stats["vmi_calls_that_exited"].get("Init"), 1)
+    entries, drains = stats["queue_entries"], stats["queue_drains"]
+    expect(entries > 10000, f"{entries} queue entries")
+    if batch:
+        expect(entries > 2 * drains, f"{entries} entries in {drains} drains")
+    else:
+        same("entries per drain", entries / drains, 1.0)
 
 
 def test_one(name, function, *args):

@@ -6,30 +6,8 @@ is the same everywhere."""
 
 import sys
 sys.dont_write_bytecode = True
-import json
-import os
 
-from harness import expect, same, scratch, smoke, test_all, test_one
-
-def smoke_vmi(reference, batch, *options):
-    expect(reference, "there is no native result to compare with")
-    with scratch() as directory:
-        stats = os.path.join(directory, "stats")
-        lines = smoke("--stats", stats, *options)
-        with open(stats, encoding="ascii") as f:
-            stats = json.load(f)
-    for ours, theirs in zip(lines, reference):
-        same("its output", ours, theirs)
-    same("the number of lines", len(lines), len(reference))
-    # It was really VMI mode, and batches exactly when it should.
-    same("the number of VMI_Init calls",
-         stats["vmi_calls_that_exited"].get("Init"), 1)
-    entries, drains = stats["queue_entries"], stats["queue_drains"]
-    expect(entries > 10000, f"{entries} queue entries")
-    if batch:
-        expect(entries > 2 * drains, f"{entries} entries in {drains} drains")
-    else:
-        same("entries per drain", entries / drains, 1.0)
+from harness import same, smoke, smoke_vmi, test_all, test_one
 
 
 def main():
