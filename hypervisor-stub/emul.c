@@ -357,7 +357,7 @@ static bool iret(struct vcpu *v, const struct insn *in)
 	if (in->size != 4 || !guest_read(v, &cs, v->regs->esp + 4, 4) ||
 	    (cs & 3))
 		return false;
-	event_iret(v, v->regs->esp, false);
+	event_iret(v, v->regs->esp, rom_is_iret(v));
 	event_poll(v);
 	return true;
 }

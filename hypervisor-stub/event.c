@@ -234,6 +234,8 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 			bad = ss;
 	}
 	if (bad) {
+		if (from_rom)	/* as it was there */
+			v->sh->flags &= ~STUB_IF;
 		if (from_rom && rom_find_iret_site(v))
 			r->eip = v->iret_site;
 		event_exception_error(v, VEC_GP, bad & 0xfffc);

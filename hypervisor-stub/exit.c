@@ -59,8 +59,7 @@ static void move_to_iret_site(struct vcpu *v)
 {
 	struct regs *r = v->regs;
 
-	if (regs_ring(r) != 1 ||
-	    (r->eip != v->iret_insn[0] && r->eip != v->iret_insn[1]))
+	if (!rom_is_iret(v))
 		return;
 	v->sh->flags &= ~STUB_IF;
 	if (rom_find_iret_site(v))

@@ -421,6 +421,14 @@ void guest_halt(struct vcpu *);
 const char *rom_publish(struct guest *, const uint8_t *image, size_t size);
 void rom_activate(struct vcpu *);
 bool rom_find_iret_site(struct vcpu *);
+
+/* Is the guest at an IRET of the ROM, whose faults are moved to its site? */
+static inline bool rom_is_iret(const struct vcpu *v)
+{
+	return regs_ring(v->regs) == 1 && (v->regs->eip == v->iret_insn[0] ||
+					   v->regs->eip == v->iret_insn[1]);
+}
+
 void rom_trace_drain(struct vcpu *);
 
 extern const char *const hcall_name[STUB_HC_COUNT];	/* hc_... */
