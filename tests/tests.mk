@@ -41,6 +41,7 @@ PACKAGES	+= bochs bochsbios vgabios
 check: iso
 
 include tests/guest/guest.mk
+include tests/attack/attack.mk
 include tests/conformance/conformance.mk
 
 .PHONY: check-unit

@@ -166,8 +166,20 @@ static bool harmless(const struct frame *f)
 
 	if (f->eip - TOP >= STUB_ROM_MAX || ++steps > STEPS)
 		return false;
-	if (insn[0] != 0xcd)
+	/* ModRM with ESP as a register, if it is one */
+	if ((insn[1] & 0x38) == 0x20 || (insn[1] & 0xc7) == 0xc4)
+		return false;
+	switch (insn[0]) {
+	case 0x5c: case 0x94: case 0xbc: case 0xc9:	/* another stack */
+	case 0x9d: case 0xcf:			/* other flags */
+	case 0xc2: case 0xca: case 0xf4:
+	case 0x6c ... 0x6f: case 0xe4 ... 0xe7: case 0xec ... 0xef:
+		return false;
+	case 0xcd:
+		break;
+	default:
 		return true;
+	}
 	switch (f->eax) {
 	case STUB_HC_DRAIN:
 	case STUB_HC_QUEUE_FULL:
@@ -201,7 +213,8 @@ static void step(struct frame *f)
  * addresses of the guest's. STUB-2: code of the ROM has no rights. */
 static void rom_jumps(uint32_t part)
 {
-	const uint32_t end = rom[2] * VMI_ROM_UNIT;
+	const struct stub_rom_info *info = (void *)(rom + STUB_INFO_OFFSET);
+	const uint32_t end = info->windows;	/* behind it tables only */
 
 	keep_area();
 	vector_hook[1] = step;

@@ -38,7 +38,7 @@ extern const struct attack area_cases[];	/* area.c */
 #define U_STACK		1u
 #define U_KERNEL	2u		/* the kernel's alone, written before */
 #define U_FREE		8u		/* and what follows: for the case */
-extern uint8_t pages[4][PAGE];		/* the first three are mapped there */
+extern volatile uint8_t pages[4][PAGE];	/* the first three are mapped there */
 extern uint32_t spare_table[1024];	/* a page to be a table, or not */
 
 static inline uint32_t play(uint32_t page)
@@ -51,7 +51,7 @@ static inline uint32_t frame_of(const void *low)
 	return (uintptr_t)low / PAGE;
 }
 
-#define MAPS(low, bits)	((uintptr_t)(low) | PTE_P | (bits))
+#define MAPS(low, bits)	((uint32_t)(uintptr_t)(low) | PTE_P | (bits))
 
 void map(uint32_t page, uint32_t entry);	/* SetPxE, no flush */
 void flush(void);

@@ -5,7 +5,7 @@
 #define CMD_LINE_PTR	0x228		/* in the boot parameters */
 
 bool judge_costs = true;
-uint8_t pages[4][PAGE] __attribute__((aligned(PAGE)));
+volatile uint8_t pages[4][PAGE] __attribute__((aligned(PAGE)));
 uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
 uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
 

@@ -89,6 +89,11 @@ static void bus(uint32_t arg)
 	}
 }
 
+static void skip_insb(struct frame *f)
+{
+	f->eip += 1;
+}
+
 /* A write to absent memory, after a read that filled the shadow; plainly,
  * by INS, with CR0.WP off. VMI-3.4.5: never carried out. */
 static void bus_write(uint32_t way)
@@ -99,6 +104,7 @@ static void bus_write(uint32_t way)
 	(void)*word_at(play(U_FREE));
 	if (way == 2)
 		vmi1(SetCR0, vmi0(GetCR0) & ~CR0_WP);
+	vector_hook[VEC_PF] = way == 1 ? skip_insb : NULL;
 	if (way == 1)
 		__asm__ volatile("insb" : : "d"(0x80), "D"(play(U_FREE))
 				 : "memory");
@@ -189,7 +195,7 @@ static void recursive(uint32_t arg)
 	same(wrong, 0, "updates through the directory's own entry");
 	self[slot + 1] = MAPS(page_directory, PTE_W);
 	flush();
-	same(*word_at(SECOND + (4u << 20) + slot * 4), self[slot],
+	same(*word_at(SECOND + (4u << 20) + slot * (PAGE + 4)), self[slot],
 	     "and twice");
 	self[slot] = 0;
 	vmi2(UpdatePxE, (uintptr_t)&linear(page_directory)[slot], VMI_PAGE_PD);

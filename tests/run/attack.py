@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The attacker of tests/attack, one boot per case: it survives and says so,
+or it dies alone (status 3) with a report that says why."""
+
+import sys
+sys.dont_write_bytecode = True
+import os
+import re
+
+from harness import BUILD, expect, same, tail, test_all, test_one, vmi_run
+
+ATTACKER = os.path.join(BUILD, "tests/attack.elf")
+
+NO_STACK = r"the stack at [0-9a-f]{8} cannot take the frame of vector \d+"
+CANNOT_RUN = r"cannot run at cs:eip [0-9a-f]{4}:[0-9a-f]{8}, ss:esp .*"
+NO_GATE = r"no 32-bit interrupt or trap gate for vector \d+"
+HLT = "HLT with interrupts off: nothing can wake it"
+TABLE_OUTSIDE = "page table at 0f0000000 is outside its memory"
+CR3_OUTSIDE = "CR3 = f0000000 is outside its memory"
+
+# Cases in which the guest dies, and why.
+DEATHS = {
+    "ss0_empty": CANNOT_RUN, "ss0_user": CANNOT_RUN, "ss0_code": CANNOT_RUN,
+    "ss0_high": CANNOT_RUN, "ss0_fault": CANNOT_RUN,
+    "esp0_absent": NO_STACK, "esp0_zero": NO_STACK, "esp0_hole": NO_STACK,
+    "esp0_rom": NO_STACK, "esp0_edge": NO_STACK,
+    "badgate_empty": CANNOT_RUN, "badgate_null": NO_GATE,
+    "badgate_user": CANNOT_RUN, "badgate_data": CANNOT_RUN,
+    "badgate_16": NO_GATE, "badgate_task": NO_GATE, "badgate_call": NO_GATE,
+    "badgate_absent": NO_GATE, "badidt_absent": NO_GATE,
+    "badidt_hole": NO_GATE, "badidt_wraps": NO_GATE,
+    "badpde": TABLE_OUTSIDE, "badpde_native": TABLE_OUTSIDE,
+    "table_outside": TABLE_OUTSIDE, "cr3_outside": CR3_OUTSIDE,
+    "cr3_outside_mov": CR3_OUTSIDE, "cr3_outside_deferred": CR3_OUTSIDE,
+    "pae": NO_STACK,
+    "bus_write": "write to guest-physical 080000000, outside its memory",
+    "bus_write_wp": "write to guest-physical 080000000, outside its memory",
+    "hlt0": HLT, "hlt0_native": HLT,
+    "tail_1": r"bad queue: tail 1 is not in -1024\.\.0",
+    "tail_low": r"bad queue: tail -1025 is not in -1024\.\.0",
+    "tail_max": r"bad queue: tail 2147483647 is not in -1024\.\.0",
+    "tail_min": r"bad queue: tail -2147483648 is not in -1024\.\.0",
+    "tail_fault": r"bad queue: tail 5000 is not in -1024\.\.0",
+    "unknown_first": r"hypercall \d+ does not exist",
+    "unknown_last": "hypercall 4294967295 does not exist",
+    "unknown_sign": "hypercall 2147483648 does not exist",
+    "early": "hypercall 1 before VMI_Init",
+}
+
+# Noise: what the guest does to itself is its own affair, as long as it ends
+# as itself. Whether a null SS can be returned to is the processor's choice
+# (SDM and QEMU differ).
+EITHER = re.compile(r"(hcall|call)_[A-Z].*|ss0_null|ss0_fault_null|"
+                    r"rom_jumps_3")
+
+
+def boot(case):
+    # Most take 0.3 s; nothing waits for longer.
+    return vmi_run("--memory", "64", "--kernel", ATTACKER, "--initrd", "",
+                   "--append", case, timeout="60")
+
+
+def one(case):
+    run = boot("case=" + case)
+    report = (run.stderr.splitlines() or [""])[0]
+    expect("not ok" not in run.stdout, tail("\n".join(
+        line for line in run.stdout.splitlines() if line[:2] in ("no", "# "))))
+    if EITHER.fullmatch(case):
+        expect(run.returncode in (0, 3),
+               f"status {run.returncode}: {tail(run.stderr)}")
+        expect(run.returncode == 0 or report.startswith("guest died: "),
+               "the report begins with " + report)
+        return
+    if case in DEATHS:
+        same("the status", (run.returncode, tail(run.stdout)), (3, ""))
+        expect(re.fullmatch("guest died: " + DEATHS[case], report),
+               "the report begins with " + report)
+        same("the number of reports", run.stderr.count("guest died"), 1)
+        return
+    same("the status and the report", (run.returncode, report), (0, ""))
+    lines = run.stdout.splitlines()
+    results = [line for line in lines if line.startswith("ok ")]
+    expect(lines and lines[-1] == f"1..{len(results)}" and
+           results[-1].endswith("survived"), "it ends with "
+           + tail(run.stdout))
+
+
+def case_names():
+    run = boot("")
+    same("the status", run.returncode, 0)
+    names = [line[5:] for line in run.stdout.splitlines()
+             if line.startswith("case ")]
+    expect(set(DEATHS) <= set(names), "no such cases: "
+           + " ".join(set(DEATHS) - set(names)))
+    expect(len(set(names)) == len(names) > 190, "cases are missing")
+    return names
+
+
+test_all([(case, one, case)
+          for case in test_one("list of cases", case_names) or ()])
