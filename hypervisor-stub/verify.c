@@ -67,12 +67,30 @@ static void verify_table(struct vcpu *v, const struct root *r, gva_t va,
 	}
 }
 
+/*
+ * An interrupt of the kernel may come between a plain store and the call that
+ * tells of it, and its handler calls us too. In user mode all has been told.
+ */
+static bool all_told(const struct vcpu *v)
+{
+	static bool interrupted;
+
+	if (regs_ring(v->regs) == 3)
+		interrupted = false;
+	else if (v->regs->vector >= IRQ_BASE &&
+		 v->regs->vector < IRQ_BASE + 16)
+		interrupted = true;
+	return !interrupted;
+}
+
 void shadow_verify(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
 	uint32_t n, i;
 
+	if (!all_told(v))
+		return;
 	for (n = 1; v->hole && n < ROOTS; n++) {
 		struct root *r = &s->roots[n];
 
