@@ -106,7 +106,8 @@ static void lazy(uint32_t arg)
 		map(U_FREE, MAPS(pages[3], PTE_W));
 		vmi1(InvalPage, play(U_FREE));
 		hypercall(STUB_HC_SET_DR, 7, 0x402);
-		/* which has drained: once more */
+		probe_read(play(U_FREE));
+		/* all drained and filled by now: once more, by hand */
 		SHARED->queue[0] = play(U_FREE) | STUB_Q_INVAL;
 		linear(play_table)[U_FREE] = MAPS(pages[2], PTE_W);
 		SHARED->queue[1] = play(U_FREE) | STUB_Q_INVAL;
