@@ -402,8 +402,10 @@ static void __init vmi_fill_shutdown(void)
 		machine_ops.restart = vmi_restart;
 		machine_ops.emergency_restart = vmi_emergency_restart;
 	}
-	if (vmi_get(shutdown, Shutdown))
+	if (vmi_get(shutdown, Shutdown)) {
 		pm_power_off = vmi_power_off;
+		machine_ops.halt = vmi_power_off;	/* VMI-3.2.37: of this CPU */
+	}
 }
 
 /* "These virtual addresses map these frames", for finding page tables. */
