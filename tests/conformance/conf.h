@@ -148,4 +148,7 @@ void rest(void);			/* rest.c */
 uint32_t limit_of(uint32_t selector);
 void write_gdt(uint32_t index, uint64_t descriptor);
 
+/* timers.c: VMI's SetAlarm, whose arguments no macro of guest.h has. */
+void arm(uint32_t flags, uint64_t expiry, uint64_t period);
+
 #endif

@@ -104,18 +104,6 @@ static uint64_t cycle_frequency(void)
 	return (uint64_t)edx << 32 | eax;
 }
 
-static void arm(uint32_t flags, uint64_t expiry, uint64_t period)
-{
-	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
-
-	__asm__ volatile("pushl %4\n\tpushl %3\n\tcall *%5\n\taddl $8, %%esp"
-			 : "+a"(flags), "+d"(edx), "+c"(ecx)
-			 : "r"((uint32_t)period),
-			   "r"((uint32_t)(period >> 32)),
-			   "r"(vmi_entry[VMI_CALL_SetAlarm])
-			 : "memory", "cc");
-}
-
 static void halt_for(uint32_t count)
 {
 	while (came < count)

@@ -23,7 +23,7 @@ static uint64_t now(void)
 	return cycles(VMI_CYCLES_REAL);
 }
 
-static void arm(uint32_t flags, uint64_t expiry, uint64_t period)
+void arm(uint32_t flags, uint64_t expiry, uint64_t period)
 {
 	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
 
