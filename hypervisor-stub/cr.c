@@ -79,21 +79,19 @@ void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 	v->sh->dr[nr] = value;
 	switch (nr) {
 	case 0:
-		asm volatile("mov %0, %%dr0" : : "r"((uint64_t)value));
+		write_dr0(value);
 		break;
 	case 1:
-		asm volatile("mov %0, %%dr1" : : "r"((uint64_t)value));
+		write_dr1(value);
 		break;
 	case 2:
-		asm volatile("mov %0, %%dr2" : : "r"((uint64_t)value));
+		write_dr2(value);
 		break;
 	case 3:
-		asm volatile("mov %0, %%dr3" : : "r"((uint64_t)value));
-		break;
-	case 6:
+		write_dr3(value);
 		break;
 	case 7:
-		asm volatile("mov %0, %%dr7" : : "r"((uint64_t)value));
+		write_dr7(value);
 		break;
 	}
 }
@@ -101,11 +99,8 @@ void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 /* The CPU never clears these bits, and they are for the guest alone. */
 void dr6_take(struct vcpu *v)
 {
-	uint64_t dr6;
-
-	asm volatile("mov %%dr6, %0" : "=r"(dr6));
-	asm volatile("mov %0, %%dr6" : : "r"((uint64_t)DR6_FIXED));
-	v->sh->dr[6] |= dr6 & DR6_STATUS;
+	v->sh->dr[6] |= read_dr6() & DR6_STATUS;
+	write_dr6(DR6_FIXED);
 }
 
 /* ---- CPUID -------------------------------------------------------------- */

@@ -81,14 +81,12 @@ static bool loadable(uint32_t sel, uint64_t d)
 }
 
 #define RELOAD(v, reg, table, first, last) do {				\
-	uint32_t sel_;							\
+	uint32_t sel_ = read_##reg();					\
 									\
-	asm("mov %%" #reg ", %0" : "=r"(sel_));				\
 	if ((sel_ & ~3u) && (sel_ & 4) == (table) &&			\
 	    sel_ >> 3 >= (first) && sel_ >> 3 <= (last))		\
-		asm volatile("mov %0, %%" #reg				\
-			     : : "r"(loadable(sel_, desc_lookup(v, sel_)) ? \
-				     sel_ : 0));			\
+		write_##reg(loadable(sel_, desc_lookup(v, sel_)) ?	\
+			    sel_ : 0);					\
 } while (0)
 
 /*

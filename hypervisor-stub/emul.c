@@ -15,28 +15,20 @@
 
 static uint16_t read_sreg(struct vcpu *v, int sreg)
 {
-	uint16_t sel = 0;
-
-	/* The guest's selectors stay loaded while we run (entry.asm). */
 	switch (sreg) {
 	case SREG_CS:
 		return v->regs->cs;
 	case SREG_SS:
 		return v->regs->ss;
 	case SREG_DS:
-		asm("mov %%ds, %0" : "=r"(sel));
-		break;
+		return read_ds();
 	case SREG_ES:
-		asm("mov %%es, %0" : "=r"(sel));
-		break;
+		return read_es();
 	case SREG_FS:
-		asm("mov %%fs, %0" : "=r"(sel));
-		break;
-	case SREG_GS:
-		asm("mov %%gs, %0" : "=r"(sel));
-		break;
+		return read_fs();
+	default:
+		return read_gs();
 	}
-	return sel;
 }
 
 static uint32_t seg_base(struct vcpu *v, int sreg)

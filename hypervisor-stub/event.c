@@ -32,17 +32,8 @@ static COLD void leave_lazy_mode(struct vcpu *v)
 	v->sh->lazy_mode = VMI_LAZY_NONE;
 }
 
-/*
- * Store a word of the frame through the guest's tables; goto fault if they do
- * not allow it (hv_fault() follows the exception table).
- */
-#define PUSH(esp, word, fault)						\
-	asm goto("1: movl %1, (%0)\n"					\
-		 ".pushsection extable, \"a\"\n"			\
-		 ".quad 1b, %l2\n"					\
-		 ".popsection"						\
-		 : : "r"((uint64_t)((esp) -= 4)), "r"((uint32_t)(word))	\
-		 : "memory" : fault)
+/* A word of the frame, through the guest's tables. */
+#define PUSH(esp, word, fault)	STORE_WORD((esp) -= 4, word, fault)
 
 /* A fault during delivery has nowhere to go: the guest ends here, where a
  * CPU would go on to a double and a triple fault. */

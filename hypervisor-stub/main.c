@@ -244,7 +244,10 @@ static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 	current = v;
 	shadow_load(v);
 	desc_load_gdt(v, out->gdt_base, out->gdt_limit);
-	load_data_segments(BOOT_DS);
+	write_ds(BOOT_DS);
+	write_es(BOOT_DS);
+	write_fs(BOOT_DS);
+	write_gs(BOOT_DS);
 }
 
 void hv_main(uint32_t magic, uint32_t info);

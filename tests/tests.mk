@@ -29,9 +29,9 @@ $(eval $(call unit_test,rtc,hypervisor-stub/rtc.c))
 $(eval $(call unit_test,decode,hypervisor-stub/decode.c,-lZydis))
 $(eval $(call unit_test,loader,hypervisor-stub/loader.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,shadow.c fault.c \
-	queue.c verify.c gmem.c)))
+	queue.c verify.c gmem.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,emul,$(addprefix \
-	hypervisor-stub/,emul.c msr.c decode.c apic.c)))
+	hypervisor-stub/,emul.c msr.c decode.c apic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

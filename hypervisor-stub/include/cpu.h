@@ -125,11 +125,55 @@ static inline void ltr(uint16_t sel)
 	asm volatile("ltr %0" : : "r"(sel));
 }
 
-static inline void load_data_segments(uint16_t sel)
-{
-	asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs"
-		     : : "r"((uint32_t)sel));
+/* They hold the guest's selectors while we run (entry.asm). */
+#define SEGMENT_ACCESS(reg)					\
+static inline uint32_t read_##reg(void)				\
+{								\
+	uint32_t sel;						\
+								\
+	asm volatile("mov %%" #reg ", %0" : "=r"(sel));		\
+	return sel;						\
+}								\
+static inline void write_##reg(uint32_t sel)			\
+{								\
+	asm volatile("mov %0, %%" #reg : : "r"(sel));		\
 }
+SEGMENT_ACCESS(ds)
+SEGMENT_ACCESS(es)
+SEGMENT_ACCESS(fs)
+SEGMENT_ACCESS(gs)
+
+static inline uint64_t read_dr6(void)
+{
+	uint64_t v;
+
+	asm volatile("mov %%dr6, %0" : "=r"(v));
+	return v;
+}
+
+#define DR_WRITE(n)						\
+static inline void write_dr##n(uint64_t v)			\
+{								\
+	asm volatile("mov %0, %%dr" #n : : "r"(v));		\
+}
+DR_WRITE(0)
+DR_WRITE(1)
+DR_WRITE(2)
+DR_WRITE(3)
+DR_WRITE(6)
+DR_WRITE(7)
+
+/*
+ * Store a word through the tables that are loaded; goto fault if they do not
+ * allow it (hv_fault() follows the exception table).
+ */
+#define STORE_WORD(at, word, fault)					\
+	asm goto("1: movl %1, (%0)\n"					\
+		 ".pushsection extable, \"a\"\n"			\
+		 ".quad 1b, %l2\n"					\
+		 ".popsection"						\
+		 : : "r"((uint64_t)(at)), "r"((uint32_t)(word))		\
+		 : "memory" : fault)
 
 /* Wait for an interrupt. sti takes effect after the next instruction, so
  * none can slip in between (SDM Vol. 2, STI). */

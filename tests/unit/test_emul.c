@@ -21,9 +21,6 @@
 #define DATA		0x2000u		/* the last mapped page ends at 3000h */
 #define UNMAPPED	0x3000u
 
-uint8_t *machine_memory;
-unsigned int tlb_flushes;
-
 static struct guest guest;
 static struct vcpu *v;
 static struct regs regs;
@@ -236,8 +233,6 @@ void shadow_flush(struct vcpu *vcpu)
 
 static int setup(void **state)
 {
-	uint16_t ds, es;
-
 	(void)state;
 	memset(&guest, 0, sizeof(guest));
 	memset(memory, 0x90, sizeof(memory));
@@ -261,12 +256,9 @@ static int setup(void **state)
 	gdt[12] = 0x00cfbb000000ffff;
 	gdt[13] = 0x00cfb3000000ffff;
 	gdt[14] = 0x00cffb000000ffff;
-	/* The selectors that this process has loaded count as flat, too. */
-	asm("mov %%ds, %0; mov %%es, %1" : "=r"(ds), "=r"(es));
-	if (!(ds & 4))
-		gdt[ds >> 3] = 0x00cff3000000ffff;
-	if (!(es & 4))
-		gdt[es >> 3] = 0x00cff3000000ffff;
+	gdt[15] = 0x00cff3000000ffff;
+	cpu.ds = cpu.es = 0x7b;
+	cpu.tsc = 0x123456789ab;
 	regs = (struct regs){
 		.gpr = { 0x11111111, 0x22222222, 0x33333333, 0x44444444, 0,
 			 0x55555555, 0x66666666, 0x77777777 },

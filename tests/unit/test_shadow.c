@@ -37,9 +37,6 @@
 #define PD_ROLE	1	/* SP_PD of shadow.c */
 #define ADDR	0x000ffffffffff000ull
 
-uint8_t *machine_memory;
-unsigned int tlb_flushes;
-
 static struct guest *g;
 static struct regs regs;
 static struct vcpu *v;

@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine for unit tests of the hypervisor on the host: physical memory
- * is an array, and a TLB flush is only counted.
+ * The machine for tests of the hypervisor on the host: physical memory is an
+ * array, registers are variables, and a TLB flush is only counted. What a
+ * test must bring itself is declared at the end.
  */
 #ifndef CPU_H
 #define CPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../../../hypervisor-stub/include/x86.h"
 
+#define DIRECT_SIZE	0x400000000ull
+
 extern uint8_t *machine_memory;		/* physical 0 */
 extern unsigned int tlb_flushes;
+
+struct dtr {
+	uint16_t	limit;
+	uint64_t	base;
+} __attribute__((packed));
+
+extern struct machine_cpu {
+	uint64_t	cr0, cr2, cr3, cr4, dr[8];
+	uint64_t	tsc, sysenter_cs;
+	uint32_t	ds, es, fs, gs;
+	uint16_t	cs, ldt, tr;
+	struct dtr	gdt, idt;
+} cpu;
 
 static inline void *pa_to_va(uint64_t pa)
 {
@@ -23,14 +40,37 @@ static inline uint64_t va_to_pa(const void *va)
 	return (const uint8_t *)va - machine_memory;
 }
 
+#define FAKE_REGISTER(type, name, field)				\
+static inline type read_##name(void)					\
+{									\
+	return cpu.field;						\
+}									\
+static inline void write_##name(type v)					\
+{									\
+	cpu.field = v;							\
+}
+FAKE_REGISTER(uint64_t, cr0, cr0)
+FAKE_REGISTER(uint64_t, cr2, cr2)
+FAKE_REGISTER(uint64_t, cr4, cr4)
+FAKE_REGISTER(uint64_t, dr0, dr[0])
+FAKE_REGISTER(uint64_t, dr1, dr[1])
+FAKE_REGISTER(uint64_t, dr2, dr[2])
+FAKE_REGISTER(uint64_t, dr3, dr[3])
+FAKE_REGISTER(uint64_t, dr6, dr[6])
+FAKE_REGISTER(uint64_t, dr7, dr[7])
+FAKE_REGISTER(uint32_t, ds, ds)
+FAKE_REGISTER(uint32_t, es, es)
+FAKE_REGISTER(uint32_t, fs, fs)
+FAKE_REGISTER(uint32_t, gs, gs)
+
 static inline uint64_t read_cr3(void)
 {
-	return 0;
+	return cpu.cr3;
 }
 
 static inline void write_cr3(uint64_t v)
 {
-	(void)v;
+	cpu.cr3 = v;
 	tlb_flushes++;
 }
 
@@ -41,7 +81,53 @@ static inline void flush_tlb(void)
 
 static inline uint64_t rdtsc(void)
 {
-	return 0x123456789abull;
+	return cpu.tsc;
 }
+
+static inline void lgdt(const struct dtr *d)
+{
+	cpu.gdt = *d;
+}
+
+static inline void lidt(const struct dtr *d)
+{
+	cpu.idt = *d;
+}
+
+static inline void lldt(uint16_t sel)
+{
+	cpu.ldt = sel;
+}
+
+static inline void load_cs(uint16_t sel)
+{
+	cpu.cs = sel;
+}
+
+static inline void ltr(uint16_t sel)
+{
+	cpu.tr = sel;
+}
+
+static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
+{
+	r[0] = leaf;
+	r[1] = sub;
+	r[2] = r[3] = UINT32_MAX;
+}
+
+#define STORE_WORD(at, word, fault)					\
+	do {								\
+		if (!machine_store((at), (word)))			\
+			goto fault;					\
+	} while (0)
+
+/* ---- from the test, if it needs them ------------------------------------ */
+
+void outb(uint16_t port, uint8_t v);
+uint8_t inb(uint16_t port);
+void wait_for_interrupt(void);
+/* Through the tables that are loaded; false: a page fault. */
+bool machine_store(uint32_t at, uint32_t word);
 
 #endif
