@@ -154,7 +154,6 @@ static uint8_t prefixes(struct reader *r, struct insn *insn, bool code32)
 			insn->rep = byte;
 			continue;
 		}
-		insn->opsize_prefix = size;
 		insn->size = code32 != size ? 4 : 2;
 		insn->addr_size = code32 != addr ? 4 : 2;
 		/* Nothing in the list may be locked. */
@@ -217,28 +216,6 @@ static enum insn_op mov_sreg(struct reader *r, struct insn *insn)
 		INSN_NONE : INSN_MOV_TO_SREG;
 }
 
-static enum insn_op far_direct(struct reader *r, struct insn *insn,
-			       enum insn_op op)
-{
-	insn->imm = fetch(r, insn->size);
-	insn->selector = fetch(r, 2);
-	return op;
-}
-
-static enum insn_op group5(struct reader *r, struct insn *insn)
-{
-	modrm(r, insn);
-	if (!insn->mem)
-		return INSN_NONE;
-	switch (insn->reg) {
-	case 3:
-		return INSN_CALL_FAR;
-	case 5:
-		return INSN_JMP_FAR;
-	}
-	return INSN_NONE;
-}
-
 static enum insn_op mov(struct reader *r, struct insn *insn, uint8_t opcode)
 {
 	byte_sized(insn, opcode);
@@ -262,14 +239,6 @@ static enum insn_op mov_imm(struct reader *r, struct insn *insn,
 	modrm(r, insn);
 	insn->imm = fetch(r, insn->size);
 	return insn->reg ? INSN_NONE : INSN_MOV_IMM;
-}
-
-static enum insn_op mov_extend(struct reader *r, struct insn *insn,
-			       uint8_t opcode)
-{
-	modrm(r, insn);
-	insn->src_size = opcode & 1 ? 2 : 1;
-	return opcode & 8 ? INSN_MOVSX : INSN_MOVZX;
 }
 
 /* The mod bits do not count: always a register (SDM 2B, MOV). */
@@ -305,7 +274,7 @@ static enum insn_op group6(struct reader *r, struct insn *insn)
 	return op[insn->reg];
 }
 
-/* 0F 01: the tables, the machine status word, INVLPG, XSETBV. */
+/* 0F 01: the tables, the machine status word, INVLPG. */
 static enum insn_op group7(struct reader *r, struct insn *insn)
 {
 	static const enum insn_op memory[8] = {
@@ -315,13 +284,6 @@ static enum insn_op group7(struct reader *r, struct insn *insn)
 
 	modrm(r, insn);
 	switch (insn->reg) {
-	case 2:
-		if (insn->mem)
-			break;
-		/* 0F 01 D1; of its kind the only one without variants */
-		if (insn->rm != 1 || insn->opsize_prefix || insn->rep)
-			return INSN_NONE;
-		return INSN_XSETBV;
 	case 4:
 		if (insn->mem)
 			insn->size = 2;
@@ -375,11 +337,6 @@ static enum insn_op two_byte(struct reader *r, struct insn *insn)
 		return load_far(r, insn, SREG_FS);
 	case 0xb5:
 		return load_far(r, insn, SREG_GS);
-	case 0xb6:
-	case 0xb7:
-	case 0xbe:
-	case 0xbf:
-		return mov_extend(r, insn, opcode);
 	}
 	return INSN_NONE;
 }
@@ -408,8 +365,6 @@ static enum insn_op one_byte(struct reader *r, struct insn *insn,
 		return mov(r, insn, opcode);
 	case 0x8e:
 		return mov_sreg(r, insn);
-	case 0x9a:
-		return far_direct(r, insn, INSN_CALL_FAR);
 	case 0xa0:
 	case 0xa1:
 	case 0xa2:
@@ -427,8 +382,6 @@ static enum insn_op one_byte(struct reader *r, struct insn *insn,
 		return INSN_RET_FAR;
 	case 0xcb:
 		return INSN_RET_FAR;
-	case 0xcc:
-		return INSN_INT3;
 	case 0xcd:
 		insn->imm = fetch8(r);
 		return INSN_INT;
@@ -443,16 +396,12 @@ static enum insn_op one_byte(struct reader *r, struct insn *insn,
 	case 0xee:
 	case 0xef:
 		return port_io(r, insn, opcode);
-	case 0xea:
-		return far_direct(r, insn, INSN_JMP_FAR);
 	case 0xf4:
 		return INSN_HLT;
 	case 0xfa:
 		return INSN_CLI;
 	case 0xfb:
 		return INSN_STI;
-	case 0xff:
-		return group5(r, insn);
 	}
 	return INSN_NONE;
 }
@@ -474,8 +423,6 @@ enum decode_result decode(const uint8_t *bytes, size_t len, bool code32,
 		return r.error;
 	if (insn->op == INSN_NONE)
 		return DECODE_INVALID;
-	if (insn->op != INSN_MOVZX && insn->op != INSN_MOVSX)
-		insn->src_size = insn->size;
 	insn->length = r.pos;
 	return DECODE_OK;
 }

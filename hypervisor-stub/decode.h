@@ -29,17 +29,13 @@ enum insn_op {
 	INSN_MOV_TO_SREG,		/* sreg from rm or memory, 16 bits */
 	INSN_POP_SREG,			/* sreg */
 	INSN_LOAD_FAR,			/* sreg:reg from memory: LDS ... LSS */
-	INSN_JMP_FAR, INSN_CALL_FAR,	/* selector:imm, or memory if mem */
 	INSN_RET_FAR,			/* imm: bytes of arguments to drop */
 	INSN_IRET,
 	INSN_INT,			/* imm: vector */
-	INSN_INT3,
-	INSN_XSETBV,
 	INSN_SYSENTER, INSN_SYSEXIT,
 	INSN_MOV_LOAD,			/* reg from rm or memory */
 	INSN_MOV_STORE,			/* reg to rm or memory */
 	INSN_MOV_IMM,			/* imm to rm or memory */
-	INSN_MOVZX, INSN_MOVSX,		/* reg (size) from rm (src_size) */
 	INSN_OPS
 };
 
@@ -58,14 +54,12 @@ struct insn {
 	uint8_t	length;
 	/*
 	 * Bytes of the operand: 1, 2 or 4. For LGDT and its kind, far
-	 * transfers, IRET and POP it is the operand size, 2 or 4. At size 1,
-	 * register numbers 4-7 mean AH, CH, DH, BH (src_size for MOVZX).
+	 * returns, IRET and POP it is the operand size, 2 or 4. At size 1,
+	 * register numbers 4-7 mean AH, CH, DH, BH.
 	 */
 	uint8_t	size;
-	uint8_t	src_size;	/* MOVZX, MOVSX: 1 or 2; others: size */
 	uint8_t	addr_size;	/* 2 or 4; also the size of ECX under rep */
 	uint8_t	rep;		/* 0, or the last of f2h (repne), f3h (rep) */
-	bool	opsize_prefix;	/* 66h seen */
 	bool	seg_prefix;	/* seg comes from a prefix */
 	bool	port_dx;
 	uint8_t	mod;		/* ModRM, 0 where there is none */
@@ -79,7 +73,6 @@ struct insn {
 	uint8_t	scale;		/* 1, 2, 4, 8 */
 	uint32_t disp;		/* sign extended; A0-A3: zero extended */
 	uint32_t imm;		/* zero extended, but MOV_IMM as encoded */
-	uint16_t selector;	/* of a direct far JMP or CALL */
 };
 
 enum decode_result {

@@ -26,7 +26,8 @@ $(eval $(call unit_test,apic,hypervisor-stub/apic.c))
 $(eval $(call unit_test,pit,hypervisor-stub/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/rtc.c))
-$(eval $(call unit_test,decode,hypervisor-stub/decode.c,-lZydis))
+$(eval $(call unit_test,decode,hypervisor-stub/decode.c \
+	tests/unit/zydis.c tests/unit/check.c,-lZydis))
 $(eval $(call unit_test,loader,hypervisor-stub/loader.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,shadow.c fault.c \
 	queue.c verify.c gmem.c) tests/unit/fake/cpu.c))

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The decoder against Zydis: what it makes of some bytes must be the same. */
+#include <stdio.h>
+#include <string.h>
+
+#include <Zydis/Zydis.h>
+
+#include "check.h"
+#include "zydis.h"
+
+static uint8_t sreg_of(ZydisRegister reg)
+{
+	switch (reg) {
+	case ZYDIS_REGISTER_ES: return SREG_ES;
+	case ZYDIS_REGISTER_CS: return SREG_CS;
+	case ZYDIS_REGISTER_SS: return SREG_SS;
+	case ZYDIS_REGISTER_DS: return SREG_DS;
+	case ZYDIS_REGISTER_FS: return SREG_FS;
+	case ZYDIS_REGISTER_GS: return SREG_GS;
+	default: return 0xff;
+	}
+}
+
+static uint8_t gpr_of(ZydisRegister reg)
+{
+	return reg == ZYDIS_REGISTER_NONE ? REG_NONE : ZydisRegisterGetId(reg);
+}
+
+/* Our name for what Zydis found; INSN_NONE: not in our list. */
+static uint8_t mov_of(const ZydisDecodedInstruction *z)
+{
+	if (z->opcode_map == ZYDIS_OPCODE_MAP_0F) {
+		switch (z->opcode) {
+		case 0x20: return INSN_MOV_FROM_CR;
+		case 0x21: return INSN_MOV_FROM_DR;
+		case 0x22: return INSN_MOV_TO_CR;
+		case 0x23: return INSN_MOV_TO_DR;
+		}
+		return INSN_NONE;
+	}
+	switch (z->opcode) {
+	case 0x88: case 0x89: case 0xa2: case 0xa3:
+		return INSN_MOV_STORE;
+	case 0x8a: case 0x8b: case 0xa0: case 0xa1:
+		return INSN_MOV_LOAD;
+	case 0x8e:
+		return INSN_MOV_TO_SREG;
+	case 0xc6: case 0xc7:
+		return INSN_MOV_IMM;
+	}
+	return INSN_NONE;
+}
+
+static uint8_t op_of(const ZydisDecodedInstruction *z,
+		     const ZydisDecodedOperand *ops)
+{
+	bool far = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+
+	switch (z->mnemonic) {
+	case ZYDIS_MNEMONIC_CLI: return INSN_CLI;
+	case ZYDIS_MNEMONIC_STI: return INSN_STI;
+	case ZYDIS_MNEMONIC_HLT: return INSN_HLT;
+	case ZYDIS_MNEMONIC_IN: return INSN_IN;
+	case ZYDIS_MNEMONIC_OUT: return INSN_OUT;
+	case ZYDIS_MNEMONIC_INSB:
+	case ZYDIS_MNEMONIC_INSW:
+	case ZYDIS_MNEMONIC_INSD: return INSN_INS;
+	case ZYDIS_MNEMONIC_OUTSB:
+	case ZYDIS_MNEMONIC_OUTSW:
+	case ZYDIS_MNEMONIC_OUTSD: return INSN_OUTS;
+	case ZYDIS_MNEMONIC_CLTS: return INSN_CLTS;
+	case ZYDIS_MNEMONIC_INVD: return INSN_INVD;
+	case ZYDIS_MNEMONIC_WBINVD: return INSN_WBINVD;
+	case ZYDIS_MNEMONIC_RDMSR: return INSN_RDMSR;
+	case ZYDIS_MNEMONIC_WRMSR: return INSN_WRMSR;
+	case ZYDIS_MNEMONIC_RDPMC: return INSN_RDPMC;
+	case ZYDIS_MNEMONIC_RDTSC: return INSN_RDTSC;
+	case ZYDIS_MNEMONIC_SGDT: return INSN_SGDT;
+	case ZYDIS_MNEMONIC_SIDT: return INSN_SIDT;
+	case ZYDIS_MNEMONIC_LGDT: return INSN_LGDT;
+	case ZYDIS_MNEMONIC_LIDT: return INSN_LIDT;
+	case ZYDIS_MNEMONIC_SMSW: return INSN_SMSW;
+	case ZYDIS_MNEMONIC_LMSW: return INSN_LMSW;
+	case ZYDIS_MNEMONIC_INVLPG: return INSN_INVLPG;
+	case ZYDIS_MNEMONIC_SLDT: return INSN_SLDT;
+	case ZYDIS_MNEMONIC_STR: return INSN_STR;
+	case ZYDIS_MNEMONIC_LLDT: return INSN_LLDT;
+	case ZYDIS_MNEMONIC_LTR: return INSN_LTR;
+	case ZYDIS_MNEMONIC_LDS:
+	case ZYDIS_MNEMONIC_LES:
+	case ZYDIS_MNEMONIC_LFS:
+	case ZYDIS_MNEMONIC_LGS:
+	case ZYDIS_MNEMONIC_LSS: return INSN_LOAD_FAR;
+	case ZYDIS_MNEMONIC_RET: return far ? INSN_RET_FAR : INSN_NONE;
+	case ZYDIS_MNEMONIC_IRET:
+	case ZYDIS_MNEMONIC_IRETD: return INSN_IRET;
+	case ZYDIS_MNEMONIC_INT: return INSN_INT;
+	case ZYDIS_MNEMONIC_SYSENTER: return INSN_SYSENTER;
+	case ZYDIS_MNEMONIC_SYSEXIT: return INSN_SYSEXIT;
+	case ZYDIS_MNEMONIC_MOV: return mov_of(z);
+	case ZYDIS_MNEMONIC_POP:
+		return ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+			sreg_of(ops[0].reg.value) != 0xff ?
+			INSN_POP_SREG : INSN_NONE;
+	default: return INSN_NONE;
+	}
+}
+
+static const uint8_t *current;
+static bool current32;
+
+/* CHECK_EQ() that says for which bytes. */
+static void same(const char *what, uint64_t ours, uint64_t theirs)
+{
+	char text[64] = "";
+	int i;
+
+	if (ours == theirs)
+		return;
+	for (i = 0; i < INSN_MAX + 1; i++)
+		sprintf(text + 3 * i, "%02x ", current[i]);
+	check_failed(__FILE__, __LINE__, "%s: %s is %llx, Zydis says %llx (%d-bit code)", text, what,
+		 (unsigned long long)ours, (unsigned long long)theirs,
+		 current32 ? 32 : 16);
+}
+
+static void same_memory(const struct insn *insn, const ZydisDecodedOperand *op,
+			unsigned int addr_size)
+{
+	uint32_t mask = addr_size == 2 ? 0xffff : 0xffffffff;
+
+	same("memory", insn->mem, true);
+	same("segment", insn->seg, sreg_of(op->mem.segment));
+	same("base", insn->base, gpr_of(op->mem.base));
+	same("index", insn->index, gpr_of(op->mem.index));
+	if (op->mem.index != ZYDIS_REGISTER_NONE)
+		same("scale", insn->scale, op->mem.scale ? op->mem.scale : 1);
+	same("displacement", insn->disp & mask,
+	     (uint32_t)op->mem.disp.value & mask);
+}
+
+static void same_operands(const struct insn *insn,
+			  const ZydisDecodedInstruction *z,
+			  const ZydisDecodedOperand *ops)
+{
+	bool mem = false;
+	int i;
+
+	for (i = 0; i < z->operand_count; i++) {
+		const ZydisDecodedOperand *op = &ops[i];
+		bool stack = op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
+			insn->op != INSN_INS && insn->op != INSN_OUTS;
+
+		if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && !stack) {
+			mem = true;
+			same_memory(insn, op, z->address_width / 8);
+		} else if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+			same("immediate", insn->imm,
+			     op->imm.value.u & (op->size == 32 ? 0xffffffff :
+						op->size == 16 ? 0xffff :
+						0xff));
+		} else if (op->type == ZYDIS_OPERAND_TYPE_REGISTER && !i &&
+			   (insn->op == INSN_POP_SREG ||
+			    insn->op == INSN_MOV_TO_SREG)) {
+			same("sreg", insn->sreg, sreg_of(op->reg.value));
+		} else if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+			   insn->op == INSN_LOAD_FAR && i && !stack) {
+			same("sreg", insn->sreg, sreg_of(op->reg.value));
+		}
+	}
+	same("memory", insn->mem, mem);
+}
+
+/* Width of the first explicit operand that is not in memory, else of it. */
+static void same_size(const struct insn *insn,
+		      const ZydisDecodedInstruction *z,
+		      const ZydisDecodedOperand *ops)
+{
+	switch (insn->op) {
+	case INSN_MOV_LOAD:
+	case INSN_MOV_STORE:
+	case INSN_MOV_IMM:
+	case INSN_SMSW:
+	case INSN_LMSW:
+	case INSN_SLDT:
+	case INSN_STR:
+	case INSN_LLDT:
+	case INSN_LTR:
+		same("size", insn->size * 8, ops[0].size);
+		break;
+	case INSN_IN:
+		same("size", insn->size * 8, ops[0].size);
+		same("port in DX", insn->port_dx,
+		     ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER);
+		break;
+	case INSN_OUT:
+		same("size", insn->size * 8, ops[1].size);
+		same("port in DX", insn->port_dx,
+		     ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER);
+		break;
+	case INSN_INS:
+	case INSN_OUTS:
+		same("size", insn->size * 8,
+		     z->mnemonic == ZYDIS_MNEMONIC_INSB ||
+		     z->mnemonic == ZYDIS_MNEMONIC_OUTSB ? 8 :
+		     z->mnemonic == ZYDIS_MNEMONIC_INSW ||
+		     z->mnemonic == ZYDIS_MNEMONIC_OUTSW ? 16 : 32);
+		break;
+	case INSN_LOAD_FAR:
+	case INSN_RET_FAR:
+	case INSN_IRET:
+	case INSN_POP_SREG:
+		same("size", insn->size * 8, z->operand_width);
+		break;
+	}
+}
+
+static void same_registers(const struct insn *insn,
+			   const ZydisDecodedInstruction *z)
+{
+	switch (insn->op) {
+	case INSN_MOV_FROM_CR:
+	case INSN_MOV_TO_CR:
+	case INSN_MOV_FROM_DR:
+	case INSN_MOV_TO_DR:
+		same("size", insn->size, 4);
+		same("reg", insn->reg, z->raw.modrm.reg);
+		same("rm", insn->rm, z->raw.modrm.rm);
+		return;
+	}
+	if (!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
+		return;
+	same("mod", insn->mod, z->raw.modrm.mod);
+	same("reg", insn->reg, z->raw.modrm.reg);
+	same("rm", insn->rm, z->raw.modrm.rm);
+}
+
+static void same_prefixes(const struct insn *insn,
+			  const ZydisDecodedInstruction *z)
+{
+	bool seg = false;
+	uint8_t rep = 0;
+	int i;
+
+	for (i = 0; i < z->raw.prefix_count; i++) {
+		switch (z->raw.prefixes[i].value) {
+		case 0xf2:
+		case 0xf3:
+			rep = z->raw.prefixes[i].value;
+			break;
+		case 0x26: case 0x2e: case 0x36: case 0x3e:
+		case 0x64: case 0x65:
+			seg = true;
+			break;
+		}
+	}
+	same("rep", insn->rep, rep);
+	same("segment prefix", insn->seg_prefix, seg);
+	same("address size", insn->addr_size * 8, z->address_width);
+}
+
+static const ZydisDecoder *decoder(bool code32)
+{
+	static ZydisDecoder zydis[2];
+	int i;
+
+	if (zydis[1].machine_mode == ZYDIS_MACHINE_MODE_LEGACY_32)
+		return &zydis[code32];
+	ZydisDecoderInit(&zydis[0], ZYDIS_MACHINE_MODE_LEGACY_16,
+			 ZYDIS_STACK_WIDTH_16);
+	ZydisDecoderInit(&zydis[1], ZYDIS_MACHINE_MODE_LEGACY_32,
+			 ZYDIS_STACK_WIDTH_32);
+	/* Without WBNOINVD in CPUID its encoding is that of WBINVD. */
+	for (i = 0; i < 2; i++)
+		ZydisDecoderEnableMode(&zydis[i], ZYDIS_DECODER_MODE_WBNOINVD,
+				       ZYAN_FALSE);
+	return &zydis[code32];
+}
+
+enum insn_op zydis_compare(const uint8_t bytes[ZYDIS_BYTES], bool code32)
+{
+	const ZydisDecoder *zydis = decoder(code32);
+	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+	struct insn insn, part;
+	enum decode_result result;
+	unsigned int i;
+	bool ok;
+
+	current = bytes;
+	current32 = code32;
+	ok = ZYAN_SUCCESS(ZydisDecoderDecodeFull(zydis, bytes, ZYDIS_BYTES,
+						    &z, ops)) &&
+		op_of(&z, ops) != INSN_NONE;
+	result = decode(bytes, ZYDIS_BYTES, code32, &insn);
+	same("validity", result == DECODE_OK, ok);
+	if (!ok) {
+		same("result", result, DECODE_INVALID);
+		return INSN_NONE;
+	}
+	same("operation", insn.op, op_of(&z, ops));
+	same("length", insn.length, z.length);
+	same_prefixes(&insn, &z);
+	same_registers(&insn, &z);
+	same_operands(&insn, &z, ops);
+	same_size(&insn, &z, ops);
+	/* With less it asks for more, and reads nothing beyond (ASan). */
+	for (i = 0; i < insn.length; i++)
+		same("truncated result", decode(bytes, i, code32, &part),
+		     DECODE_MORE);
+	same("exact result", decode(bytes, i, code32, &part), DECODE_OK);
+	same("part", memcmp(&part, &insn, sizeof(insn)), 0);
+	return insn.op;
+}
