@@ -111,8 +111,8 @@ void rom_activate(struct vcpu *v)
 	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
-	log_printf("VMI_Init at %08x: the guest is in VMI mode\n",
-		   (uint32_t)v->regs->eip);
+	log_printf("VMI_Init at %08x: the guest is in VMI mode; shared area at machine address %09lx\n",
+		   (uint32_t)v->regs->eip, va_to_pa(sh));
 }
 
 /*

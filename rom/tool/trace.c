@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,34 +50,56 @@ static void print_record(const struct trace_record *r, const uint32_t *word)
 	putchar('\n');
 }
 
-static int print_records(const char *file, FILE *f)
+/*
+ * A machine that is stopped while it writes its ring out leaves a cut record
+ * in the file, and in the ring what is in the file, too: of the ring only
+ * what is later counts.
+ */
+static uint64_t last_time;
+
+static int print_records(const char *file, FILE *f, bool is_ring, bool cut_ok)
 {
 	struct trace_record r;
 	uint32_t words[ARGS_MAX];
 	size_t n, got;
+	uint64_t when;
 
 	while ((got = fread(&r, 1, sizeof(r), f)) == sizeof(r)) {
 		n = (size_t)words_of(r.args);
 		if (r.call >= VMI_CALL_COUNT || !call_names[r.call])
 			return tool_refuse(file, "damaged: call %u", r.call);
 		if (fread(words, sizeof(*words), n, f) != n)
-			return tool_refuse(file, "truncated: ends in a record");
+			break;
+		when = (uint64_t)r.cycles_high << 32 | r.cycles;
+		if (is_ring && when <= last_time)
+			continue;
+		last_time = when;
 		print_record(&r, words);
 	}
 	if (ferror(f))
 		return tool_refuse(file, "%s", strerror(errno));
-	return got ? tool_refuse(file, "truncated: ends in a record") : 0;
+	return got && !cut_ok ?
+		tool_refuse(file, "truncated: ends in a record") : 0;
 }
 
-int tool_trace(const char *file)
+static int trace_file(const char *file, bool is_ring, bool cut_ok)
 {
 	FILE *f = fopen(file, "rb");
 	int status;
 
 	if (!f)
 		return tool_refuse(file, "%s", strerror(errno));
-	status = print_records(file, f);
+	status = print_records(file, f, is_ring, cut_ok);
 	fclose(f);
+	return status;
+}
+
+int tool_trace(const char *file, const char *ring)
+{
+	int status = trace_file(file, false, ring);
+
+	if (!status && ring)
+		status = trace_file(ring, true, false);
 	if (fflush(stdout))
 		return tool_refuse("standard output", "%s", strerror(errno));
 	return status;

@@ -2,6 +2,8 @@
 /* The order of the test guest's life. */
 #include "guest.h"
 
+/* "stay" on the command line: this last call, then nothing. */
+#define STAY_CR2		0x57a7		/* tests/run/trace.py has it, too */
 #define CMD_LINE_PTR	0x228		/* in the boot parameters */
 
 bool judge_costs = true;
@@ -25,8 +27,10 @@ static bool command_line_has(const char *s, const char *word)
 
 void guest_main(const uint8_t *boot_params)
 {
-	judge_costs = !command_line_has(
-		*(const char *const *)(boot_params + CMD_LINE_PTR), "nocosts");
+	const char *cmdline = *(const char *const *)(boot_params +
+						     CMD_LINE_PTR);
+
+	judge_costs = !command_line_has(cmdline, "nocosts");
 	cpu_init();
 	if (!ok(vmi_find(), "the scan finds a ROM"))
 		goto out;
@@ -40,6 +44,12 @@ void guest_main(const uint8_t *boot_params)
 	announce_tables();
 	if (!ok(exits_init(), "the hypervisor counts exits"))
 		goto out;
+	if (command_line_has(cmdline, "stay")) {
+		vmi1(SetCR2, STAY_CR2);
+		print("staying\n");
+		for (;;)
+			;
+	}
 	costs(0, 1, , "reading a counter is one exit");
 	costs(10, 10, inb(0x21), "reading a port is one exit");
 

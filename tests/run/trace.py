@@ -9,9 +9,10 @@ import collections
 import json
 import os
 import re
+import subprocess
 
-from harness import (ROM, ROOT, expect, same, scratch, smoke, tail,
-                     test_all, test_one, vmi_run)
+from harness import (BUILD, ROM, ROOT, VMI_RUN, expect, same, scratch, smoke,
+                     tail, test_all, test_one, vmi_run)
 
 GUEST = os.path.join(ROOT, "tests/data/guest-0.1.elf")
 
@@ -88,6 +89,66 @@ def behaviour(directory):
     expect(not bad, " | ".join(bad[:3]))
 
 
+def stopped(directory, end, status):
+    """A machine that is stopped from outside leaves its last calls, too."""
+    path = os.path.join(directory, f"stopped-{end.__name__}")
+    with subprocess.Popen(
+            [VMI_RUN, "--memory", "64", "--trace", path, "--append", "stay",
+             "--kernel", os.path.join(BUILD, "tests/guest.elf")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as run:
+        while b"staying" not in run.stdout.readline():
+            expect(run.poll() is None, "it does not stay")
+        end(run)
+        said = run.communicate()[1].decode()
+    same("the status and the message", (run.returncode, said), (status, ""))
+    same("the last call", last_line(path), ("SetCR2", " eax=000057a7"))
+
+
+def terminate(run):
+    run.terminate()
+
+
+def quit_qemu(run):
+    run.stdin.write(b"\x01x")
+    run.stdin.flush()
+
+
+def last_line(path):
+    with open(path, encoding="ascii") as f:
+        line = f.readlines()[-1]
+    match = LINE.fullmatch(line)
+    expect(match, f"the last line is {line!r}")
+    return match[3], match[4]
+
+
+def timed_out(directory):
+    path = os.path.join(directory, "late")
+    run = vmi_run("--memory", "64", "--trace", path, "--append", "stay",
+                  "--kernel", os.path.join(BUILD, "tests/guest.elf"),
+                  timeout="5")
+    same("the status and the message", (run.returncode, run.stderr), (124, ""))
+    same("the last call", last_line(path), ("SetCR2", " eax=000057a7"))
+
+
+def died(directory):
+    path = os.path.join(directory, "died")
+    run = vmi_run("--memory", "64", "--trace", path, "--append", "case=hlt0",
+                  "--kernel", os.path.join(BUILD, "tests/attack.elf"))
+    same("the status", run.returncode, 3)
+    same("the last call", last_line(path), ("FlushTLB", " eax=00000001"))
+
+
+def no_init(directory):
+    """A kernel that panics and reboots."""
+    path = os.path.join(directory, "panic")
+    run = vmi_run("--trace", path, "--append",
+                  "console=ttyS0 panic=-1 rdinit=/none init=/none")
+    same("the status", run.returncode, 0)
+    expect("Kernel panic" in run.stdout, "no panic: " + tail(run.stdout))
+    same("the last call", last_line(path), ("Reboot", " eax=00000001"))
+
+
 def no_trace(directory):
     """The stub's ROM records nothing, and that is said."""
     path = os.path.join(directory, "empty")
@@ -102,4 +163,9 @@ with scratch() as d:
     test_all([("smoke is traced", traced,
                test_one("smoke on the stub's ROM", smoke), d),
               ("the test guest is traced", behaviour, d),
+              ("a traced kernel panics", no_init, d),
+              ("a traced guest dies", died, d),
+              ("a traced guest is stopped", stopped, d, terminate, 130),
+              ("Ctrl-A x while traced", stopped, d, quit_qemu, 130),
+              ("time-out while traced", timed_out, d),
               ("a ROM that does not trace", no_trace, d)])
