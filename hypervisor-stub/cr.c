@@ -17,6 +17,16 @@
 #define DR6_STATUS	0x0000e00fu
 #define DR6_FIXED	0xffff0ff0u
 
+static void cr0_apply(uint32_t value)
+{
+	write_cr0((read_cr0() & ~(uint64_t)CR0_GUEST) | (value & CR0_GUEST));
+}
+
+static void cr4_apply(uint32_t value)
+{
+	write_cr4((read_cr4() & ~(uint64_t)CR4_GUEST) | (value & CR4_GUEST));
+}
+
 void cr0_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr0 ^ value;
@@ -24,7 +34,7 @@ void cr0_write(struct vcpu *v, uint32_t value)
 	if (!(value & CR0_PE))
 		guest_kill(v, "real mode is not supported");
 	v->cr0 = v->sh->cr0 = value;
-	write_cr0((read_cr0() & ~(uint64_t)CR0_GUEST) | (value & CR0_GUEST));
+	cr0_apply(value);
 	if (changed & CR0_WP)
 		shadow_zap(v->g);
 	if (changed & CR0_PG)
@@ -43,7 +53,7 @@ void cr4_write(struct vcpu *v, uint32_t value)
 	uint32_t changed = v->cr4 ^ value;
 
 	v->cr4 = v->sh->cr4 = value & CR4_ALLOWED;
-	write_cr4((read_cr4() & ~(uint64_t)CR4_GUEST) | (value & CR4_GUEST));
+	cr4_apply(value);
 	if (changed & (CR4_PSE | CR4_PGE))
 		shadow_zap(v->g);
 	if (changed & CR4_PAE)
@@ -67,16 +77,8 @@ static uint32_t dr7_allowed(uint32_t value)
 	return value;
 }
 
-void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
+static void dr_apply(uint32_t nr, uint64_t value)
 {
-	nr = nr == 4 || nr == 5 ? nr + 2 : nr;
-	if (nr > 7)
-		return;
-	if (nr == 6)
-		value = DR6_FIXED | (value & DR6_STATUS);
-	if (nr == 7)
-		value = dr7_allowed(value);
-	v->sh->dr[nr] = value;
 	switch (nr) {
 	case 0:
 		write_dr0(value);
@@ -94,6 +96,32 @@ void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 		write_dr7(value);
 		break;
 	}
+}
+
+void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
+{
+	nr = nr == 4 || nr == 5 ? nr + 2 : nr;
+	if (nr > 7)
+		return;
+	if (nr == 6)
+		value = DR6_FIXED | (value & DR6_STATUS);
+	if (nr == 7)
+		value = dr7_allowed(value);
+	v->dr[nr] = v->sh->dr[nr] = value;
+	dr_apply(nr, value);
+}
+
+void cr_load(struct vcpu *v)
+{
+	uint32_t nr;
+
+	write_cr3(v->pml4);
+	cr0_apply(v->cr0);
+	cr4_apply(v->cr4);
+	dr_apply(7, 0x400);	/* nothing while the others are mixed */
+	for (nr = 0; nr < 4; nr++)
+		dr_apply(nr, v->dr[nr]);
+	dr_apply(7, v->dr[7]);
 }
 
 /* The CPU never clears these bits, and they are for the guest alone. */

@@ -80,13 +80,18 @@ static bool loadable(uint32_t sel, uint64_t d)
 	return dpl >= 1 && dpl >= (sel & 3);
 }
 
+/* The selector, unless what it names has gone since it was loaded: then null. */
+static uint16_t usable(struct vcpu *v, uint16_t sel)
+{
+	return !(sel & ~3) || loadable(sel, desc_lookup(v, sel)) ? sel : 0;
+}
+
 #define RELOAD(v, reg, table, first, last) do {				\
 	uint32_t sel_ = read_##reg();					\
 									\
 	if ((sel_ & ~3u) && (sel_ & 4) == (table) &&			\
 	    sel_ >> 3 >= (first) && sel_ >> 3 <= (last))		\
-		write_##reg(loadable(sel_, desc_lookup(v, sel_)) ?	\
-			    sel_ : 0);					\
+		write_##reg(usable(v, sel_));				\
 } while (0)
 
 /*
@@ -122,10 +127,11 @@ void desc_gdt_changed(struct vcpu *v, uint32_t index)
 }
 
 /*
- * CS and SS stay usable when the new table has nothing fit for them, as on a
- * CPU, which keeps their descriptors until they are loaded again; we load
- * them at every return. Known weakness: until the entry is written the guest
- * can load that selector again, where a CPU would refuse.
+ * CS and SS, and before VMI_Init the others too, stay usable when the new
+ * table has nothing fit for them, as on a CPU, which keeps their descriptors
+ * until they are loaded again; we load CS and SS at every return, the others
+ * when another vCPU has run. Known weakness: until the entry is written the
+ * guest can load that selector again, where a CPU would refuse.
  */
 static void keep(struct vcpu *v, uint32_t sel, uint64_t old)
 {
@@ -140,9 +146,12 @@ static void keep(struct vcpu *v, uint32_t sel, uint64_t old)
 void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 {
 	uint64_t cs = desc_lookup(v, v->regs->cs);
-	uint64_t ss = desc_lookup(v, v->regs->ss);
+	uint64_t ss = desc_lookup(v, v->regs->ss), old[4];
 	uint32_t i;
 
+	desc_save(v);
+	for (i = 0; i < 4; i++)
+		old[i] = desc_lookup(v, v->sreg[i]);
 	v->gdt_base = v->sh->gdt_base = base;
 	v->gdt_limit = v->sh->gdt_limit = limit & 0xffff;
 	v->gdt_table[0] = 0;
@@ -150,6 +159,8 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 		set_gdt_entry(v, i);
 	keep(v, v->regs->cs, cs);
 	keep(v, v->regs->ss, ss);
+	for (i = 0; i < 4 && !v->hole; i++)
+		keep(v, v->sreg[i], old[i]);
 	reload(v, IN_GDT, 0, GDT_GUEST);
 }
 
@@ -336,12 +347,21 @@ static void idt_init(void)
 	}
 }
 
-void desc_init(struct guest *g, void *stack_top)
+void desc_machine_init(void)
 {
-	struct vcpu *v = &g->vcpu;
-	struct dtr gdtr, idtr;
+	struct dtr idtr = { sizeof(idt) - 1, (uint64_t)idt };
 	int i;
 
+	for (i = 0; i < 3; i++)
+		tss.ist[i] = (uint64_t)(ist_stack[i] + sizeof(ist_stack[i]));
+	tss.iomap = sizeof(tss);
+	idt_init();
+	lidt(&idtr);
+}
+
+/* Its tables, empty but for our own entries, and into the CPU with them. */
+void desc_init(struct vcpu *v)
+{
 	v->gdt_table = memory_alloc(GDT_ENTRIES * 8, PAGE_SIZE);
 	v->ldt_table = memory_alloc(LDT_ENTRIES * 8, PAGE_SIZE);
 	hv_assert(v->gdt_table && v->ldt_table);
@@ -351,17 +371,30 @@ void desc_init(struct guest *g, void *stack_top)
 		     sizeof(tss) - 1, 9);
 	system_entry(&v->gdt_table[HV_LDT / 8], (uint64_t)v->ldt_table,
 		     LDT_ENTRIES * 8 - 1, TYPE_LDT);
-	tss.rsp[0] = (uint64_t)stack_top;
-	for (i = 0; i < 3; i++)
-		tss.ist[i] = (uint64_t)(ist_stack[i] + sizeof(ist_stack[i]));
-	tss.iomap = sizeof(tss);
-
-	idt_init();
-	gdtr = (struct dtr){ GDT_ENTRIES * 8 - 1, (uint64_t)v->gdt_table };
-	idtr = (struct dtr){ sizeof(idt) - 1, (uint64_t)idt };
-	lgdt(&gdtr);
+	desc_load(v);
 	load_cs(HV_CS);
-	lidt(&idtr);
 	ltr(HV_TSS);
-	lldt(0);
+}
+
+/* ---- from one vCPU to another ------------------------------------------- */
+
+void desc_save(struct vcpu *v)
+{
+	v->sreg[0] = read_ds();
+	v->sreg[1] = read_es();
+	v->sreg[2] = read_fs();
+	v->sreg[3] = read_gs();
+}
+
+void desc_load(struct vcpu *v)
+{
+	struct dtr gdtr = { GDT_ENTRIES * 8 - 1, (uint64_t)v->gdt_table };
+
+	tss.rsp[0] = (uint64_t)(v->regs + 1);
+	lgdt(&gdtr);
+	lldt(v->ldt & ~3 ? HV_LDT : 0);
+	write_ds(usable(v, v->sreg[0]));
+	write_es(usable(v, v->sreg[1]));
+	write_fs(usable(v, v->sreg[2]));
+	write_gs(usable(v, v->sreg[3]));
 }

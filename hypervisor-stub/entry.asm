@@ -15,7 +15,7 @@ bits 64
 default rel
 
 extern exit_handler, hv_fault, hv_iret_fault, current
-global exit_stubs, enter_guest, copy_fixup
+global exit_stubs, enter_guest, first_entry, switch_stack, copy_fixup
 
 section .text
 
@@ -90,6 +90,32 @@ enter_guest:
 	add	rsp, REGS_EIP
 guest_iret:
 	iretq
+
+; ---- from one vCPU to another --------------------------------------------------
+
+; void switch_stack(uint64_t *left, uint64_t to)
+; What C expects to be preserved is left on the stack (System V ABI).
+switch_stack:
+	push	rbx
+	push	rbp
+	push	r12
+	push	r13
+	push	r14
+	push	r15
+	mov	[rdi], rsp
+	mov	rsp, rsi
+	pop	r15
+	pop	r14
+	pop	r13
+	pop	r12
+	pop	rbp
+	pop	rbx
+	ret
+
+; A new vCPU's stack holds nothing but its struct regs.
+first_entry:
+	mov	rdi, rsp
+	jmp	enter_guest
 
 ; ---- interrupted ourselves --------------------------------------------------
 

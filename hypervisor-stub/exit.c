@@ -7,8 +7,6 @@
 
 #include "shadow.h"
 
-struct vcpu *current;
-
 /* ---- page faults -------------------------------------------------------- */
 
 /* By a kernel that does not call the ROM for it. */
@@ -143,18 +141,19 @@ static void system_call(struct vcpu *v, struct regs *r)
 
 /* ---- interrupts of the machine ------------------------------------------ */
 
-static void interrupt(struct vcpu *v, int irq)
+static void interrupt(int irq)
 {
 	irq_ack(irq);
 	if (irq == IRQ_TIMER)
-		timer_update(v);
+		timer_interrupt();
 	else if (irq == IRQ_COM1)
-		io_console_poll(v->g);
+		io_serial_interrupt();
 }
 
 static void irq(struct vcpu *v, struct regs *r)
 {
-	interrupt(v, r->vector - IRQ_BASE);
+	interrupt(r->vector - IRQ_BASE);
+	sched_tick(v);
 	event_poll(v);
 }
 
@@ -225,7 +224,7 @@ void hv_fault(struct hv_frame *f)
 		return;
 	}
 	if (f->vector >= IRQ_BASE && f->vector < IRQ_BASE + 16) {
-		interrupt(v, f->vector - IRQ_BASE);
+		interrupt(f->vector - IRQ_BASE);
 		return;
 	}
 	/* QEMU's TCG lets ring 1 get there; a CPU does not (SDM Vol. 2, IRET) */

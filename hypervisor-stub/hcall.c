@@ -153,8 +153,8 @@ static void hc_halt(struct vcpu *v, uint32_t a, uint32_t b)
 
 static void hc_end(struct vcpu *v, uint32_t a, uint32_t b)
 {
-	(void)v, (void)a, (void)b;
-	machine_end(END_ORDERLY);
+	(void)a, (void)b;
+	guest_end(v, END_ORDERLY);
 }
 
 static void hc_set_iopl(struct vcpu *v, uint32_t flags, uint32_t b)

@@ -163,6 +163,19 @@ struct vcpu {
 
 	struct guest	*g;
 	struct regs	*regs;
+
+	/* sched.c; times in TSC cycles. */
+	uint64_t	stack;		/* RSP, while another vCPU runs */
+	uint64_t	ran;		/* what the scheduler compares */
+	uint64_t	since;		/* it runs, or waits to, since then */
+	uint64_t	stolen;		/* it waited to run, in all */
+	bool		halted, dying, ended;
+
+	/* State of the processor while another vCPU runs. */
+	uint64_t	pml4;		/* machine address */
+	uint16_t	sreg[4];	/* DS, ES, FS, GS */
+	uint8_t		fpu[512] __attribute__((aligned(16)));	/* FXSAVE */
+
 	uint32_t	hole;		/* virtual_top, 0 before VMI_Init */
 	uint32_t	guest_last;	/* last linear address of the guest's own */
 	bool		verify;		/* shadow_verify() after every drain */
@@ -171,6 +184,7 @@ struct vcpu {
 
 	/* The hypervisor's own copies of what it relies on. */
 	uint32_t	cr0, cr3, cr4;
+	uint32_t	dr[8];		/* 4 to 6 are not used */
 	uint32_t	efer;		/* EFER_NXE or 0 */
 	uint32_t	iopl;		/* EFLAGS position */
 	uint32_t	idt_base, idt_limit;
@@ -205,6 +219,7 @@ struct vcpu {
 };
 
 struct guest {
+	const char	*name;		/* "guest", or "guest 2" among others */
 	struct vcpu	vcpu;
 	struct shadow	shadow;
 	uint64_t	*p2m;		/* machine address of each guest frame */
@@ -222,11 +237,16 @@ struct guest {
 	struct uart	uart;
 	struct rtc	rtc;
 	uint8_t		port61;
+	uint16_t	console;	/* port; 0: the machine's serial port */
 
 	struct stats	stats;
 };
 
 extern struct vcpu *current;		/* the vCPU on this CPU */
+
+#define GUESTS_MAX	8
+extern struct guest *guests[GUESTS_MAX];
+extern uint32_t guest_count;
 
 /* ---- entry.asm ---------------------------------------------------------- */
 
@@ -234,6 +254,9 @@ extern struct vcpu *current;		/* the vCPU on this CPU */
  * of a fault. Nothing is checked: use guest_read() and guest_write(). */
 uint32_t copy_fixup(void *dst, const void *src, uint32_t len);
 void __attribute__((noreturn)) enter_guest(struct regs *);
+void first_entry(void);		/* where a new vCPU's stack returns to */
+/* Go on where another stack was left; returns when somebody comes back. */
+void switch_stack(uint64_t *left, uint64_t to);
 extern const uint8_t exit_stubs[256][16];
 
 /* ---- main.c, log.c ------------------------------------------------------ */
@@ -259,6 +282,9 @@ panic_at(const char *file, int line, const char *fmt, ...);
 /* What the user gave us cannot work: one line, then the end. */
 void __attribute__((noreturn, format(printf, 1, 2)))
 bad_input(const char *fmt, ...);
+
+/* The guest's last exit: how it ended. */
+void __attribute__((noreturn)) guest_end(struct vcpu *, enum end);
 
 /* The guest's mistake: a report that lets its developer find it. */
 void __attribute__((noreturn, cold, format(printf, 2, 3)))
@@ -339,7 +365,10 @@ enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
 /* ---- desc.c ------------------------------------------------------------- */
 
-void desc_init(struct guest *, void *stack_top);
+void desc_machine_init(void);
+void desc_init(struct vcpu *);
+void desc_save(struct vcpu *);	/* another vCPU is going to run */
+void desc_load(struct vcpu *);	/* this one is */
 void desc_load_gdt(struct vcpu *, gva_t base, uint32_t limit);
 void desc_gdt_changed(struct vcpu *, uint32_t index);
 bool desc_load_ldt(struct vcpu *, uint16_t sel);
@@ -395,18 +424,22 @@ void cr3_write(struct vcpu *, uint32_t);
 void cr4_write(struct vcpu *, uint32_t);
 void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
 void dr6_take(struct vcpu *);	/* what a #DB left there */
+void cr_load(struct vcpu *);	/* this vCPU is going to run */
 void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 
 uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);
 void io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
-void io_console_poll(struct guest *);
-void io_console_tx(void *, uint8_t);
+void io_console_init(struct guest *);
+void io_serial_tx(uint8_t);		/* the machine's port */
+void io_serial_interrupt(void);
 
 /* ---- timer.c ------------------------------------------------------------ */
 
 extern uint64_t tsc_hz;
 void machine_init(void);	/* interrupt controllers, clock, console */
+void timer_interrupt(void);
 void timer_update(struct vcpu *);	/* fire what is due, program the next */
+void timer_program(uint64_t tsc);	/* interrupt then, if not before */
 void alarm_set(struct vcpu *, uint32_t flags, uint64_t expiry, uint64_t period);
 bool alarm_cancel(struct vcpu *, uint32_t flags);
 uint64_t wallclock_ns(void);
@@ -415,6 +448,13 @@ uint64_t wallclock_ns(void);
 #define IRQ_COM1	4
 void irq_ack(int irq);
 void guest_halt(struct vcpu *);
+
+/* ---- sched.c ------------------------------------------------------------ */
+
+void sched_add(struct vcpu *);
+void __attribute__((noreturn)) sched_start(void);
+void sched_tick(struct vcpu *);		/* after a machine interrupt */
+void sched_wait(struct vcpu *);		/* until an interrupt is pending */
 
 /* ---- rom.c, stats.c ----------------------------------------------------- */
 
@@ -432,7 +472,7 @@ static inline bool rom_is_iret(const struct vcpu *v)
 void rom_trace_drain(struct vcpu *);
 
 extern const char *const hcall_name[STUB_HC_COUNT];	/* hc_... */
-void stats_print(struct guest *);
+void stats_print(void);
 void stats_cpuid(struct guest *, uint32_t leaf, uint32_t r[4]);
 
 #endif

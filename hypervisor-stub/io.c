@@ -26,6 +26,55 @@ static bool is_pit(uint16_t port)
 	return (port & 0xfffc) == PIT_CH0 || port == PIT_PORT61;
 }
 
+/* ---- the console -------------------------------------------------------- */
+
+/* Whose input comes from the machine's serial port. */
+static struct guest *serial_guest;
+
+void io_serial_tx(uint8_t byte)
+{
+	while (!(inb(COM1 + 5) & 0x20))
+		;
+	outb(COM1, byte);
+}
+
+static void console_tx(void *opaque, uint8_t byte)
+{
+	const struct guest *g = opaque;
+
+	if (g->console)
+		outb(g->console, byte);
+	else
+		io_serial_tx(byte);
+}
+
+void io_console_init(struct guest *g)
+{
+	uart_init(&g->uart, console_tx, g);
+	if (!g->console && !serial_guest)
+		serial_guest = g;
+}
+
+/*
+ * Move what was typed from the machine's UART to the guest's, as far as
+ * there is room; the rest waits in the machine's FIFO until the guest reads.
+ */
+static void console_poll(struct guest *g)
+{
+	while (g == serial_guest && uart_can_receive(&g->uart) &&
+	       (inb(COM1 + 5) & 1))
+		uart_receive(&g->uart, inb(COM1));
+	pic_set_irq(&g->pic, COM1_IRQ, uart_irq(&g->uart));
+}
+
+void io_serial_interrupt(void)
+{
+	if (serial_guest)
+		console_poll(serial_guest);
+}
+
+/* ---- ports -------------------------------------------------------------- */
+
 static uint64_t now_seconds(void)
 {
 	return wallclock_ns() / 1000000000;
@@ -44,7 +93,7 @@ uint32_t io_in(struct vcpu *v, uint16_t port, unsigned int size)
 		return rtc_in(&g->rtc, port, now_seconds());
 	if (size == 1 && (port & 0xfff8) == COM1) {
 		val = uart_in(&g->uart, port & 7);
-		io_console_poll(g);
+		console_poll(g);
 		return val;
 	}
 	g->stats.io_unknown++;
@@ -64,31 +113,12 @@ void io_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val)
 		rtc_out(&g->rtc, port, val);
 	} else if (size == 1 && (port & 0xfff8) == COM1) {
 		uart_out(&g->uart, port & 7, val);
-		io_console_poll(g);
+		console_poll(g);
 	} else if ((port == KBD_COMMAND && (val & 0xff) == KBD_RESET) ||
 		   (port == PORT_A && (val & 1)) ||
 		   (port == RESET_CONTROL && (val & 4))) {
-		machine_end(END_ORDERLY);
+		guest_end(v, END_ORDERLY);
 	} else {
 		g->stats.io_unknown++;
 	}
-}
-
-/*
- * Move what was typed from the machine's UART to the guest's, as far as
- * there is room; the rest waits in the machine's FIFO until the guest reads.
- */
-void io_console_poll(struct guest *g)
-{
-	while (uart_can_receive(&g->uart) && (inb(COM1 + 5) & 1))
-		uart_receive(&g->uart, inb(COM1));
-	pic_set_irq(&g->pic, COM1_IRQ, uart_irq(&g->uart));
-}
-
-void io_console_tx(void *opaque, uint8_t byte)
-{
-	(void)opaque;
-	while (!(inb(COM1 + 5) & 0x20))
-		;
-	outb(COM1, byte);
 }

@@ -21,8 +21,8 @@ void log_char(char c)
 		return;
 	}
 	if (c == '\n')
-		io_console_tx(NULL, '\r');
-	io_console_tx(NULL, c);
+		io_serial_tx('\r');
+	io_serial_tx(c);
 }
 
 static void put_number(uint64_t val, unsigned int base, int width, char pad,
@@ -104,10 +104,8 @@ void machine_end(enum end end)
 {
 	const char *bochs;
 
-	if (current) {
-		rom_trace_drain(current);
-		stats_print(current->g);
-	}
+	if (guest_count)
+		stats_print();
 	outb(EXIT_PORT, end);
 	/* Not under vmi-run: Bochs has another way, a real machine none. */
 	for (bochs = "Shutdown"; *bochs; bochs++)
@@ -192,13 +190,13 @@ static void dump_trace(struct vcpu *v)
 void guest_kill(struct vcpu *v, const char *fmt, ...)
 {
 	struct regs *r = v->regs;
-	static bool dying;
 	va_list ap;
 
 	/* What the report reads may be what is wrong. */
-	hv_assert(!dying);
-	dying = true;
-	log_printf("guest died: ");
+	if (v->dying)
+		guest_end(v, END_GUEST_DIED);
+	v->dying = true;
+	log_printf("%s died: ", v->g->name);
 	va_start(ap, fmt);
 	log_vprintf(fmt, ap);
 	va_end(ap);
@@ -218,5 +216,5 @@ void guest_kill(struct vcpu *v, const char *fmt, ...)
 	dump_code(v, r->eip);
 	dump_memory(v, "stack:", r->esp, 32);
 	dump_trace(v);
-	machine_end(END_GUEST_DIED);
+	guest_end(v, END_GUEST_DIED);
 }

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the boot loader to the first instruction of the guest. Kernel, ROM
- * and initial RAM disk are multiboot modules; a module's string is
- * "FILE role=ROLE name=NAME", NAME being what error messages call it. The
- * command line is "memory=MB [nobatch] [verify] -- command line of the guest".
+ * From the boot loader to the first instruction of each guest. What a guest
+ * is made of are multiboot modules: a kernel, and the ROM and initial RAM disk
+ * that follow it. Their strings are
+ *
+ *	FILE role=kernel memory=MB [OPTION...] name=NAME -- COMMAND LINE
+ *	FILE role=rom name=NAME
+ *	FILE role=initrd name=NAME
+ *
+ * NAME is what error messages call it. A guest without a ROM gets the first
+ * guest's. OPTIONs: nobatch, verify (vmi-run --help), and console=N: the
+ * console is not the serial port but debug port E0h + N, N from 1 to 8, which
+ * takes bytes and gives none.
  */
 #include <cpu.h>
 #include <string.h>
@@ -43,14 +51,24 @@ struct multiboot_range {
 } __attribute__((packed));
 
 struct module {
+	const char	*string;
 	const char	*name;
 	const uint8_t	*data;
 	uint64_t	size;
 };
 
+/* What one guest is made of. */
+struct modules {
+	struct module	kernel, rom, initrd;
+};
+
+#define CONSOLE_PORT	0xe0
+#define CONSOLES	8
+
 extern const char image_end[];
 
-static struct guest guest;
+struct guest *guests[GUESTS_MAX];
+uint32_t guest_count;
 
 /* ---- strings ------------------------------------------------------------ */
 
@@ -71,12 +89,12 @@ static const char *after(const char *s, const char *word)
 	return NULL;
 }
 
-/* Is the word among the options before " -- "? */
-static bool option(const char *cmdline, const char *word)
+/* Behind the option in a module's string, or NULL. */
+static const char *option(const struct module *m, const char *word)
 {
-	const char *at = after(cmdline, word), *end = after(cmdline, " -- ");
+	const char *at = after(m->string, word);
 
-	return at && at < end;
+	return at && at <= m->name ? at : NULL;
 }
 
 static uint64_t number(const char *s)
@@ -90,25 +108,63 @@ static uint64_t number(const char *s)
 
 /* ---- what the boot loader says ------------------------------------------ */
 
-static struct module find_module(const struct multiboot_info *mb,
-				 const char *role)
+static struct module module_at(const struct multiboot_info *mb, uint32_t i)
 {
 	const struct multiboot_module *m = pa_to_va(mb->mods_addr);
-	struct module found = { 0 };
-	uint32_t i;
+	const char *string = pa_to_va(m[i].string);
+	const char *name = after(string, "name=");
+
+	if (!name || !after(string, "role="))
+		bad_input("module \"%s\": it has no role=, or no name=", string);
+	return (struct module){
+		.string = string,
+		.name = name,
+		.data = pa_to_va(m[i].start),
+		.size = m[i].end - m[i].start,
+	};
+}
+
+/* Sort the modules by guest; returns their number. */
+static uint32_t find_guests(const struct multiboot_info *mb,
+			    struct modules guest[GUESTS_MAX])
+{
+	uint32_t i, n = 0;
 
 	for (i = 0; (mb->flags & MB_MODULES) && i < mb->mods_count; i++) {
-		const char *s = pa_to_va(m[i].string), *r = after(s, "role=");
+		struct module m = module_at(mb, i);
+		const char *role = after(m.string, "role=");
 
-		if (!r || !starts_with(r, role))
-			continue;
-		found.name = after(s, "name=");
-		if (!found.name)
-			found.name = role;
-		found.data = pa_to_va(m[i].start);
-		found.size = m[i].end - m[i].start;
+		if (starts_with(role, "kernel")) {
+			if (n == GUESTS_MAX)
+				bad_input("more than %u guests", GUESTS_MAX);
+			guest[n++].kernel = m;
+		} else if (!n) {
+			bad_input("%s: a module before the first kernel", m.name);
+		} else if (starts_with(role, "rom")) {
+			guest[n - 1].rom = m;
+		} else if (starts_with(role, "initrd")) {
+			guest[n - 1].initrd = m;
+		} else {
+			bad_input("%s: its role is unknown", m.name);
+		}
 	}
-	return found;
+	if (!n)
+		bad_input("no module with role=kernel");
+	return n;
+}
+
+/* What follows " -- " in the kernel's string; there the name ends. */
+static const char *command_line(struct module *kernel)
+{
+	static const char mark[] = " -- ";
+	char *at = (char *)kernel->name;
+
+	for (; *at && !starts_with(at, mark); at++)
+		;
+	if (!*at)
+		return at;
+	*at = '\0';
+	return at + strlen(mark);
 }
 
 /* The largest range of RAM behind our image and the modules. */
@@ -187,38 +243,33 @@ static void guest_memory(struct guest *g, uint64_t mb)
 	}
 }
 
-static void guest_load(struct guest *g, const struct multiboot_info *mb,
-		       const char *cmdline, struct loader_out *out)
+static void guest_load(struct guest *g, struct modules *m,
+		       struct loader_out *out)
 {
-	struct module kernel = find_module(mb, "kernel");
-	struct module initrd = find_module(mb, "initrd");
-	struct module rom = find_module(mb, "rom");
 	struct loader_in in = {
 		.ram = g->ram,
 		.ram_size = (uint64_t)g->nframes << PAGE_SHIFT,
-		.kernel = kernel.data,
-		.kernel_size = kernel.size,
-		.initrd = initrd.data,
-		.initrd_size = initrd.size,
-		.cmdline = cmdline,
+		.kernel = m->kernel.data,
+		.kernel_size = m->kernel.size,
+		.initrd = m->initrd.data,
+		.initrd_size = m->initrd.size,
+		.cmdline = command_line(&m->kernel),
 	};
 	const char *err;
 
-	if (!kernel.data)
-		bad_input("no module with role=kernel");
-	if (!rom.data)
+	if (!m->rom.data)
 		bad_input("no module with role=rom");
 	if (!loader_load(&in, out)) {
-		const char *name = out->part == LOADER_KERNEL ? kernel.name :
-				   out->part == LOADER_INITRD ? initrd.name :
+		const char *name = out->part == LOADER_KERNEL ? m->kernel.name :
+				   out->part == LOADER_INITRD ? m->initrd.name :
 				   out->part == LOADER_MEMORY ? "memory" :
 				   "command line";
 
 		bad_input("%s: %s", name, out->error);
 	}
-	err = rom_publish(g, rom.data, rom.size);
+	err = rom_publish(g, m->rom.data, m->rom.size);
 	if (err)
-		bad_input("%s: %s", rom.name, err);
+		bad_input("%s: %s", m->rom.name, err);
 }
 
 /*
@@ -228,6 +279,7 @@ static void guest_load(struct guest *g, const struct multiboot_info *mb,
 static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 {
 	struct regs *r = v->regs;
+	uint32_t i;
 
 	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
 	v->guest_last = UINT32_MAX;
@@ -244,58 +296,85 @@ static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 	current = v;
 	shadow_load(v);
 	desc_load_gdt(v, out->gdt_base, out->gdt_limit);
-	write_ds(BOOT_DS);
-	write_es(BOOT_DS);
-	write_fs(BOOT_DS);
-	write_gs(BOOT_DS);
+	for (i = 0; i < ARRAY_SIZE(v->sreg); i++)
+		v->sreg[i] = BOOT_DS;
+	desc_load(v);
+}
+
+static void guest_devices(struct guest *g, const struct modules *m)
+{
+	const char *console = option(&m->kernel, "console=");
+	uint64_t n = console ? number(console) : 0;
+
+	if (n > CONSOLES)
+		bad_input("console=%lu: there are %u", n, CONSOLES);
+	if (n)
+		g->console = CONSOLE_PORT + n;
+	apic_init(&g->apic);
+	pic_init(&g->pic);
+	pit_init(&g->pit, tsc_hz);
+	io_console_init(g);
+	rtc_init(&g->rtc, (uint64_t)g->nframes << PAGE_SHIFT);
+}
+
+static const char *const guest_name[GUESTS_MAX] = {
+	"guest 1", "guest 2", "guest 3", "guest 4",
+	"guest 5", "guest 6", "guest 7", "guest 8",
+};
+
+/* A guest, ready to run. The CPU holds its state then. */
+static void guest_create(struct modules *m, const char *name)
+{
+	struct guest *g = memory_alloc(sizeof(*g), PAGE_SIZE);
+	uint8_t *stack = memory_alloc(STACK_SIZE, PAGE_SIZE);
+	const char *memory = option(&m->kernel, "memory="), *err;
+	struct loader_out out = { 0 };
+	struct vcpu *v = &g->vcpu;
+
+	if (!memory)
+		bad_input("%s: memory=MB is missing", m->kernel.name);
+	if (!g || !stack)
+		bad_input("%s: no memory for another guest", name);
+	g->name = name;
+	v->g = g;
+	guest_memory(g, number(memory));
+	v->queue_start = option(&m->kernel, "nobatch") ? STUB_QUEUE_LEN - 1 : 0;
+	v->verify = option(&m->kernel, "verify");
+	guest_load(g, m, &out);
+	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
+
+	v->regs = (struct regs *)(stack + STACK_SIZE) - 1;
+	err = shadow_init(g, 1024 + g->nframes / 32);
+	if (err)
+		bad_input("memory=%lu: %s", number(memory), err);
+	desc_init(v);
+	guest_devices(g, m);
+	guest_start_state(v, &out);
+	sched_add(v);
+	log_printf("%s: %lu MB of memory, entry at %08x\n", name,
+		   number(memory), out.eip);
 }
 
 void hv_main(uint32_t magic, uint32_t info);
 void hv_main(uint32_t magic, uint32_t info)
 {
 	const struct multiboot_info *mb = pa_to_va(info);
-	struct guest *g = &guest;
-	struct vcpu *v = &g->vcpu;
-	struct loader_out out = { 0 };
-	const char *cmdline, *guest_cmdline, *err;
-	uint64_t memory;
-	uint8_t *stack;
+	static struct modules modules[GUESTS_MAX];
+	uint32_t count, i;
 
 	if (magic != MULTIBOOT_MAGIC)
 		bad_input("not started by a multiboot loader");
-	cmdline = pa_to_va(mb->cmdline);
-	guest_cmdline = after(cmdline, " -- ");
-	cmdline = after(cmdline, "memory=");
-	if (!guest_cmdline || !cmdline)
-		bad_input("the command line is \"memory=MB [nobatch] [verify] -- command line of the guest\"");
-	memory = number(cmdline);
+	count = find_guests(mb, modules);
 
 	cpu_init();
 	find_memory(mb);
 	machine_init();
-
-	v->g = g;
-	guest_memory(g, memory);
-	guest_load(g, mb, guest_cmdline, &out);
-	v->queue_start = option(cmdline, "nobatch") ? STUB_QUEUE_LEN - 1 : 0;
-	v->verify = option(cmdline, "verify");
-	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
-
-	stack = memory_alloc(STACK_SIZE, PAGE_SIZE);
-	hv_assert(stack);
-	v->regs = (struct regs *)(stack + STACK_SIZE) - 1;
-	err = shadow_init(g, 1024 + g->nframes / 32);
-	if (err)
-		bad_input("memory=%lu: %s", memory, err);
-	desc_init(g, stack + STACK_SIZE);
-	apic_init(&g->apic);
-	pic_init(&g->pic);
-	pit_init(&g->pit, tsc_hz);
-	uart_init(&g->uart, io_console_tx, NULL);
-	rtc_init(&g->rtc, memory << 20);
-
-	guest_start_state(v, &out);
-	log_printf("OpenVMI stub: %lu MB of memory for the guest, TSC %lu Hz, entry at %08x\n",
-		   memory, tsc_hz, out.eip);
-	enter_guest(v->regs);
+	desc_machine_init();
+	log_printf("OpenVMI stub: TSC %lu Hz\n", tsc_hz);
+	for (i = 0; i < count; i++) {
+		if (!modules[i].rom.data)
+			modules[i].rom = modules[0].rom;
+		guest_create(&modules[i], count > 1 ? guest_name[i] : "guest");
+	}
+	sched_start();
 }

@@ -102,6 +102,7 @@ void rom_activate(struct vcpu *v)
 	v->tsc_base = rdtsc();
 	sh->tsc_base = v->tsc_base;
 	sh->tsc_hz = tsc_hz;
+	v->stolen = sh->stolen = 0;
 
 	/* A kernel cannot tell us of its page tables so far: forget them. */
 	shadow_zap(g);
@@ -111,8 +112,8 @@ void rom_activate(struct vcpu *v)
 	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
-	log_printf("VMI_Init at %08x: the guest is in VMI mode; shared area at machine address %09lx\n",
-		   (uint32_t)v->regs->eip, va_to_pa(sh));
+	log_printf("%s: VMI_Init at %08x, shared area at machine address %09lx\n",
+		   g->name, (uint32_t)v->regs->eip, va_to_pa(sh));
 }
 
 /*
@@ -169,7 +170,7 @@ bool rom_find_iret_site(struct vcpu *v)
 
 /*
  * What a ROM that traces has put into trace[]: out of the machine, unread.
- * Also at the end of the machine, so that nothing is lost.
+ * Also at the end of the guest, so that nothing is lost.
  */
 void rom_trace_drain(struct vcpu *v)
 {

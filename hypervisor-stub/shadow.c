@@ -568,6 +568,7 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	/* The upper half is ours and the same everywhere. */
 	memcpy(pml4, pa_to_va(read_cr3() & SE_ADDR), PAGE_SIZE);
 	pml4[0] = va_to_pa(s->pdpt) | PTE_U | PTE_W | PTE_P;
-	write_cr3(va_to_pa(pml4));
+	g->vcpu.pml4 = va_to_pa(pml4);
+	write_cr3(g->vcpu.pml4);
 	return NULL;
 }

@@ -158,7 +158,7 @@ static void out_pair(const char *comma, const char *prefix, const char *name,
 	out(p);
 }
 
-void stats_print(struct guest *g)
+static void print_guest(struct guest *g)
 {
 	struct stats *s = &g->stats;
 	const char *comma = "\n    ";
@@ -199,4 +199,18 @@ void stats_print(struct guest *g)
 		comma = ",\n    ";
 	}
 	out("\n  }\n}\n");
+}
+
+/* One guest as an object, several as an array of them. */
+void stats_print(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < guest_count; i++) {
+		if (guest_count > 1)
+			out(i ? "," : "[");
+		print_guest(guests[i]);
+	}
+	if (guest_count > 1)
+		out("]\n");
 }

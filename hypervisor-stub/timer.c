@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine's interrupt controllers and clock, and the guest's time: the
- * VMI alarm (VMI-3.7) and the virtual PIT share the machine's PIT, which is
- * programmed for whichever is due first.
+ * The machine's interrupt controllers and clock, and the guests' time: the
+ * VMI alarms (VMI-3.7), the virtual PITs and the scheduler share the machine's
+ * PIT, which is programmed for whichever is due first.
  */
 #include <cpu.h>
 
@@ -138,12 +138,13 @@ uint64_t wallclock_ns(void)
 	       scale(rdtsc() - tsc_boot, 1000000000, tsc_hz);
 }
 
-static void program(uint64_t at, uint64_t now)
+void timer_program(uint64_t at)
 {
-	uint64_t count;
+	uint64_t now, count;
 
 	if (at == UINT64_MAX || at >= programmed)
 		return;
+	now = rdtsc();
 	count = at > now ? at - now : 0;
 	count = count > tsc_hz / 20 ? PIT_MAX :
 		scale(count, PIT_HZ, tsc_hz) + 1;
@@ -185,19 +186,33 @@ static void alarm_fire(struct guest *g, struct alarm *a, uint64_t now)
 void timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
-	uint64_t now = rdtsc(), next;
+	uint64_t now = rdtsc(), next, lag;
 	struct alarm *a;
 
 	if (pit_tick(&g->pit, now))
 		pulse_irq0(g);
 	next = pit_next(&g->pit, now);
 	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
-		if (a->armed && now >= a->expiry)
-			alarm_fire(g, a, now);
-		if (a->armed && a->expiry < next)
-			next = a->expiry;
+		lag = a == &v->alarm[VMI_CYCLES_AVAILABLE] ? v->stolen : 0;
+		if (a->armed && now - lag >= a->expiry)
+			alarm_fire(g, a, now - lag);
+		if (a->armed && later(a->expiry, lag) < next)
+			next = a->expiry + lag;
 	}
-	program(next, now);
+	timer_program(next);
+}
+
+/* A guest that waits to run is looked at when it does. */
+void timer_interrupt(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < guest_count; i++) {
+		struct vcpu *v = &guests[i]->vcpu;
+
+		if (!v->ended && (v == current || v->halted))
+			timer_update(v);
+	}
 }
 
 /* By the counter in the flags; the stolen one and others have none. */
@@ -208,10 +223,7 @@ static struct alarm *alarm_of(struct vcpu *v, uint32_t flags)
 	return counter < ARRAY_SIZE(v->alarm) ? &v->alarm[counter] : NULL;
 }
 
-/*
- * Times from the guest count from VMI_Init, as its cycle counters do. The
- * guest runs alone, so that nothing is stolen: available time is real time.
- */
+/* Times from the guest count from VMI_Init, as its cycle counters do. */
 void alarm_set(struct vcpu *v, uint32_t flags, uint64_t expiry, uint64_t period)
 {
 	struct alarm *a = alarm_of(v, flags);
@@ -245,7 +257,7 @@ void guest_halt(struct vcpu *v)
 	if (!(v->sh->flags & STUB_IF))
 		guest_kill(v, "HLT with interrupts off: nothing can wake it");
 	timer_update(v);
-	while (!event_pending(v->g))
-		wait_for_interrupt();
+	if (!event_pending(v->g))
+		sched_wait(v);
 	event_poll(v);
 }
