@@ -65,6 +65,7 @@ help:
 	@echo 'make run     build everything and boot Linux in VMI mode to a shell'
 	@echo 'make check   run every test; the last line is "N passed, N failed"'
 	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
+	@echo 'make attack  a hostile guest, case by case, in TAP'
 	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
 	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'
 	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'

@@ -17,6 +17,7 @@ void offsets(void)
 	DEFINE(REGS_VECTOR, offsetof(struct regs, vector));
 	DEFINE(REGS_ERROR, offsetof(struct regs, error));
 	DEFINE(REGS_EIP, offsetof(struct regs, eip));
+	DEFINE(REGS_EFLAGS, offsetof(struct regs, eflags));
 	DEFINE(VCPU_SH, offsetof(struct vcpu, sh));
 	DEFINE(VCPU_STACK_LIMIT, offsetof(struct vcpu, stack_limit));
 	DEFINE(VCPU_IOPL, offsetof(struct vcpu, iopl));
@@ -33,6 +34,8 @@ void offsets(void)
 	DEFINE(STUB_SHARED_SS0, offsetof(struct stub_shared, ss0));
 	DEFINE(SYSCALL_VECTOR, SYSCALL_VECTOR);
 	DEFINE(EFLAGS_GATE_CLEARS, EFLAGS_GATE_CLEARS);
+	DEFINE(EFLAGS_IOPL, EFLAGS_IOPL);
+	DEFINE(EFLAGS_VM, EFLAGS_VM);
 }
 
 _Static_assert((GATE_TRAP & 1) && !(GATE_INTERRUPT & 1), "entry.asm tests it");

@@ -14,7 +14,7 @@
 bits 64
 default rel
 
-extern exit_handler, hv_fault, hv_iret_fault, current
+extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, current
 global exit_stubs, enter_guest, first_entry, switch_stack, copy_fixup
 
 section .text
@@ -77,7 +77,8 @@ exit_common:
 	mov	rdi, rsp
 	; fall through
 
-; void enter_guest(struct regs *): does not return.
+; void enter_guest(struct regs *): does not return. The guest's flags may come
+; from virtual-8086 mode (see hv_vm86), where it chose IOPL.
 enter_guest:
 	mov	rsp, rdi
 	mov	eax, [rsp + REGS_GPR + 0 * 4]
@@ -87,6 +88,7 @@ enter_guest:
 	mov	ebp, [rsp + REGS_GPR + 5 * 4]
 	mov	esi, [rsp + REGS_GPR + 6 * 4]
 	mov	edi, [rsp + REGS_GPR + 7 * 4]
+	and	byte [rsp + REGS_EFLAGS + 1], ~(EFLAGS_IOPL >> 8)
 	add	rsp, REGS_EIP
 guest_iret:
 	iretq
@@ -120,8 +122,11 @@ first_entry:
 ; ---- interrupted ourselves --------------------------------------------------
 
 ; An interrupt while waiting for one, a fault at an instruction of the
-; exception table, or a bug: void hv_fault(struct hv_frame *).
+; exception table, or a bug: void hv_fault(struct hv_frame *). Or not at all
+; ourselves: in virtual-8086 mode CS is no selector and has no ring.
 from_hypervisor:
+	test	byte [rsp + FRAME.rflags + 2], EFLAGS_VM >> 16
+	jnz	.vm86
 	cmp	byte [rsp + FRAME.vector], NMI_VECTOR
 	je	.other			; it may come anywhere, even there
 	push	rax
@@ -156,6 +161,13 @@ from_hypervisor:
 	pop	rax
 	add	rsp, FRAME.rip
 	iretq
+
+	; void hv_vm86(struct regs *): does not return.
+.vm86:	sub	rsp, REGS_VECTOR
+	SAVE_GPR
+	cld
+	mov	rdi, rsp
+	call	hv_vm86
 
 	; The CPU refused the guest's cs or ss. The registers are the guest's
 	; already, and the new frame lies over their place in struct regs:
@@ -212,7 +224,7 @@ syscall_entry:
 	mov	[rsp + 0], r11
 	movzx	r11d, word [r8 + VCPU_SYSCALL_GATE + GATE_CS]
 	mov	[rsp + 8], r11
-	and	dword [rsp + 16], ~EFLAGS_GATE_CLEARS
+	and	dword [rsp + 16], ~(EFLAGS_GATE_CLEARS | EFLAGS_IOPL)
 	mov	[rsp + 24], r10
 	mov	r11d, [r9 + STUB_SHARED_SS0]
 	mov	[rsp + 32], r11

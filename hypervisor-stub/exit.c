@@ -199,6 +199,17 @@ void hv_iret_fault(struct regs *r)
 		   (uint32_t)r->esp);
 }
 
+/*
+ * No CPU lets ring 1 go there (SDM Vol. 2, IRET); QEMU's TCG does, with CS,
+ * IF and IOPL as the guest likes. A CS with other low bits than 0 comes as an
+ * exit of that ring and goes on there, or not, as a selector.
+ */
+void hv_vm86(struct regs *r)
+{
+	(void)r;
+	guest_kill(current, "virtual-8086 mode");
+}
+
 struct hv_frame {
 	uint64_t	r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax;
 	uint64_t	vector, error, rip, cs, rflags, rsp, ss;
@@ -227,9 +238,6 @@ void hv_fault(struct hv_frame *f)
 		interrupt(f->vector - IRQ_BASE);
 		return;
 	}
-	/* QEMU's TCG lets ring 1 get there; a CPU does not (SDM Vol. 2, IRET) */
-	if (f->rflags & EFLAGS_VM)
-		guest_kill(v, "virtual-8086 mode");
 	for (i = 0; extable_start + i < extable_end; i++) {
 		if (extable_start[i].insn != f->rip)
 			continue;

@@ -27,6 +27,7 @@ extern const struct attack memory_cases[];	/* memory.c */
 extern const struct attack segment_cases[];	/* segments.c */
 extern const struct attack event_cases[];	/* events.c */
 extern const struct attack area_cases[];	/* area.c */
+extern const struct attack vm86_cases[];	/* vm86.c */
 
 /* The shared area, where no guest is to look; and the working copy. */
 #define TOP		0xfc000000u
@@ -83,6 +84,9 @@ int load_es(uint32_t selector);		/* likewise; null again behind it */
 int native_rdtsc(void);
 /* IRET by the ROM's entry to this CS, in the kernel. */
 int iret_to(uint32_t cs, uint32_t entry);
+/* IRETD to here, with segments of 0: 13 if it is refused, 0 if one of the
+ * kernel's handlers calls resume_kernel(). */
+int enter_vm86(uint32_t cs, uint32_t eip, uint32_t eflags);
 /* MOV SS from this word, then the hypercall edx. */
 int load_ss_and_call(const uint32_t *word, uint32_t nr);
 /* Single steps from eip, all registers value, on a stack of its own whose

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The attacker, build/tests/attack.elf, with the runtime of tests/guest;
-# tests/run/attack.py runs it.
+# tests/run/attack.py runs it, in make check and in make attack.
 
 RUN_TESTS	+= attack.py
 check: $(B)/tests/attack.elf
+
+.PHONY: attack
+attack: $(B)/tests/attack.elf $(B)/hypervisor-stub.elf $(B)/rom/stub.rom
+	@tests/run/attack.py --tap
 
 ATTACK_OBJ	:= $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/attack/*.c)) \
 		   $(B)/tests/attack/enter.o \

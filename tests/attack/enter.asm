@@ -32,6 +32,40 @@ enter_user:
 plain_iret:
 	iretd
 
+; enter_vm86(cs, eip, eflags): SDM Vol. 3, 20.2.5 has the frame. Refused with
+; #GP, it returns 13; resume_kernel() makes it return 0.
+	global enter_vm86
+enter_vm86:
+	mov eax, [esp + 4]
+	mov ecx, [esp + 8]
+	mov edx, [esp + 12]
+	mov dword [fixup], .refused
+	mov [try_esp], esp
+	push .back
+	pushad
+	mov [resume_esp], esp
+	push 0				; gs
+	push 0				; fs
+	push 0				; ds
+	push 0				; es
+	push 0				; ss: good for ring 0
+	push 0x8000			; esp
+	push edx
+	push eax
+	push ecx
+	iretd
+.refused:
+	mov esp, [try_esp]
+	mov dword [fixup], 0
+	mov eax, [fixup_vector]
+	ret
+.back:	mov eax, USER_DS
+	mov ds, eax
+	mov es, eax
+	mov dword [fixup], 0
+	xor eax, eax
+	ret
+
 ; Cases of an expected trap, as the probes of tests/guest have them.
 %macro TRY 1
 	global %1

@@ -98,21 +98,14 @@ static void lazy(uint32_t arg)
 	for (uint32_t at = 0; at < 64; at++) {
 		uint32_t before = handler_came;
 
-		map(U_FREE, MAPS(pages[2], PTE_W));
+		map(U_FREE, MAPS(pages[3], PTE_W));
 		flush();
-		probe_read(play(U_FREE));
+		probe_read(play(U_FREE));	/* now there is something stale */
 		vmi2(SetDR, 0, vmi_entry[VMI_CALL_SetLazyMode] + at);
 		vmi1(SetLazyMode, VMI_LAZY_MMU);
-		map(U_FREE, MAPS(pages[3], PTE_W));
+		map(U_FREE, MAPS(pages[2], PTE_W));
 		vmi1(InvalPage, play(U_FREE));
 		hypercall(STUB_HC_SET_DR, 7, 0x402);
-		probe_read(play(U_FREE));
-		/* all drained and filled by now: once more, by hand */
-		SHARED->queue[0] = play(U_FREE) | STUB_Q_INVAL;
-		linear(play_table)[U_FREE] = MAPS(pages[2], PTE_W);
-		SHARED->queue[1] = play(U_FREE) | STUB_Q_INVAL;
-		SHARED->tail = 2 - STUB_QUEUE_LEN;
-		SHARED->deferred |= STUB_DEFER_INVAL;
 		vmi1(SetLazyMode, VMI_LAZY_NONE);
 		wrong += handler_came != before && handler_saw != 0xaa;
 		wrong += *(volatile uint8_t *)play(U_FREE) != 0xaa;
