@@ -11,8 +11,8 @@ attack: $(B)/tests/attack.elf $(B)/hypervisor-stub.elf $(B)/rom/stub.rom
 
 ATTACK_OBJ	:= $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/attack/*.c)) \
 		   $(B)/tests/attack/enter.o \
-		   $(addprefix $(B)/tests/guest/,cpu.o pic.o tap.o trap.o \
-		   vmi.o entry.o)
+		   $(addprefix $(B)/tests/guest/,cpu.o paging.o pic.o tap.o \
+		   trap.o vmi.o entry.o)
 
 $(B)/tests/attack/%.o: tests/attack/%.c tests/attack/attack.h \
 		tests/guest/guest.h $(SPEC_HEADERS) tests/guest/guest.mk \

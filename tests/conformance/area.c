@@ -2,9 +2,8 @@
 /* 4 MB of linear space to play with, and user mode in it. */
 #include "conf.h"
 
-uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
-uint32_t other_directory[1024] __attribute__((aligned(PAGE)));
-uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
+static uint64_t play_tables[PLAY_PAGES] __attribute__((aligned(PAGE)));
+uint8_t spare_table[PAGE] __attribute__((aligned(PAGE)));
 uint8_t user_pages[3][PAGE] __attribute__((aligned(PAGE)));
 static uint32_t frames[FRAMES][1024] __attribute__((aligned(PAGE)));
 
@@ -13,9 +12,15 @@ uint32_t play_va(uint32_t page)
 	return PLAY + page * PAGE;
 }
 
-void set_entry(uint32_t *entry, uint32_t value, uint32_t flags)
+void *play_entry(uint32_t page)
 {
-	vmi3(SetPxE, value, (uintptr_t)entry, flags);
+	return entry_at(play_tables, page);
+}
+
+void link_play(struct space *s, uint32_t rights)
+{
+	set_entry(dir_entry(s, PLAY), (uintptr_t)play_tables | rights,
+		  VMI_PAGE_PD);
 }
 
 void flush(void)
@@ -25,7 +30,7 @@ void flush(void)
 
 void play_map(uint32_t page, uint32_t entry)
 {
-	set_entry(&linear(play_table)[page], entry, VMI_PAGE_PT);
+	set_entry(play_entry(page), entry, VMI_PAGE_PT);
 }
 
 uint32_t play_read(uint32_t page)
@@ -40,10 +45,14 @@ uint32_t frame_entry(uint32_t n)
 
 void area_init(void)
 {
-	vmi4(VMI_CALL_AllocatePage, (uintptr_t)play_table / PAGE,
-	     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
-	set_entry(&linear(page_directory)[PLAY >> 22],
-		  (uintptr_t)play_table | PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
+	for (uint32_t page = 0; page < PLAY_PAGES; page += table_entries()) {
+		const void *table = (void *)((uintptr_t)play_entry(page) -
+					     LINEAR);
+
+		table_alloc(table, VMI_PAGE_PT);
+		set_entry(dir_entry(&ours, play_va(page)), (uintptr_t)table |
+			  PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
+	}
 	flush();
 	write_gdt(ODD_DS / 8, 0x00cff2000000ffff |
 		  (uint64_t)(ODD_BASE & 0xffffff) << 16 |
@@ -57,7 +66,7 @@ void area_init(void)
 		 (uintptr_t)user_pages[1] | PTE_P | PTE_U | PTE_W);
 	play_map(RO_PAGE, (uintptr_t)user_pages[2] | PTE_P | PTE_U);
 	play_map(KERNEL_PAGE, (uintptr_t)user_pages[2] | PTE_P | PTE_W);
-	play_map(ALIAS, (uintptr_t)play_table | PTE_P | PTE_W);
+	play_map(ALIAS, (uintptr_t)play_tables | PTE_P | PTE_W);
 	flush();
 }
 

@@ -153,18 +153,16 @@ static void cpu(void)
 	struct user u = user_state(u_syscall);
 	uint32_t seen;
 
-	for (uint32_t i = 0; i < 1024; i++)
-		linear(other_directory)[i] = linear(page_directory)[i];
-	vmi4(VMI_CALL_AllocatePage, PTR(other_directory) / PAGE,
-	     VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
-	set_entry(&linear(other_directory)[PLAY >> 22], 0, VMI_PAGE_PD);
+	space_copy(&theirs);
+	space_alloc(&theirs);
+	set_entry(dir_entry(&theirs, PLAY), 0, VMI_PAGE_PD);
 	flush();
 	vmi1(SetCR0, cr0 | CR0_TS);
 	ldt[1] = DATA3 | 0x44;
 
 	mode(VMI_LAZY_CPU);
-	vmi1(SetCR3, PTR(other_directory));
-	is_of(SetLazyMode, "3.2.19", vmi0(GetCR3), PTR(other_directory),
+	vmi1(SetCR3, root(&theirs));
+	is_of(SetLazyMode, "3.2.19", vmi0(GetCR3), root(&theirs),
 	      "GetCR3 in a batch is what was set last");
 	load_ldt();
 	is_of(SetLazyMode, "3.2.8", vmi0(GetLDT) & ~3u, 0x88,
@@ -189,14 +187,14 @@ static void cpu(void)
 		seen += limit_of(sel + 8 * i) == 0x100 + i;
 	is_of(SetLazyMode, "3.5.1", seen, 3, "so are three TLS descriptors");
 	is_of(SetLazyMode, "3.5.1", try_fpu(0), (uint32_t)-1, "so is CLTS");
-	vmi1(SetCR3, PTR(page_directory));
-	is_of(SetLazyMode, "3.2.19", vmi0(GetCR3), PTR(page_directory),
+	vmi1(SetCR3, root(&ours));
+	is_of(SetLazyMode, "3.2.19", vmi0(GetCR3), root(&ours),
 	      "GetCR3 behind it");
 
 	/* order: back and forth in one batch */
 	mode(VMI_LAZY_CPU);
-	vmi1(SetCR3, PTR(other_directory));
-	vmi1(SetCR3, PTR(page_directory));
+	vmi1(SetCR3, root(&theirs));
+	vmi1(SetCR3, root(&ours));
 	write_gdt(SPARE_GDT, DATA3 | 0x200);
 	write_gdt(SPARE_GDT, DATA3 | 0x201);
 	mode(VMI_LAZY_NONE);
@@ -212,11 +210,11 @@ static void cpu(void)
 	mode(VMI_LAZY_NONE);
 	seen = play_read(PLAY_FIRST);
 	mode(VMI_LAZY_CPU);
-	vmi1(SetCR3, PTR(other_directory));
+	vmi1(SetCR3, root(&theirs));
 	mode(VMI_LAZY_NONE);
 	in_handler = (uint32_t)probe_read(play_va(PLAY_FIRST));
 	mode(VMI_LAZY_CPU);
-	vmi1(SetCR3, PTR(page_directory));
+	vmi1(SetCR3, root(&ours));
 	mode(VMI_LAZY_NONE);
 	mode(VMI_LAZY_MMU);
 	play_map(PLAY_FIRST, frame_entry(41));
@@ -229,12 +227,12 @@ static void cpu(void)
 
 	/* the batch is over when a handler runs */
 	mode(VMI_LAZY_CPU);
-	vmi1(SetCR3, PTR(other_directory));
+	vmi1(SetCR3, root(&theirs));
 	interrupt_now(hook_probe);
 	mode(VMI_LAZY_NONE);
 	is_of(SetLazyMode, "3.5.4", in_handler, VEC_PF,
 	      "a handler runs in the space that the batch has set");
-	vmi1(SetCR3, PTR(page_directory));
+	vmi1(SetCR3, root(&ours));
 	is_of(SetLazyMode, "3.5.4", play_read(PLAY_FIRST), FRAME_MARK + 41,
 	      "and back");
 
@@ -249,8 +247,7 @@ static void cpu(void)
 	write_gdt(0x88 / 8, 0);
 	for (uint32_t i = 0; i < 3; i++)
 		write_gdt(SPARE_GDT + i, 0);
-	vmi2(ReleasePage, PTR(other_directory) / PAGE,
-	     VMI_PAGE_PD | VMI_PAGE_ZEROED);
+	space_release(&theirs);
 }
 
 /* ---- interrupts at any place of a burst ---------------------------------------- */
@@ -292,7 +289,7 @@ static void bursts(void)
 		;
 	vmi0(EnableInterrupts);
 	vmi0(DisableInterrupts);
-	is_of(SetPxE, "3.5.4", wrong, 0,
+	is_of(SetEntry, "3.5.4", wrong, 0,
 	      "updates by handlers among updates: none is lost");
 }
 

@@ -241,6 +241,8 @@ at_%1:	%2
 	TRY int80, int 0x80
 	TRY fpu, fnop
 	TRY rdmsr, rdmsr
+	TRY wrmsr, wrmsr
+	TRY rdpmc, rdpmc
 	TRY write, mov [ecx], eax
 	TRY load_ss, mov ss, ecx
 

@@ -87,10 +87,13 @@ int try_int21(uint32_t unused);
 int try_int80(uint32_t unused);
 int try_fpu(uint32_t unused);
 int try_rdmsr(uint32_t number);
+int try_wrmsr(uint32_t number);
+int try_rdpmc(uint32_t number);
 int try_write(uint32_t va);
 /* Where each of them faults. */
 extern uint8_t at_load_ds[], at_divide[], at_ud2[], at_int3[], at_int21[],
-	       at_fpu[], at_int80[], at_load_gs[], at_load_ss[], at_write[];
+	       at_fpu[], at_int80[], at_load_gs[], at_load_ss[], at_write[],
+	       at_rdmsr[], at_wrmsr[], at_rdpmc[];
 
 /* User code, position independent; each ends in int 0x80. */
 extern uint8_t u_begin[], u_end[];
@@ -98,6 +101,41 @@ extern uint8_t u_syscall[], u_cli[], u_sti[], u_hlt[], u_in[], u_divide[],
 	       u_ud2[], u_int3[], u_load_ds[], u_spin[], u_fpu[], u_movcr[],
 	       u_lgdt[], u_call[], u_gs0[], u_int_n[], u_read[], u_write[],
 	       u_bound[], u_popf[], u_invlpg[], u_rdtsc[];
+
+/* ---- paging.c: entries of 4 bytes or, with PAE, of 8 -------------------------- */
+
+struct space {
+	uint8_t directory[4 * PAGE];	/* without PAE the first page alone */
+	uint64_t pdpt[PAGE / 8];
+} __attribute__((aligned(PAGE)));
+
+extern bool pae, nx;			/* "mode=pae"; EFER.NXE is set then */
+extern struct space ours, theirs;	/* ours is the one that we boot with */
+
+#define VMI_CALL_SetEntry	(pae ? VMI_CALL_SetPxELong : VMI_CALL_SetPxE)
+#define VMI_CALL_UpdateEntry	(pae ? VMI_CALL_UpdatePxELong : \
+				 VMI_CALL_UpdatePxE)
+#define SET_CLAUSE		(pae ? "3.2.39" : "3.2.38")
+#define PTE_NX			0x8000000000000000ull
+#define PF_FETCH		(nx ? 0x10u : 0)
+
+bool paging_can_pae(void);
+uint32_t root(const struct space *s);	/* for CR3 */
+uint32_t table_entries(void);
+uint32_t large_size(void);		/* of a large page: 4 MB or 2 MB */
+void *entry_at(void *table, uint32_t n);	/* through LINEAR */
+void *dir_entry(struct space *s, uint32_t va);
+uint64_t get(const void *entry);
+void store(void *entry, uint64_t value);
+void exchange(void *entry, uint64_t value);
+void set_entry(void *entry, uint64_t value, uint32_t flags);
+void update(void *entry, uint32_t flags);
+void table_alloc(const void *table, uint32_t level);
+void table_release(const void *table, uint32_t level);
+void space_copy(struct space *to);
+void space_clone(struct space *to);
+void space_alloc(const struct space *s);
+void space_release(const struct space *s);
 
 /* ---- area.c ------------------------------------------------------------------- */
 
@@ -108,14 +146,15 @@ extern uint8_t u_syscall[], u_cli[], u_sti[], u_hlt[], u_in[], u_divide[],
 #define ABSENT_PAGE	4u
 #define ODD_DS		(24 * 8 + 3u)	/* 4 GB from ODD_BASE, where nothing is mapped */
 #define ODD_BASE	0x70000000u
-#define ALIAS		16u		/* shows play_table */
+#define ALIAS		16u		/* shows the first page of the play tables */
 
 #define ENTRY_BITS	0xfffu		/* of an entry, the rest is the frame */
 
 extern uint8_t user_pages[3][PAGE];
-extern uint32_t other_directory[1024], spare_table[1024];
+extern uint8_t spare_table[PAGE];
 uint32_t play_va(uint32_t page);
-void set_entry(uint32_t *entry, uint32_t value, uint32_t flags);
+void *play_entry(uint32_t page);
+void link_play(struct space *s, uint32_t rights);	/* the first table */
 void flush(void);
 void area_init(void);
 /* Runs u_... in user mode until it traps. */
@@ -140,6 +179,7 @@ void instructions(void);
 void descriptors(void);			/* descriptors.c */
 void pages(void);			/* pages.c */
 void spaces(void);
+void pae_pages(void);			/* pae.c */
 void batches(void);			/* batches.c */
 void timers(void);			/* timers.c */
 void rest(void);			/* rest.c */

@@ -3,7 +3,7 @@
 # tests/guest. "make conformance ROM=FILE" runs it with one ROM, else with
 # each that is built here.
 
-RUN_TESTS	+= conformance_stub conformance_no_batch conformance_native
+RUN_TESTS	+= conformance conformance_no_batch
 check: $(B)/conformance.elf
 
 CONF_SRC	:= $(wildcard tests/conformance/*.c)
@@ -33,4 +33,4 @@ $(B)/conformance.elf: $(CONF_OBJ) tests/guest/guest.lds
 .PHONY: conformance
 conformance: $(B)/conformance.elf $(B)/hypervisor-stub.elf $(B)/rom/stub.rom \
 	     $(B)/rom/native.rom
-	@tests/conformance/run.py $(CONF_ROMS)
+	@tests/conformance/run.py $(if $(ROM),,--clauses) $(CONF_ROMS)

@@ -51,7 +51,7 @@ static void page_faults(void)
 	is("3.4.11", probe_write(kernel), (uint32_t)-1, "kernel writes its page");
 	last_trap.vector = (uint32_t)-1;
 	probe_exec(absent);
-	page_fault(absent, 0, absent, "kernel executes an absent page");
+	page_fault(absent, PF_FETCH, absent, "kernel executes an absent page");
 	is("3.2.19", vmi0(GetCR2), absent, "GetCR2 is the address of the fault");
 
 	user_access(u_read, absent, PF_USER, "user reads an absent page");
@@ -65,8 +65,8 @@ static void page_faults(void)
 		    "user writes a read-only page");
 	user_access(u_read, no_table, PF_USER,
 		    "user reads where there is no table");
-	user_access(u_call, absent, PF_USER, "user executes an absent page");
-	user_access(u_call, kernel, PF_USER | PF_PRESENT,
+	user_access(u_call, absent, PF_USER | PF_FETCH, "user executes an absent page");
+	user_access(u_call, kernel, PF_USER | PF_PRESENT | PF_FETCH,
 		    "user executes the kernel's page");
 	user_access(u_read, LINEAR + 0x100000, PF_USER | PF_PRESENT,
 		    "user reads the kernel's image");

@@ -81,7 +81,7 @@ static void fill(void)
 	A(UpdateKernelStack, KERNEL_DS, 0x1000, 2);
 	A(SetCR0, vmi0(GetCR0), 1, 2);
 	A(SetCR2, 0x1234, 1, 2);
-	A(SetCR3, PTR(page_directory), 1, 2);
+	A(SetCR3, root(&ours), 1, 2);
 	A(SetCR4, vmi0(GetCR4), 1, 2);
 	A(GetCR0, 0, 1, 2);
 	A(GetCR2, 0, 1, 2);

@@ -185,6 +185,23 @@ static bool same_answers(void)
 	return same_all;
 }
 
+/* Whose result nobody could do without, or whose effect. */
+static bool needs_code(int call)
+{
+	static const uint8_t may_do_nothing[] = {
+		VMI_CALL_WBINVD, VMI_CALL_SetDR, VMI_CALL_UpdatePxE,
+		VMI_CALL_UpdatePxELong, VMI_CALL_AllocatePage,
+		VMI_CALL_ReleasePage, VMI_CALL_InvalPage, VMI_CALL_FlushTLB,
+		VMI_CALL_SetLinearMapping, VMI_CALL_IODelay,
+		VMI_CALL_SetLazyMode,
+	};
+
+	for (unsigned int i = 0; i < sizeof(may_do_nothing); i++)
+		if (may_do_nothing[i] == call)
+			return false;
+	return true;
+}
+
 static bool both_or_neither(int a, int b)
 {
 	return offered(a) == offered(b);
@@ -194,6 +211,7 @@ void rom_relocation(void)
 {
 	const uint32_t top = h->virtual_top;
 	bool known = true, jumps = true, inside = true, times = true;
+	bool nops = true;
 	bool kept = true, segments = true;
 	uint8_t *const high = rom;
 	struct poison p;
@@ -201,6 +219,7 @@ void rom_relocation(void)
 
 	for (int i = 0; i < VMI_CALL_COUNT; i++) {
 		known &= vmi_type[i] <= VMI_RELOC_NOP;
+		nops &= vmi_type[i] != VMI_RELOC_NOP || !needs_code(i);
 		jumps &= vmi_type[i] != VMI_RELOC_JUMP ||
 			 i == VMI_CALL_IRET || i == VMI_CALL_SYSEXIT;
 		if (vmi_type[i] == VMI_RELOC_CALL ||
@@ -220,6 +239,7 @@ void rom_relocation(void)
 	is("2.5.3", vmi_type[VMI_CALL_IRET], VMI_RELOC_JUMP, "IRET is a jump");
 	is("2.5.3", vmi_type[VMI_CALL_SYSEXIT], VMI_RELOC_JUMP,
 	   "SYSEXIT is a jump");
+	point("2.5.4", nops, "no call with a result or an effect is a nop");
 	point("2.5.5", inside, "addresses lie in the image or above virtual_top");
 	point("2.5.8", offered(VMI_CALL_IRET), "IRET is not none");
 	point("2.5.8", offered(VMI_CALL_SYSEXIT), "SYSEXIT is not none");

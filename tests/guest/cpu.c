@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Descriptor tables and paging as a kernel sets them up before it knows
- * whether there is a ROM: with the plain instructions.
+ * Descriptor tables as a kernel sets them up before it knows whether there is
+ * a ROM: with the plain instructions.
  */
 #include "guest.h"
 
 #define GATE_INTERRUPT	0x8e00u
 #define GATE_TRAP	0x8f00u
-#define CR0_PG		0x80000000u
-#define CR0_WP		0x00010000u
-#define CR4_PSE		0x10u
 
 uint64_t gdt[GDT_ENTRIES] __attribute__((aligned(8)));
 static uint32_t idt[256][2] __attribute__((aligned(8)));
 static uint32_t tss[26];
-
-/* Low memory by 4 KB pages, once for both of its places. */
-static uint32_t low_tables[MAPPED >> 22][1024] __attribute__((aligned(PAGE)));
-uint32_t page_directory[1024] __attribute__((aligned(PAGE)));
 
 struct table_pointer {
 	uint16_t	limit;
@@ -55,35 +48,8 @@ static void init_descriptors(void)
 	__asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
 }
 
-static void init_paging(void)
-{
-	uint32_t value;
-
-	for (uint32_t pa = 0; pa < MAPPED; pa += PAGE)
-		low_tables[pa >> 22][pa >> 12 & 1023] = pa | PTE_P | PTE_W;
-	for (uint32_t i = 0; i < MAPPED >> 22; i++)
-		page_directory[i] = page_directory[(LINEAR >> 22) + i] =
-			(uintptr_t)low_tables[i] | PTE_P | PTE_W;
-	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
-	__asm__ volatile("mov %0, %%cr4" : : "r"(value | CR4_PSE));
-	__asm__ volatile("mov %0, %%cr3" : : "r"(page_directory));
-	__asm__ volatile("mov %%cr0, %0" : "=r"(value));
-	__asm__ volatile("mov %0, %%cr0\n\tjmp 1f\n1:"
-			 : : "r"(value | CR0_PG | CR0_WP) : "memory");
-}
-
 void cpu_init(void)
 {
 	init_descriptors();
-	init_paging();
-}
-
-/* Those that paging began with; Linux announces its own in the same way. */
-void announce_tables(void)
-{
-	vmi4(VMI_CALL_AllocatePage, (uintptr_t)page_directory / PAGE,
-	     VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
-	for (uint32_t i = 0; i < MAPPED >> 22; i++)
-		vmi4(VMI_CALL_AllocatePage, (uintptr_t)low_tables[i] / PAGE,
-		     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
+	paging_init();
 }

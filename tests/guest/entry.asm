@@ -30,6 +30,7 @@
 start:
 	cli
 	cld
+	mov ebp, eax			; multiboot: its magic; ebx: information
 	mov esp, boot_stack_end
 	mov edi, bss_start
 	mov ecx, bss_end
@@ -38,6 +39,8 @@ start:
 	rep stosb
 	push 0				; flags as the boot protocol wants them
 	popfd
+	push ebx
+	push ebp
 	push esi			; boot parameters
 	call guest_main
 .stop:	hlt

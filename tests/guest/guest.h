@@ -84,6 +84,10 @@ extern uint8_t user_syscall[], user_read[], user_write[], user_spin[];
 extern uint64_t gdt[GDT_ENTRIES];
 extern uint32_t page_directory[1024];
 void cpu_init(void);			/* own GDT, IDT; paging on */
+
+/* ---- paging.c; tests/conformance has one of its own ------------------------ */
+
+void paging_init(void);
 void announce_tables(void);
 
 static inline uint32_t *linear(void *low)

@@ -2,8 +2,8 @@
 # The microbenchmark guest, build/bench/micro.elf: the test guest with other
 # tests. make bench runs it.
 
-MICRO_SHARED	:= $(addprefix $(B)/tests/guest/,entry.o cpu.o vmi.o trap.o \
-		   tap.o pic.o)
+MICRO_SHARED	:= $(addprefix $(B)/tests/guest/,entry.o cpu.o paging.o vmi.o \
+		   trap.o tap.o pic.o)
 MICRO_OBJ	:= $(patsubst tests/bench/micro/%,$(B)/bench/micro/%.o, \
 		   $(basename $(wildcard tests/bench/micro/*.[ac]*)))
 
