@@ -124,13 +124,14 @@ void rom_activate(struct vcpu *v)
  * Needed only when an IRET faults.
  */
 #define SITE_RANGE	(64u << 10)	/* on either side */
+#define JMP		0xe9		/* with 32 bits */
 
 static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
 {
 	uint32_t rel;
 
 	memcpy(&rel, insn + 1, 4);
-	return insn[0] == 0xe9 && at + 5 + rel == target;
+	return insn[0] == JMP && at + 5 + rel == target;
 }
 
 static bool find_site_around(struct vcpu *v, gva_t middle)
@@ -146,11 +147,11 @@ static bool find_site_around(struct vcpu *v, gva_t middle)
 		uint32_t distance = start + i > middle ? start + i - middle :
 							 middle - start - i;
 
-		if (distance < best &&
-		    is_jump_to(text + i, start + i, v->iret_entry)) {
-			best = distance;
-			v->iret_site = start + i;
-		}
+		if (text[i] != JMP || distance >= best ||
+		    !is_jump_to(text + i, start + i, v->iret_entry))
+			continue;
+		best = distance;
+		v->iret_site = start + i;
 	}
 	return best != UINT32_MAX;
 }

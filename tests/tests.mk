@@ -5,10 +5,13 @@
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 
-UNITCFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/unit -Ihypervisor-stub \
-		   -Ispec/include -fsanitize=address,undefined \
+UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/unit -Ihypervisor-stub \
+		   -Ispec/include -Irom/tool
+UNITCFLAGS	:= $(UNITFLAGS) -fsanitize=address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
+COVERAGE_FLAGS	:= -fprofile-instr-generate -fcoverage-mapping
 UNIT_TESTS	:=
+UNIT_COVERAGE	:=
 
 # $(1) name, $(2) sources under test, $(3) libraries beyond cmocka
 define unit_test
@@ -19,6 +22,13 @@ $(B)/tests/unit/$(1): tests/unit/test_$(1).c $(2) | $(B)/.deps
 	@$$(HOSTCC) $$(UNITCFLAGS) -MMD -MP -MF $$@.d -o $$@ \
 		tests/unit/test_$(1).c $(2) -lcmocka $(3)
 -include $(B)/tests/unit/$(1).d
+
+UNIT_COVERAGE	+= $(B)/coverage/unit/$(1)
+$(B)/coverage/unit/$(1): tests/unit/test_$(1).c $(2) | $(B)/.deps
+	@mkdir -p $$(@D)
+	@echo "  CC      coverage/unit/$(1)"
+	@clang $$(UNITFLAGS) $$(COVERAGE_FLAGS) -o $$@ \
+		tests/unit/test_$(1).c $(2) -lcmocka $(3)
 endef
 
 $(eval $(call unit_test,pic,hypervisor-stub/pic.c))
@@ -27,16 +37,16 @@ $(eval $(call unit_test,pit,hypervisor-stub/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/rtc.c))
 $(eval $(call unit_test,decode,hypervisor-stub/decode.c \
-	tests/unit/zydis.c tests/unit/check.c,-lZydis))
+	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
 $(eval $(call unit_test,loader,hypervisor-stub/loader.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,shadow.c fault.c \
 	queue.c verify.c gmem.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,emul,$(addprefix \
 	hypervisor-stub/,emul.c msr.c decode.c apic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
-$(B)/tests/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
+$(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
-RUN_TESTS	:= iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py
+RUN_TESTS	:= iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py fuzz
 
 PACKAGES	+= bochs bochsbios vgabios
 check: iso
@@ -44,6 +54,7 @@ check: iso
 include tests/guest/guest.mk
 include tests/attack/attack.mk
 include tests/conformance/conformance.mk
+include tests/fuzz/fuzz.mk
 
 .PHONY: check-unit
 

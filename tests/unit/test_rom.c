@@ -370,7 +370,7 @@ static void use(struct image *image)
 	uint32_t count = rom_get32(image->bytes + INFO(reloc_count));
 	uint32_t windows = rom_get32(image->bytes + INFO(windows));
 	uint32_t n = rom_get32(image->bytes + INFO(window_count));
-	volatile uint8_t sink = 0;
+	static volatile uint8_t sink;
 
 	while (n--)
 		for (uint32_t i = 0; i < sizeof(struct stub_window); i++)

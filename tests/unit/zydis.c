@@ -5,7 +5,7 @@
 
 #include <Zydis/Zydis.h>
 
-#include "check.h"
+#include "testing.h"
 #include "zydis.h"
 
 static uint8_t sreg_of(ZydisRegister reg)

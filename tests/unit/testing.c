@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
 
-#include "check.h"
+#include "testing.h"
 #include "unit.h"
 
 void check_failed(const char *file, int line, const char *fmt, ...)

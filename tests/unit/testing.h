@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Assertions for code that unit tests and fuzz targets share: a unit test
- * fails (check.c), a fuzz target ends with the input saved (tests/fuzz).
+ * fails (testing.c), a fuzz target ends with the input saved (tests/fuzz).
  */
-#ifndef CHECK_H
-#define CHECK_H
+#ifndef TESTING_H
+#define TESTING_H
 
 #include <inttypes.h>
 

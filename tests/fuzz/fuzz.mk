@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make fuzz: coverage-guided fuzzing on the host; make coverage: which lines of
+# the hypervisor unit tests and fuzzing reach. To add a target: tests/fuzz/
+# NAME.c with fuzz_one(), seeds in tests/fuzz/corpus/NAME/, and one line below,
+#		 $(eval $(call fuzz_target,NAME,LENGTH,SOURCES UNDER TEST))
+
+PACKAGES	+= clang libclang-rt-14-dev llvm
+
+FUZZ_CC		:= clang
+FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/fuzz \
+		   -Itests/unit -Ihypervisor-stub -Ispec/include -Irom/tool
+FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \
+		   -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_HEADERS	:= $(wildcard hypervisor-stub/*.h hypervisor-stub/include/*.h \
+		   spec/include/*.h tests/fuzz/*.h tests/unit/*.h tests/unit/fake/*.h)
+FUZZ_TARGETS	:=
+FUZZ_BIN	:=
+FUZZ_COVERAGE	:=
+
+# What judges is not fuzzed itself: neither sanitizers nor coverage.
+$(B)/fuzz/obj/%.o: tests/%.c $(FUZZ_HEADERS) | $(B)/.deps
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) -O2 $(FUZZCFLAGS) -c -o $@ $<
+
+# $(1) name, $(2) longest input, $(3) sources under test, $(4) what judges them,
+# $(5) flags
+define fuzz_target
+FUZZ_TARGETS	+= $(1):$(2)
+FUZZ_BIN	+= $(B)/fuzz/bin/$(1)
+$(B)/fuzz/bin/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
+		$(B)/fuzz/obj/fuzz/fuzz.o $(FUZZ_HEADERS)
+	@mkdir -p $$(@D)
+	@echo "  FUZZ    $(1)"
+	@$(FUZZ_CC) -O1 $(FUZZCFLAGS) $(FUZZ_SANITIZE) $(5) -o $$@ \
+		tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
+		$(B)/fuzz/obj/fuzz/fuzz.o -lZydis
+
+FUZZ_COVERAGE	+= $(B)/coverage/fuzz/$(1)
+$(B)/coverage/fuzz/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
+		$(B)/fuzz/obj/fuzz/fuzz.o $(FUZZ_HEADERS)
+	@mkdir -p $$(@D)
+	@echo "  FUZZ    coverage/fuzz/$(1)"
+	@$(FUZZ_CC) -O1 $(FUZZCFLAGS) -fsanitize=fuzzer,address \
+		$(COVERAGE_FLAGS) -o $$@ \
+		tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
+		$(B)/fuzz/obj/fuzz/fuzz.o -lZydis
+endef
+
+$(eval $(call fuzz_target,decode,24,hypervisor-stub/decode.c,unit/zydis))
+$(eval $(call fuzz_target,loader,1536,hypervisor-stub/loader.c))
+$(eval $(call fuzz_target,rom,8192,hypervisor-stub/rom.c rom/tool/check.c,\
+	unit/fake/cpu))
+$(eval $(call fuzz_target,devices,512,$(addprefix hypervisor-stub/,pic.c pit.c \
+	uart.c rtc.c apic.c)))
+
+# All of the hypervisor that a guest can make run.
+FUZZ_WORLD	:= rom/tool/check.c \
+		   $(addprefix hypervisor-stub/,gmem.c shadow.c fault.c queue.c \
+		   verify.c desc.c event.c exit.c hcall.c emul.c msr.c decode.c \
+		   cr.c io.c pic.c apic.c pit.c uart.c rtc.c timer.c rom.c stats.c \
+		   log.c sched.c)
+FUZZ_JUDGE	:= fuzz/world unit/fake/cpu
+# Comparisons that say how near they are help with magic numbers, and here
+# there are none.
+NO_CMP		:= -fno-sanitize-coverage=trace-cmp
+
+$(eval $(call fuzz_target,exit,512,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
+$(FUZZ_BIN) $(FUZZ_COVERAGE): | $(B)/rom/stub.rom
+
+# For tests/run/fuzz.
+$(B)/fuzz/targets: tests/fuzz/fuzz.mk
+	@mkdir -p $(@D)
+	@echo $(FUZZ_TARGETS) >$@
+
+check: $(FUZZ_BIN) $(B)/fuzz/targets
+
+# TIME: seconds for each target. RUNS: executions instead. TARGET: one alone.
+TIME		:= 10
+TARGET		:=
+.PHONY: fuzz
+fuzz: $(FUZZ_BIN)
+	@tests/fuzz/run.py $(if $(RUNS),--runs $(RUNS),--time $(TIME)) \
+		$(if $(TARGET),$(filter $(TARGET):%,$(FUZZ_TARGETS)),$(FUZZ_TARGETS))
+
+# All that handles what a guest does, or an image that somebody else has made.
+GUEST_FACING	:= $(addprefix hypervisor-stub/,apic.c cr.c decode.c desc.c \
+		   emul.c event.c exit.c fault.c gmem.c hcall.c hv.h io.c \
+		   loader.c log.c msr.c pic.c pit.c queue.c rom.c rtc.c sched.c \
+		   shadow.c shadow.h stats.c timer.c uart.c) rom/tool/check.c
+
+.PHONY: coverage
+coverage: $(UNIT_COVERAGE) $(FUZZ_COVERAGE)
+	@tests/fuzz/coverage.py --unit $(UNIT_COVERAGE) \
+		--fuzz $(FUZZ_COVERAGE) --files $(GUEST_FACING)

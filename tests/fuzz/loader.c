@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The boot loader: a few bytes say how much memory the guest has, what of it
+ * is reserved, and which initial RAM disk and command line it gets; the rest
+ * is the kernel image. Reserved memory, and what lies around the guest's, is
+ * poisoned, so that ASan sees a write there; the inputs have their exact size.
+ */
+#include <sanitizer/asan_interface.h>
+#include <stdlib.h>
+
+#include "bootparams.h"
+#include "fuzz.h"
+#include "loader.h"
+
+#define MB		(1u << 20)
+#define RAM_MAX		(4 * MB + 0x40000)
+#define BEHIND		0x10000u
+#define CANARY		0x5ac3e1f00d15ea5eull
+#define RANGES		(LOADER_RESERVED_MAX + 1)
+
+static uint8_t *ram;
+static struct loader_range range[RANGES];
+
+/* A part of memory, mostly; now and then anything. */
+static uint64_t input_place(struct input *in, uint8_t how)
+{
+	return how & 0xc0 ? (uint64_t)input_u16(in) << 8 : input_u64(in);
+}
+
+static void poison(const struct loader_in *in, bool on)
+{
+	uint64_t start, end;
+	unsigned int i;
+
+	for (i = 0; i < in->reserved_count && i < RANGES; i++) {
+		start = range[i].start < MB ? MB : range[i].start;
+		end = range[i].start + range[i].size;
+		if (end < range[i].start || end > in->ram_size)
+			end = in->ram_size;
+		if (start >= end)
+			continue;
+		if (on)
+			ASAN_POISON_MEMORY_REGION(ram + start, end - start);
+		else
+			ASAN_UNPOISON_MEMORY_REGION(ram + start, end - start);
+	}
+	if (on)
+		ASAN_POISON_MEMORY_REGION(ram + in->ram_size, BEHIND);
+	else
+		ASAN_UNPOISON_MEMORY_REGION(ram + in->ram_size, BEHIND);
+}
+
+static bool is_reserved(const struct loader_in *in, uint64_t start,
+			uint64_t end)
+{
+	unsigned int i;
+
+	for (i = 0; i < in->reserved_count; i++) {
+		unsigned __int128 stop = range[i].start;
+
+		stop += range[i].size;
+		if (range[i].size && range[i].start < end && start < stop)
+			return true;
+	}
+	return false;
+}
+
+static void check_e820(const struct loader_in *in)
+{
+	const struct boot_params *bp = (void *)(ram + 0x2000);
+	uint64_t pos = 0, end;
+	unsigned int i;
+
+	CHECK(bp->e820_entries >= 2 && bp->e820_entries <= E820_MAX);
+	for (i = 0; i < bp->e820_entries; i++) {
+		const struct e820_entry *e = &bp->e820_table[i];
+
+		end = e->addr + e->size;
+		CHECK(e->size && e->addr >= pos && end <= in->ram_size);
+		if (e->type == E820_RAM && e->addr >= MB)
+			CHECK(!is_reserved(in, e->addr, end));
+		if (pos >= MB)	/* no gap, and nothing is forgotten */
+			CHECK_EQ(e->addr, pos);
+		pos = end;
+	}
+	CHECK_EQ(pos, in->ram_size);
+}
+
+static void check_loaded(const struct loader_in *in,
+			 const struct loader_out *out)
+{
+	const struct boot_params *bp = (void *)(ram + 0x2000);
+	uint64_t initrd = bp->hdr.ramdisk_image;
+
+	CHECK(out->eip >= MB && out->eip < in->ram_size);
+	CHECK(!is_reserved(in, out->eip, (uint64_t)out->eip + 1));
+	CHECK_EQ(out->esi, 0x2000);
+	CHECK(!strcmp((char *)ram + bp->hdr.cmd_line_ptr,
+		      in->cmdline ? in->cmdline : ""));
+	CHECK_EQ(bp->hdr.ramdisk_size, in->initrd ? in->initrd_size : 0);
+	if (in->initrd) {
+		CHECK(initrd >= MB &&
+		      initrd + in->initrd_size <= in->ram_size);
+		CHECK(!is_reserved(in, initrd, initrd + in->initrd_size));
+		CHECK(!memcmp(ram + initrd, in->initrd, in->initrd_size));
+	}
+	check_e820(in);
+}
+
+/* A refusal has left no trace, and says why. */
+static void check_refused(const struct loader_out *out)
+{
+	uint64_t words[3];
+
+	memcpy(&words[0], ram + 0x1000, 8);
+	memcpy(&words[1], ram + 0x2000, 8);
+	memcpy(&words[2], ram + 0x20000, 8);
+	CHECK(words[0] == CANARY && words[1] == CANARY && words[2] == CANARY);
+	CHECK(out->error[0]);
+	CHECK(memchr(out->error, 0, sizeof(out->error)));
+	CHECK(out->part <= LOADER_CMDLINE);
+}
+
+static char *make_cmdline(uint8_t how, uint32_t len)
+{
+	char *s;
+
+	if (how & 1)
+		return NULL;
+	s = malloc(len + 1);
+	memset(s, 'a', len);
+	s[len] = 0;
+	return s;
+}
+
+void fuzz_one(struct input *input)
+{
+	static const uint64_t canary = CANARY;
+	struct loader_in in = { .reserved = range };
+	uint8_t how = input_u8(input), *kernel, *initrd = NULL;
+	struct loader_out out;
+	const uint8_t *at;
+	char *cmdline;
+	unsigned int i;
+	size_t len;
+
+	if (!ram)
+		ram = malloc(RAM_MAX + BEHIND);
+	/* Sizes that are too large or too small must be refused. */
+	in.ram_size = how & 2 ? LOADER_RAM_MIN + input_u16(input) * 2u :
+				LOADER_RAM_MIN + input_u8(input) % 16 * 0x1000;
+	if ((how & 6) == 6) {
+		in.ram_size = input_u64(input);
+		if (in.ram_size >= LOADER_RAM_MIN &&
+		    in.ram_size <= LOADER_RAM_MAX)
+			in.ram_size |= 1;
+	}
+	in.reserved_count = input_u8(input) % 8;
+	if (how & 8)
+		in.reserved_count += input_u8(input);
+	for (i = 0; i < in.reserved_count && i < RANGES; i++) {
+		range[i].start = input_place(input, how);
+		range[i].size = input_place(input, how);
+	}
+	cmdline = make_cmdline(how, how & 16 ? input_u16(input) * 2u :
+					       input_u8(input));
+	in.cmdline = cmdline;
+	if (how & 32) {
+		in.initrd_size = input_u16(input) >> (input_u8(input) % 16);
+		in.initrd = initrd = calloc(1, in.initrd_size);
+	}
+	at = input_bytes(input, SIZE_MAX, &len);
+	kernel = malloc(len);
+	if (len)
+		memcpy(kernel, at, len);
+	in.kernel = kernel;
+	in.kernel_size = len;
+	in.ram = ram;
+	memcpy(ram + 0x1000, &canary, 8);
+	memcpy(ram + 0x2000, &canary, 8);
+	memcpy(ram + 0x20000, &canary, 8);
+
+	if (in.ram_size <= RAM_MAX)
+		poison(&in, true);
+	if (loader_load(&in, &out)) {
+		poison(&in, false);
+		check_loaded(&in, &out);
+	} else {
+		if (in.ram_size <= RAM_MAX)
+			poison(&in, false);
+		check_refused(&out);
+	}
+	free(initrd);
+	free(kernel);
+	free(cmdline);
+}

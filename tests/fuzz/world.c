@@ -1,0 +1,700 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The machine, the guest's start and end; see world.h. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shadow.h"
+#include "world.h"
+
+#define MACHINE_BYTES	(16u << 20)
+#define RAM_BYTES	(WORLD_FRAMES * PAGE_SIZE)
+#define POOL		40
+#define GAP		64u		/* poisoned, between allocations */
+#define ROM_FILE	"build/rom/stub.rom"
+#define TSC_PER_TICK	10000000u	/* 10 ms at 1 GHz */
+#define HALTS		16
+
+struct guest guest;
+struct vcpu *const v = &guest.vcpu;
+struct guest *guests[GUESTS_MAX];
+uint32_t guest_count;
+static struct regs *regs;
+static jmp_buf dead;
+
+/* ASan's; this file is built without. */
+void __asan_poison_memory_region(const volatile void *, size_t);
+
+static unsigned int typed, halted;
+
+/* ---- the machine: memory ------------------------------------------------ */
+
+static uint8_t *pool_tables;
+static uint64_t next_pa;
+
+void *memory_alloc(uint64_t bytes, uint64_t align)
+{
+	uint64_t at = (next_pa + GAP + align - 1) & -align;
+
+	CHECK(at + bytes <= MACHINE_BYTES);
+	__asan_poison_memory_region(machine_memory + next_pa, at - next_pa);
+	next_pa = at + bytes;
+	if (bytes == POOL * PAGE_SIZE)
+		pool_tables = machine_memory + at;
+	return machine_memory + at;
+}
+
+/* Frames of the guest that are no more what they were at the start. */
+static uint8_t dirty[WORLD_FRAMES];
+
+uint8_t *world_ram(gpa_t pa)
+{
+	return pa_to_va(guest.p2m[pa >> PAGE_SHIFT] + (pa & (PAGE_SIZE - 1)));
+}
+
+void world_write(gpa_t pa, const void *src, uint32_t len)
+{
+	uint32_t n;
+
+	for (; len; pa += n, src = (const uint8_t *)src + n, len -= n) {
+		n = PAGE_SIZE - (pa & (PAGE_SIZE - 1));
+		n = n < len ? n : len;
+		if (pa >> PAGE_SHIFT >= WORLD_FRAMES)
+			return;
+		dirty[pa >> PAGE_SHIFT] = 1;
+		memcpy(world_ram(pa), src, n);
+	}
+}
+
+/* ---- the machine: processor --------------------------------------------- */
+
+/* What the tables in CR3 say of va (SDM Vol. 3, 4.5); the frame's address, or
+ * 0. The rights are W, U and NX of all levels. */
+static uint64_t walk_tables(gva_t va, uint64_t *rights)
+{
+	uint64_t e = guest.shadow.pdpt[va >> 30], *t;
+	int shift;
+
+	*rights = PTE_W | PTE_U;
+	for (shift = 21;; shift -= 9) {
+		if (!(e & PTE_P))
+			return 0;
+		*rights = (*rights & (e | SE_NX) & ~(uint64_t)SE_NX) |
+			  ((*rights | e) & SE_NX);
+		if (shift < 12)
+			return e & SE_ADDR;
+		if (shift == 12 && (e & PTE_PS))
+			return (e & SE_ADDR & ~0x1fffffull) | (va & 0x1ff000);
+		t = pa_to_va(e & SE_ADDR);
+		e = t[va >> shift & 511];
+	}
+}
+
+bool world_allows(gva_t va, bool write, bool user, bool fetch)
+{
+	uint64_t rights;
+
+	return walk_tables(va, &rights) && (!write || (rights & PTE_W)) &&
+	       (!user || (rights & PTE_U)) && (!fetch || !(rights & SE_NX));
+}
+
+static uint32_t error_code(gva_t va, bool write, bool user, bool fetch)
+{
+	uint64_t rights;
+
+	return (walk_tables(va, &rights) ? PF_P : 0) | (write ? PF_W : 0) |
+	       (user ? PF_U : 0) | (fetch ? PF_I : 0);
+}
+
+/* The frame that entry.asm makes of an exit of our own code, and the table of
+ * instructions that may fault (hv.ld): there is one, at 1, with its fixup. */
+struct hv_frame {
+	uint64_t	saved[9];
+	uint64_t	vector, error, rip, cs, rflags, rsp, ss;
+};
+void hv_fault(struct hv_frame *);
+void hv_iret_fault(struct regs *);
+extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
+asm(".pushsection .rodata; .balign 8; .globl extable_start, extable_end\n"
+    "extable_start: .quad 1, 2; extable_end: .popsection");
+const uint8_t exit_stubs[256][16];
+
+/* Where our own access to va goes; NULL if it faults for good. */
+static uint8_t *resolve(gva_t va, bool write)
+{
+	uint64_t rights, pa;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		struct hv_frame f = { .vector = VEC_PF, .rip = 1 };
+
+		pa = walk_tables(va, &rights);
+		if (pa && (!write || (rights & PTE_W))) {
+			pa += va & (PAGE_SIZE - 1);
+			if (write && va < guest.vcpu.guest_last &&
+			    pa - guest.p2m[0] < RAM_BYTES)
+				dirty[(pa - guest.p2m[0]) >> PAGE_SHIFT] = 1;
+			return pa_to_va(pa);
+		}
+		cpu.cr2 = va;
+		f.error = error_code(va, write, false, false);
+		hv_fault(&f);
+		if (f.rip == 2)
+			return NULL;
+	}
+	CHECK(!"a fault is fixed for ever");
+	return NULL;
+}
+
+uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
+{
+	bool write = (uintptr_t)dst <= UINT32_MAX;
+	uintptr_t va = write ? (uintptr_t)dst : (uintptr_t)src;
+	uint8_t *host = write ? (uint8_t *)(uintptr_t)src : dst, *at;
+	uint32_t n;
+
+	for (; len; va += n, host += n, len -= n) {
+		n = PAGE_SIZE - (va & (PAGE_SIZE - 1));
+		n = n < len ? n : len;
+		at = va > UINT32_MAX ? NULL : resolve(va, write);
+		if (!at)
+			break;
+		memcpy(write ? at : host, write ? host : at, n);
+	}
+	return len;
+}
+
+bool machine_store(uint32_t at, uint32_t word)
+{
+	return !copy_fixup((void *)(uintptr_t)at, &word, 4);
+}
+
+void enter_guest(struct regs *r)
+{
+	(void)r;
+	abort();
+}
+
+/* ---- the machine: ports and time ---------------------------------------- */
+
+#define COM1		0x3f8
+#define LOG_PORT	0xe9
+#define EXIT_PORT	0xf4
+
+uint8_t inb(uint16_t port)
+{
+	switch (port) {
+	case COM1:
+		typed -= !!typed;
+		return 'a' + typed;
+	case COM1 + 5:
+		return 0x20 | !!typed;
+	case PIT_PORT61:	/* polled until 10 ms are over */
+		cpu.tsc += TSC_PER_TICK;
+		return 0x20;
+	case LOG_PORT:
+		return LOG_PORT;
+	}
+	return 0;
+}
+
+/* The hypervisor's words, of which the last line is kept. */
+static char line[256];
+static unsigned int line_len;
+
+void outb(uint16_t port, uint8_t val)
+{
+	switch (port) {
+	case LOG_PORT:
+		if (line_len < sizeof(line) - 1)
+			line[line_len++] = val == '\n' ? 0 : val;
+		if (val == '\n')
+			line_len = 0;
+		break;
+	case EXIT_PORT:
+		if (val == END_PANIC)
+			check_failed(__FILE__, __LINE__, "%s", line);
+		longjmp(dead, 1);
+	}
+}
+
+/* HLT: time passes, until a timer fires; a guest that waits for ever has
+ * ended, too. */
+void wait_for_interrupt(void)
+{
+	struct hv_frame f = { .vector = IRQ_BASE + IRQ_TIMER };
+
+	if (++halted == HALTS)
+		longjmp(dead, 1);
+	cpu.tsc += 5 * TSC_PER_TICK;
+	hv_fault(&f);
+}
+
+void world_type(uint8_t byte)
+{
+	(void)byte;
+	typed++;
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+/* One guest alone: there is nobody to switch to. */
+void switch_stack(uint64_t *left, uint64_t to)
+{
+	(void)left, (void)to;
+	CHECK(!"a switch of stacks");
+}
+
+void first_entry(void)
+{
+	CHECK(!"first_entry");
+}
+
+bool world_run(void (*f)(struct input *), struct input *in)
+{
+	if (setjmp(dead))
+		return false;
+	f(in);
+	return true;
+}
+
+/* ---- exits -------------------------------------------------------------- */
+
+/* Would IRETQ take the frame (SDM Vol. 2)? What it then loads must be a ring
+ * of the guest's. */
+static bool can_return(void)
+{
+	uint64_t cs = desc_lookup(v, regs->cs), ss = desc_lookup(v, regs->ss);
+	uint32_t ring = regs->cs & 3;
+
+	if (!(cs & DESC_P) || !(cs & DESC_CODE) || (cs >> 45 & 3) != ring ||
+	    !(ss & DESC_P) || (ss & DESC_CODE) || !(ss >> 41 & 1) ||
+	    (ss >> 45 & 3) != ring || (regs->ss & 3) != ring)
+		return false;
+	return true;
+}
+
+static void check_return(void)
+{
+	CHECK(regs->eip <= UINT32_MAX && regs->esp <= UINT32_MAX);
+	CHECK(regs->cs <= 0xffff && regs->ss <= 0xffff);
+	CHECK((regs->cs & 3) == 1 || (regs->cs & 3) == 3);
+	CHECK(regs->eflags & EFLAGS_IF);
+	CHECK(!(regs->eflags & (EFLAGS_VM | EFLAGS_IOPL)));
+	if (!can_return())
+		hv_iret_fault(regs);
+}
+
+void world_exit(unsigned int vector, uint32_t error)
+{
+	regs->vector = vector;
+	regs->error = error;
+	v->exits[vector]++;
+	exit_handler[vector](v, regs);
+	check_return();
+}
+
+void world_access(gva_t va, bool write, bool user, bool fetch)
+{
+	if (world_allows(va, write, user, fetch))
+		return;
+	cpu.cr2 = va;
+	world_exit(VEC_PF, error_code(va, write, user, fetch));
+}
+
+/* ---- invariants --------------------------------------------------------- */
+
+static uint64_t own_gdt[GDT_ENTRIES - GDT_GUEST];
+
+static void check_desc(uint64_t d)
+{
+	CHECK(d >> 44 & 1);		/* no gate, no system segment */
+	CHECK(d >> 45 & 3);		/* not ring 0 */
+	CHECK(d >> 40 & 1);		/* accessed: the CPU does not write */
+	if (d & DESC_CODE) {
+		CHECK(!(d >> 53 & 1));	/* not 64-bit */
+		CHECK(!(d >> 42 & 1));	/* not conforming */
+	}
+}
+
+static void check_selector(uint32_t sel)
+{
+	CHECK(!(sel & ~3u) || (sel & 4) || sel >> 3 < GDT_GUEST);
+}
+
+void world_check_tables(void)
+{
+	uint32_t i;
+
+	CHECK(!v->gdt_table[0]);
+	for (i = 1; i < GDT_GUEST; i++)
+		if (v->gdt_table[i])
+			check_desc(v->gdt_table[i]);
+	CHECK(!memcmp(own_gdt, v->gdt_table + GDT_GUEST, sizeof(own_gdt)));
+	for (i = 0; i < LDT_ENTRIES; i++)
+		if (v->ldt_table[i])
+			check_desc(v->ldt_table[i]);
+	for (i = 0; i < 256; i++) {
+		const struct gate *gate = &v->gate[i];
+
+		if (gate->type == GATE_NONE) {
+			CHECK(!gate->dpl);
+			continue;
+		}
+		CHECK(gate->type == GATE_INTERRUPT || gate->type == GATE_TRAP);
+		CHECK((gate->cs & 3) == 1 && (gate->cs & ~3) && gate->dpl <= 3);
+	}
+	CHECK(v->syscall_dpl <= v->gate[SYSCALL_VECTOR].dpl);
+	CHECK(cpu.ldt == 0 || cpu.ldt == HV_LDT);
+	check_selector(cpu.ds);
+	check_selector(cpu.es);
+	check_selector(cpu.fs);
+	check_selector(cpu.gs);
+}
+
+static struct machine_cpu start_cpu;
+
+void world_check_cpu(void)
+{
+	const uint64_t cr0 = CR0_MP | CR0_EM | CR0_TS | CR0_AM;
+	const uint64_t cr4 = CR4_TSD | CR4_DE | CR4_PCE;
+	uint32_t i;
+
+	CHECK(!((cpu.cr0 ^ start_cpu.cr0) & ~cr0));
+	CHECK(!((cpu.cr4 ^ start_cpu.cr4) & ~cr4));
+	CHECK(v->cr0 & CR0_PE);
+	CHECK(cpu.tr == start_cpu.tr && cpu.cs == start_cpu.cs);
+	CHECK(!memcmp(&cpu.gdt, &start_cpu.gdt, sizeof(cpu.gdt)));
+	CHECK(!memcmp(&cpu.idt, &start_cpu.idt, sizeof(cpu.idt)));
+	CHECK_EQ(cpu.cr3, start_cpu.cr3);
+	CHECK(!(cpu.dr[7] & 1u << 13));
+	for (i = 0; i < 4; i++)
+		if (cpu.dr[7] >> i * 2 & 3)
+			CHECK((cpu.dr[7] >> (16 + i * 4) & 3) != 2);
+}
+
+/* A leaf of the guest's part of the space: its memory, or what stands for
+ * memory that is absent, and that only to be read. */
+static void check_leaf(uint64_t e, uint64_t size)
+{
+	uint64_t pa = e & SE_ADDR & ~(size - 1);
+
+	if (pa == guest.bus && size == PAGE_SIZE) {
+		CHECK(!(e & PTE_W));
+		return;
+	}
+	CHECK(pa >= guest.p2m[0] && pa + size <= guest.p2m[0] + RAM_BYTES);
+}
+
+/* Above virtual_top: the ROM to be read, the shared area to be written, the
+ * kernel alone. */
+static void check_hole(uint64_t pde, gva_t va)
+{
+	const uint64_t *pt = guest.shadow.hole_pt;
+	uint64_t rom = va_to_pa(guest.rom), shared = va_to_pa(v->sh);
+	uint32_t i;
+
+	if (!(pde & PTE_P))
+		return;
+	CHECK_EQ(va, v->hole);
+	CHECK_EQ(pde & SE_ADDR, va_to_pa(pt));
+	CHECK(!(pde & PTE_U));
+	for (i = 0; i < 512; i++) {
+		uint64_t pa = pt[i] & SE_ADDR;
+
+		if (!(pt[i] & PTE_P))
+			continue;
+		CHECK(!(pt[i] & PTE_U));
+		if (pt[i] & PTE_W)
+			CHECK((pt[i] & SE_NX) && pa - shared < sizeof(*v->sh));
+		else
+			CHECK(pa - rom < STUB_ROM_MAX);
+	}
+}
+
+static void check_pd(const uint64_t *pd, uint32_t q)
+{
+	const struct shadow *s = &guest.shadow;
+	uint64_t first = va_to_pa(pool_tables);
+	uint32_t j, k;
+
+	for (j = 0; j < 512; j++) {
+		gva_t va = q << 30 | j << 21;
+		const uint64_t *pt;
+
+		if (va > v->guest_last) {
+			check_hole(pd[j], va);
+			continue;
+		}
+		if (!(pd[j] & PTE_P))
+			continue;
+		if (pd[j] & PTE_PS) {
+			check_leaf(pd[j], 2u << 20);
+			continue;
+		}
+		CHECK((pd[j] & SE_LINK) &&
+		      (pd[j] & SE_ADDR) - first < s->count * PAGE_SIZE);
+		CHECK(page_of(s, pd[j])->role == SP_PT ||
+		      page_of(s, pd[j])->role == SP_SPLIT);
+		pt = pa_to_va(pd[j] & SE_ADDR);
+		for (k = 0; k < 512; k++)
+			if (pt[k] & PTE_P)
+				check_leaf(pt[k], PAGE_SIZE);
+	}
+}
+
+void world_check_shadow(void)
+{
+	const struct shadow *s = &guest.shadow;
+	uint32_t q;
+
+	for (q = 0; q < 4; q++) {
+		const struct spage *pd = s->current->pd[q];
+
+		CHECK_EQ(s->pdpt[q],
+			 pd ? (pd->link | PTE_U | PTE_W) : 0);
+		if (!pd)
+			continue;
+		CHECK(pd->role == SP_PD && pd->table != NULL);
+		check_pd(pd->table, q);
+	}
+}
+
+/* ---- start -------------------------------------------------------------- */
+
+static void put32(uint32_t frame, uint32_t i, uint32_t val)
+{
+	memcpy(world_ram((gpa_t)frame << PAGE_SHIFT) + i * 4, &val, 4);
+}
+
+static void put64(uint32_t frame, uint32_t i, uint64_t val)
+{
+	memcpy(world_ram((gpa_t)frame << PAGE_SHIFT) + i * 8, &val, 8);
+}
+
+/* Tables as a small kernel would have them, of both kinds. */
+static void guest_tables(void)
+{
+	const uint32_t all = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D;
+	uint32_t i;
+
+	put32(PD_FRAME, 0, PT_FRAME << 12 | all);
+	put32(PD_FRAME, KERNEL_BASE >> 22, PT_FRAME << 12 | all);
+	put64(PDPT_FRAME, 0, PAE_PD_FRAME << 12 | PTE_P);
+	put64(PDPT_FRAME, 3, PAE_PD3_FRAME << 12 | PTE_P);
+	put64(PAE_PD_FRAME, 0, PAE_PT_FRAME << 12 | all);
+	put64(PAE_PD3_FRAME, 0, PAE_PT_FRAME << 12 | all);
+	for (i = 0; i < 512; i++) {
+		uint32_t rights = i < DATA_FRAME ? all & ~PTE_U : all;
+
+		put32(PT_FRAME, i, i << 12 | rights);
+		put64(PAE_PT_FRAME, i, i << 12 | rights);
+	}
+	put64(GDT_FRAME, 2, 0x00cf9b000000ffff);	/* the loader's */
+	put64(GDT_FRAME, 3, 0x00cf93000000ffff);
+	put64(GDT_FRAME, 12, 0x00cf9b000000ffff);	/* Linux' */
+	put64(GDT_FRAME, 13, 0x00cf93000000ffff);
+	put64(GDT_FRAME, 14, 0x00cffb000000ffff);
+	put64(GDT_FRAME, 15, 0x00cff3000000ffff);
+	put64(GDT_FRAME, 16, (uint64_t)(IN_FRAME(TSS_FRAME) & 0xffffff) << 16 |
+			     (uint64_t)(IN_FRAME(TSS_FRAME) >> 24) << 56 |
+			     0x00008900000020ffull);
+	put64(GDT_FRAME, 17, (uint64_t)(IN_FRAME(LDT_FRAME) & 0xffffff) << 16 |
+			     (uint64_t)(IN_FRAME(LDT_FRAME) >> 24) << 56 |
+			     0x00008200000000ffull);
+	for (i = 0; i < 256; i++)
+		put64(IDT_FRAME, i, (IN_FRAME(CODE_FRAME) & 0xffff) |
+		      0x60 << 16 |
+		      (i == SYSCALL_VECTOR ? 0xefull : 0x8eull) << 40 |
+		      (uint64_t)(IN_FRAME(CODE_FRAME) >> 16) << 48);
+	put32(TSS_FRAME, 1, IN_FRAME(STACK_FRAME) + 0xff0);
+	put32(TSS_FRAME, 2, 0x68);
+	put32(TSS_FRAME, 25, 104 << 16);
+	for (i = 0; i < 31; i++)
+		put64(LDT_FRAME, i, 0x00cff3000000ffff);
+}
+
+static void machine_start(void)
+{
+	struct guest *g = &guest;
+	static uint8_t image[STUB_ROM_MAX];
+	FILE *rom = fopen(ROM_FILE, "rb");
+	uint8_t *stack;
+	uint32_t i;
+	size_t size;
+
+	CHECK(rom);
+	size = fread(image, 1, sizeof(image), rom);
+	fclose(rom);
+	machine_memory = aligned_alloc(2u << 20, MACHINE_BYTES);
+	memset(machine_memory, 0, MACHINE_BYTES);
+	next_pa = 0x1000;
+	cpu.cr0 = CR0_PG | CR0_WP | CR0_PE;
+	cpu.cr4 = CR4_PAE | CR4_PGE;
+	machine_init();
+	CHECK_EQ(tsc_hz, TSC_PER_TICK * 100);
+
+	g->nframes = WORLD_FRAMES;
+	g->ram = memory_alloc(RAM_BYTES, 2 << 20);
+	g->p2m = calloc(WORLD_FRAMES, sizeof(*g->p2m));
+	g->frames = calloc(WORLD_FRAMES, sizeof(*g->frames));
+	g->bus = va_to_pa(memory_alloc(PAGE_SIZE, PAGE_SIZE));
+	memset(pa_to_va(g->bus), 0xff, PAGE_SIZE);
+	for (i = 0; i < WORLD_FRAMES; i++) {
+		g->p2m[i] = va_to_pa(g->ram) + (uint64_t)i * PAGE_SIZE;
+		if (i % 512 == 0)
+			g->frames[i].flags = GF_LARGE;
+	}
+	CHECK(!rom_publish(g, image, size));
+	v->g = g;
+	v->sh->tail = -STUB_QUEUE_LEN;
+	stack = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	regs = v->regs = (struct regs *)(stack + PAGE_SIZE) - 1;
+	CHECK(!shadow_init(g, POOL));
+	desc_machine_init();
+	desc_init(v);
+	apic_init(&g->apic);
+	pic_init(&g->pic);
+	pit_init(&g->pit, tsc_hz);
+	io_console_init(g);
+	rtc_init(&g->rtc, RAM_BYTES);
+
+	/* As main.c has it. */
+	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
+	v->guest_last = UINT32_MAX;
+	v->stack_limit = UINT32_MAX - FRAME_MAX;
+	dr_write(v, 6, 0);
+	dr_write(v, 7, 0);
+	regs->eflags = EFLAGS_FIXED | EFLAGS_IF;
+	regs->cs = 0x60 | 1;
+	regs->ss = 0x68 | 1;
+	g->name = "guest";
+	current = v;
+	sched_add(v);
+	guest_tables();
+	shadow_load(v);
+	desc_load_gdt(v, GDT_FRAME << PAGE_SHIFT, 18 * 8 - 1);
+	cpu.ds = cpu.es = 0x7b;
+	memcpy(own_gdt, v->gdt_table + GDT_GUEST, sizeof(own_gdt));
+}
+
+/* ---- snapshots ---------------------------------------------------------- */
+
+/*
+ * The start of each mode: struct guest, the processor, and all memory but the
+ * guest's RAM and shadow tables. Of RAM only what was written is restored; a
+ * shadow page is cleared when it is taken.
+ */
+struct area {
+	uint8_t		*at, *saved;
+	size_t		len;
+};
+
+static struct snapshot {
+	struct area		area[3];
+	struct guest		guest;
+	struct machine_cpu	cpu;
+	uint8_t			*ram;		/* USED_FRAMES */
+	uint8_t			*tables;	/* of the pool in use */
+} start[WORLD_MODES];
+
+/* Across the gaps, too, which ASan's memcpy() would not do. */
+static void copy(void *dst, const void *src, size_t len)
+{
+	asm volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(len)
+		     : : "memory");
+}
+
+static void save(struct snapshot *s)
+{
+	uint8_t *ram_end = guest.ram + RAM_BYTES;
+	struct area area[3] = {
+		{ .at = ram_end + GAP,
+		  .len = pool_tables - GAP - ram_end - GAP },
+		{ .at = pool_tables + POOL * PAGE_SIZE + GAP,
+		  .len = machine_memory + next_pa -
+			 (pool_tables + POOL * PAGE_SIZE + GAP) },
+		{ .at = (uint8_t *)guest.frames,
+		  .len = WORLD_FRAMES * sizeof(*guest.frames) },
+	};
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		area[i].saved = malloc(area[i].len);
+		copy(area[i].saved, area[i].at, area[i].len);
+		s->area[i] = area[i];
+	}
+	s->guest = guest;
+	s->cpu = cpu;
+	s->ram = malloc(USED_FRAMES * PAGE_SIZE);
+	memcpy(s->ram, guest.ram, USED_FRAMES * PAGE_SIZE);
+	s->tables = malloc(POOL * PAGE_SIZE);
+	memcpy(s->tables, pool_tables, POOL * PAGE_SIZE);
+}
+
+static void restore(const struct snapshot *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < 3; i++)
+		copy(s->area[i].at, s->area[i].saved, s->area[i].len);
+	guest = s->guest;
+	cpu = s->cpu;
+	for (i = 1; i < POOL; i++)
+		if (guest.shadow.pages[i].role != SP_FREE)
+			memcpy(pool_tables + i * PAGE_SIZE,
+			       s->tables + i * PAGE_SIZE, PAGE_SIZE);
+	for (i = 0; i < WORLD_FRAMES; i++) {
+		if (!dirty[i])
+			continue;
+		dirty[i] = 0;
+		if (i < USED_FRAMES)
+			memcpy(guest.ram + i * PAGE_SIZE,
+			       s->ram + i * PAGE_SIZE, PAGE_SIZE);
+		else
+			memset(guest.ram + i * PAGE_SIZE, 0, PAGE_SIZE);
+	}
+}
+
+static void make_modes(void)
+{
+	uint32_t mode;
+
+	for (mode = 0; mode < WORLD_MODES; mode++) {
+		if (mode)
+			restore(&start[WORLD_NATIVE]);
+		regs->eip = IN_FRAME(CODE_FRAME);
+		regs->esp = IN_FRAME(STACK_FRAME) + 0xff0;
+		if (mode == WORLD_NATIVE) {
+			regs->eip -= KERNEL_BASE;
+			regs->esp -= KERNEL_BASE;
+		} else {
+			bool wide = mode == WORLD_VMI_PAE;
+
+			cr4_write(v, CR4_PSE | (wide ? CR4_PAE : 0));
+			cr3_write(v, (wide ? PDPT_FRAME : PD_FRAME) << 12);
+			cr0_write(v, v->cr0 | CR0_PG | CR0_WP);
+			desc_load_gdt(v, IN_FRAME(GDT_FRAME), 18 * 8 - 1);
+			desc_load_idt(v, IN_FRAME(IDT_FRAME), 0x7ff);
+		}
+		if (mode >= WORLD_VMI) {
+			rom_activate(v);
+			CHECK(desc_load_tr(v, 0x80) && desc_load_ldt(v, 0x88));
+			v->sh->esp0 = IN_FRAME(STACK_FRAME) + 0xff0;
+			v->sh->ss0 = 0x69;
+		}
+		save(&start[mode]);
+	}
+}
+
+void world_reset(enum world_mode mode)
+{
+	if (!machine_memory) {
+		machine_start();
+		make_modes();
+		start_cpu = cpu;
+	}
+	restore(&start[mode]);
+	typed = halted = 0;
+	irq_ack(IRQ_TIMER);	/* nothing is programmed */
+}
