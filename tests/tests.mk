@@ -53,6 +53,7 @@ check: iso
 
 include tests/guest/guest.mk
 include tests/attack/attack.mk
+include tests/neighbours/neighbours.mk
 include tests/conformance/conformance.mk
 include tests/fuzz/fuzz.mk
 

@@ -155,7 +155,9 @@ static inline uint32_t vmi4(int call, uint32_t eax, uint32_t edx,
 #define vmi2(name, a, d)	vmi4(VMI_CALL_##name, a, d, 0, 0)
 #define vmi3(name, a, d, c)	vmi4(VMI_CALL_##name, a, d, c, 0)
 
+uint64_t cycles_per_second(void);
 uint64_t vmi_cycles(void);
+void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period);
 void vmi_cpuid(uint32_t leaf, uint32_t regs[4]);
 
 /* Counter by the beginning of its name; -1 if there is none. */
@@ -208,8 +210,6 @@ void test_hole(void);
 void test_tables(void);			/* test_tables.c */
 void test_batches(void);
 void test_interrupts(void);		/* test_interrupts.c */
-uint64_t cycles_per_second(void);
-void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period);
 void test_windows(void);
 
 void test_apic(void);			/* test_apic.c */

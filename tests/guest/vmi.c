@@ -60,6 +60,29 @@ void vmi_fetch_entries(void)
 	sysexit_entry = vmi_entry[VMI_CALL_SYSEXIT];
 }
 
+uint64_t cycles_per_second(void)
+{
+	uint32_t eax, edx;
+
+	__asm__ volatile("call *%2"
+			 : "=a"(eax), "=d"(edx)
+			 : "r"(vmi_entry[VMI_CALL_GetCycleFrequency])
+			 : "ecx", "memory", "cc");
+	return (uint64_t)edx << 32 | eax;
+}
+
+void set_alarm(uint32_t flags, uint64_t expiry, uint64_t period)
+{
+	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
+
+	__asm__ volatile("pushl %4\n\tpushl %3\n\tcall *%5\n\taddl $8, %%esp"
+			 : "+a"(flags), "+d"(edx), "+c"(ecx)
+			 : "r"((uint32_t)period),
+			   "r"((uint32_t)(period >> 32)),
+			   "r"(vmi_entry[VMI_CALL_SetAlarm])
+			 : "memory", "cc");
+}
+
 uint64_t vmi_cycles(void)
 {
 	uint32_t eax = VMI_CYCLES_REAL, edx;

@@ -100,7 +100,7 @@ def options():
     run = vmi_run("--help")
     same("the status", run.returncode, 0)
     for option in ("kernel", "initrd", "append", "memory", "rom", "native",
-                   "icount", "no-batch", "stats", "trace", "timeout",
+                   "guest", "icount", "no-batch", "stats", "trace", "timeout",
                    "engine", "gdb"):
         expect(f"--{option}" in run.stdout, f"--{option} is not explained")
     for bad in (["--no-such"], ["--memory", "x"],

@@ -52,12 +52,17 @@ SMOKE = "console=ttyS0 smoke panic=-1"
 LAST = re.compile(r"smoke: OK [0-9a-f]{8}")
 
 
+def smoke_lines(console):
+    """The lines of the program."""
+    return [line for line in console.splitlines()
+            if line.startswith("smoke: ")]
+
+
 def smoke(*options):
     """Linux runs its smoke program: the lines of the program, after the
     checks that concern one run."""
     run = vmi_run("--append", SMOKE, *options)
-    lines = [line for line in run.stdout.splitlines()
-             if line.startswith("smoke: ")]
+    lines = smoke_lines(run.stdout)
     expect(run.returncode == 0, f"status {run.returncode}: "
            + tail(run.stderr or run.stdout))
     expect(lines, "no output of smoke: " + tail(run.stdout))

@@ -223,12 +223,23 @@ static uint64_t stolen_cycles(void)
 /* hot.asm answers VMI_CYCLES_REAL; an unknown counter reads 0 (VMI-3.7.1). */
 uint64_t rom_other_cycles(uint32_t counter);
 
+/* Never back: what is stolen between the two reads belongs to both or none. */
+static uint64_t available_cycles(void)
+{
+	uint64_t stolen, tsc;
+
+	do {
+		stolen = stolen_cycles();
+		tsc = __builtin_ia32_rdtsc();
+	} while (stolen != stolen_cycles());
+	return tsc - shared.tsc_base - stolen;
+}
+
 ROM_CALL uint64_t rom_other_cycles(uint32_t counter)
 {
 	switch (counter) {
 	case VMI_CYCLES_AVAILABLE:
-		return __builtin_ia32_rdtsc() - shared.tsc_base
-			- stolen_cycles();
+		return available_cycles();
 	case VMI_CYCLES_STOLEN:
 		return stolen_cycles();
 	default:

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest among others. "TASK=N" on its command line says how it behaves,
+ * until N / 1024 seconds of real time have passed since VMI_Init; then it
+ * tells what it got done.
+ *
+ *	busy	computes, and never gives the processor away
+ *	light	halts until the next of its 1024 alarms a second
+ *	deaf	computes, with an alarm of one cycle that it never acknowledges
+ *	nervous	halts until the next of 65536 alarms a second
+ *	dying	runs into an exception that it has no handler for
+ *
+ * The work is a checksum in rounds. Whoever reads the result can compute it
+ * from their number, so that a single wrong register shows. "seed=N" makes
+ * what is kept in registers another than the neighbours'.
+ */
+#include "guest.h"
+
+#define CMD_LINE_PTR	0x228		/* in the boot parameters */
+#define ROUND		4096u		/* steps */
+#define TLS		(SPARE_GDT * 8 + 3)
+
+static uint32_t sum = 1, rounds;
+static uint32_t seed;			/* in ST0 and XMM7, and behind GS */
+static uint64_t end;
+
+void guest_main(const uint8_t *boot_params);
+
+/* The number behind "word=", or 0. */
+static uint32_t option(const char *line, const char *word)
+{
+	uint32_t n = 0;
+
+	for (; *line; line++) {
+		const char *s = line, *w = word;
+
+		while (*w && *s == *w) {
+			s++;
+			w++;
+		}
+		if (*w || *s++ != '=')
+			continue;
+		while (*s >= '0' && *s <= '9')
+			n = n * 10 + (uint32_t)(*s++ - '0');
+		return n;
+	}
+	return 0;
+}
+
+static uint64_t cycles(uint32_t counter)
+{
+	uint32_t edx;
+
+	__asm__ volatile("call *%2"
+			 : "+a"(counter), "=d"(edx)
+			 : "r"(vmi_entry[VMI_CALL_GetCycleCounter])
+			 : "ecx", "memory", "cc");
+	return (uint64_t)edx << 32 | counter;
+}
+
+static bool time_left(void)
+{
+	return cycles(VMI_CYCLES_REAL) < end;
+}
+
+/* ---- the work --------------------------------------------------------------- */
+
+static void keep_seed(void)
+{
+	uint32_t base = (uintptr_t)&seed;
+
+	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT,
+	     base << 16 | 0xffff,
+	     (base & 0xff000000) | 0x00cff300 | (base >> 16 & 0xff));
+	__asm__ volatile("fninit\n\tfildl %0\n\tmovd %0, %%xmm7\n\t"
+			 "mov %1, %%gs" : : "m"(seed), "r"(TLS));
+}
+
+static bool seed_kept(void)
+{
+	uint32_t st0, xmm7, gs;
+
+	__asm__ volatile("fistl %0\n\tmovd %%xmm7, %1\n\tmovl %%gs:0, %2"
+			 : "=m"(st0), "=m"(xmm7), "=r"(gs));
+	return st0 == seed && xmm7 == seed && gs == seed;
+}
+
+static void work(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < ROUND; i++)
+		sum = sum * 1664525 + 1013904223;
+	rounds++;
+	if (!seed_kept()) {
+		print("registers lost in round %u\n", rounds);
+		vmi0(Shutdown);
+	}
+}
+
+/* In units of 1024 cycles. */
+static void report(void)
+{
+	uint64_t stolen = cycles(VMI_CYCLES_STOLEN);
+	uint64_t available = cycles(VMI_CYCLES_AVAILABLE);
+	uint64_t real = cycles(VMI_CYCLES_REAL);
+
+	print("rounds=%u checksum=%u real=%u available=%u stolen=%u irqs=%u\n",
+	      rounds, sum, (uint32_t)(real >> 10), (uint32_t)(available >> 10),
+	      (uint32_t)(stolen >> 10), irq0_count);
+}
+
+/* ---- the tasks -------------------------------------------------------------- */
+
+static void busy(void)
+{
+	while (time_left())
+		work();
+}
+
+static void halting(uint64_t period)
+{
+	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, 0, period);
+	while (time_left()) {
+		vmi0(Halt);
+		vmi0(DisableInterrupts);
+		work();
+	}
+}
+
+static void light(void)
+{
+	halting(cycles_per_second() >> 10);
+}
+
+static void nervous(void)
+{
+	halting(cycles_per_second() >> 16);
+}
+
+static void deaf(void)
+{
+	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, 0, 1);
+	busy();
+}
+
+static void dying(void)
+{
+	static const struct {
+		uint16_t	limit;
+		uint32_t	base;
+	} __attribute__((packed)) empty;
+
+	busy();
+	vmi1(SetIDT, (uintptr_t)&empty);
+	__asm__ volatile("ud2");
+}
+
+static const struct {
+	const char	*name;
+	void		(*run)(void);
+} tasks[] = {
+	{ "busy", busy }, { "light", light }, { "nervous", nervous },
+	{ "deaf", deaf }, { "dying", dying },
+};
+
+void guest_main(const uint8_t *boot_params)
+{
+	const char *line = *(const char *const *)(boot_params + CMD_LINE_PTR);
+	uint32_t i, units = 0;
+
+	cpu_init();
+	if (!vmi_find() || vmi_init()) {
+		print("no VMI\n");
+		outb(0x64, 0xfe);
+	}
+	vmi_fetch_entries();
+	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
+	announce_tables();
+	pic_init();
+	seed = option(line, "seed");
+	keep_seed();
+	for (i = 0; i < sizeof(tasks) / sizeof(*tasks); i++) {
+		units = option(line, tasks[i].name);
+		end = (cycles_per_second() >> 10) * units;
+		if (units)
+			tasks[i].run();
+	}
+	report();
+	vmi0(Shutdown);
+}

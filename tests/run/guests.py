@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Several guests side by side: four Linux run their smoke program at once;
+guests that compute, halt, are deaf to their alarm or die (tests/neighbours)
+get their shares of the processor, keep their registers and are told what was
+stolen from them. The shares are counted with --icount, so they are the same
+in every run."""
+
+import sys
+sys.dont_write_bytecode = True
+import json
+import os
+import re
+
+from harness import (BUILD, KERNEL, ROOT, SMOKE, expect, same, scratch, smoke,
+                     smoke_lines, tail, test_all, test_one, vmi_run, write)
+
+NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
+STEPS = 4096                        # in a round of a neighbour's work
+
+
+def checksum(rounds):
+    """1 after that many steps of x -> a * x + c: by squaring the step."""
+    a, c, left, x = 1664525, 1013904223, rounds * STEPS, 1
+    while left:
+        if left & 1:
+            x = (a * x + c) % 2 ** 32
+        a, c = a * a % 2 ** 32, (a + 1) * c % 2 ** 32
+        left >>= 1
+    return x
+
+
+def guests(options, *each, memory=16):
+    """A run with these guests, and what each said on its console."""
+    with scratch() as directory:
+        paths, args = [], []
+        for n, keys in enumerate(each, 1):
+            paths.append(os.path.join(directory, f"console, {n}"))
+            path = paths[-1].replace(",", ",,")
+            args += ["--guest", f"console={path},{keys}"]
+        run = vmi_run("--memory", str(memory), *options, *args)
+        consoles = []
+        for path in paths:
+            with open(path, encoding="ascii", errors="replace") as f:
+                consoles.append(f.read())
+    return run, consoles
+
+
+def neighbours(*tasks):
+    """By --icount, each with a seed of its own; the results as numbers."""
+    with scratch() as directory:
+        stats = os.path.join(directory, "stats")
+        run, consoles = guests(
+            ["--icount", "--kernel", NEIGHBOUR, "--initrd", "",
+             "--stats", stats],
+            *[f"append={task} seed={7 + n}" for n, task in enumerate(tasks)])
+        with open(stats, encoding="ascii") as f:
+            same("the number of statistics", len(json.load(f)), len(tasks))
+    results = []
+    for console in consoles:
+        found = dict(re.findall(r"(\w+)=(\d+)", console))
+        if "rounds" not in found:
+            expect(not console, console)
+            results.append(None)
+            continue
+        result = {key: int(value) for key, value in found.items()}
+        same("a checksum", result["checksum"], checksum(result["rounds"]))
+        parts = result["available"] + result["stolen"]
+        # Units of 1024 cycles, read one after the other.
+        expect(abs(result["real"] - parts) < 32,
+               f"{parts} of {result['real']} cycles are accounted for")
+        results.append(result)
+    return run, results
+
+
+def near(what, value, expected, percent):
+    expect(abs(value - expected) * 100 <= percent * expected,
+           f"{what} is {value}, not {expected:.0f} within {percent} %")
+
+
+def linux_at_once(reference):
+    run, consoles = guests([], *[f"append={SMOKE}"] * 4, memory=64)
+    same("the end", (run.returncode, tail(run.stderr)), (0, ""))
+    for console in consoles:
+        same("its output", smoke_lines(console), reference)
+
+
+def equal_shares():
+    run, results = neighbours(*["busy=1024"] * 4)
+    same("the end", (run.returncode, tail(run.stderr)), (0, ""))
+    for result in results:
+        near("the rounds", result["rounds"], results[0]["rounds"], 5)
+        near("what was stolen", result["stolen"], result["real"] * 3 / 4, 5)
+
+
+def unequal_guests():
+    """Nobody's habits cost the others their share."""
+    run, results = neighbours("busy=512", "busy=512", "light=512",
+                              "nervous=512", "deaf=512")
+    same("the end", (run.returncode, tail(run.stderr)), (0, ""))
+    busy, busy2, light, nervous, deaf = results
+    # Three other guests want the processor all the time.
+    for result in (busy, busy2, deaf):
+        near("its share", result["available"], busy["real"] / 4, 8)
+    near("the rounds", busy["rounds"], busy2["rounds"], 3)
+    expect(light["irqs"] > 0.95 * 512,
+           f"{light['irqs']} of 512 alarms reached the light guest")
+    expect(nervous["rounds"] > busy["rounds"] // 2,
+           f"{nervous['rounds']} rounds of the nervous guest")
+
+
+def death():
+    """It is the dead guest's alone, and the status tells of it."""
+    run, results = neighbours("busy=512", "dying=128", "busy=512")
+    same("the status", run.returncode, 3)
+    expect(run.stderr.startswith("guest 2 died: no 32-bit interrupt or trap "
+                                 "gate for vector 6\n"),
+           "it says " + run.stderr[:80])
+    same("the dead guest's last word", results[1], None)
+    near("the share of the others", results[0]["rounds"],
+         results[2]["rounds"], 5)
+    expect(results[0]["stolen"] < results[0]["real"] * 0.58,
+           f"{results[0]['stolen']} of {results[0]['real']} cycles stolen")
+
+
+def stdio():
+    """One of the guests talks to us, the first if nobody says another."""
+    path = os.path.join(ROOT, "build/run/guest1.console")
+    run = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
+                  "--memory", "16", "--guest", "append=busy=2",
+                  "--guest", "append=busy=4,console=stdio")
+    same("the status", run.returncode, 0)
+    same("the notice", run.stderr,
+         f"vmi-run: the console of guest 1 is {os.path.relpath(path)}\n")
+    lines = run.stdout.splitlines()
+    same("the number of lines", len(lines), 1)
+    with open(path, encoding="ascii") as f:
+        other = f.read()
+    expect(re.match(r"rounds=\d+ ", other), "the file has " + other)
+    expect(lines[0] != other.strip(), "both have the same")
+
+
+def refused(pattern, *options):
+    run = vmi_run("--initrd", "", *options)
+    same("the output", run.stdout, "")
+    expect(re.fullmatch("vmi-run: " + pattern + "\n", run.stderr),
+           "it says " + run.stderr)
+    same("the status", run.returncode, 2)
+
+
+def refusals(directory):
+    bad = write(directory, "bad, kernel", b"x" * 5000)
+    yield ("unknown key", refused, r"--guest 'cpu=1': 'cpu=1' is not KEY=.*",
+           "--guest", "cpu=1")
+    yield ("no number", refused, r"--guest 'memory=x': memory is a number .*",
+           "--guest", "memory=x")
+    yield ("two on one console", refused, "--guest: stdio can be .*",
+           "--guest", "console=stdio", "--guest", "console=stdio")
+    yield ("nine guests", refused, "--guest: there can be 8 guests",
+           *["--guest", ""] * 9)
+    yield ("too much memory for one", refused, r"--memory 99999: .*",
+           "--guest", "", "--guest", "memory=99999,console=/dev/null")
+    yield ("a bad kernel", refused, re.escape(bad) + ": not a kernel: .*",
+           "--guest", "console=/dev/null", "--guest",
+           "console=/dev/null,kernel=" + bad.replace(",", ",,"))
+
+
+def main():
+    reference = test_one("smoke natively", smoke, "--native")
+    with scratch() as directory:
+        test_all([
+            ("four Linux guests at once", linux_at_once, reference),
+            ("four guests with equal shares", equal_shares),
+            ("five guests with different habits", unequal_guests),
+            ("one of three dies", death),
+            ("who has our console", stdio),
+            *refusals(directory),
+        ])
+
+
+main()
