@@ -123,6 +123,23 @@ def death():
            f"{results[0]['stolen']} of {results[0]['real']} cycles stolen")
 
 
+def steal():
+    """Linux says in /proc/stat what its neighbours took from it, in ticks."""
+    script = ("mount -t proc proc /proc; i=0; "
+              "while [ $i -lt 20000 ]; do i=$((i+1)); done; "
+              "head -n 1 /proc/stat; poweroff -f")
+    append = f'console=ttyS0 quiet rdinit=/bin/sh -- -c "{script}"'
+    busy = f"append=busy=1024,initrd=,kernel={NEIGHBOUR}"
+    run, consoles = guests(["--icount"], "append=" + append, busy, busy, busy,
+                           memory=64)
+    same("the end", (run.returncode, tail(run.stderr)), (0, ""))
+    line = re.search(r"^cpu +(.*?)\r?$", consoles[0], re.M)
+    expect(line, "no figures: " + tail(consoles[0]))
+    ticks = [int(value) for value in line[1].split()]
+    used, stolen = ticks[0] + ticks[2], ticks[7]
+    expect(stolen > used, f"{stolen} ticks stolen, {used} used")
+
+
 def stdio():
     """One of the guests talks to us, the first if nobody says another."""
     path = os.path.join(ROOT, "build/run/guest1.console")
@@ -174,6 +191,7 @@ def main():
             ("five guests with different habits", unequal_guests),
             ("one of three dies", death),
             ("who has our console", stdio),
+            ("stolen time in Linux", steal),
             *refusals(directory),
         ])
 

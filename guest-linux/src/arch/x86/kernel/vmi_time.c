@@ -12,6 +12,7 @@
 #include <linux/i8253.h>
 #include <linux/interrupt.h>
 #include <linux/math64.h>
+#include <linux/static_call.h>
 #include <linux/time64.h>
 
 #include <asm/paravirt.h>
@@ -46,11 +47,22 @@ static struct clocksource vmi_clocksource = {
 	.flags	= CLOCK_SOURCE_IS_CONTINUOUS,
 };
 
+static u64 vmi_counter_ns(u32 which)
+{
+	return mul_u64_u32_shr(vmi.get_counter(which), vmi_ns_mult,
+			       vmi_ns_shift);
+}
+
 /* The scheduler is not to charge for time that was stolen. */
 static u64 vmi_sched_clock(void)
 {
-	return mul_u64_u32_shr(vmi.get_counter(VMI_CYCLES_AVAILABLE),
-			       vmi_ns_mult, vmi_ns_shift);
+	return vmi_counter_ns(VMI_CYCLES_AVAILABLE);
+}
+
+/* For /proc/stat. */
+static u64 vmi_steal_clock(int cpu)
+{
+	return vmi_counter_ns(VMI_CYCLES_STOLEN);
 }
 
 static unsigned long vmi_tsc_khz(void)
@@ -138,12 +150,15 @@ static void __init vmi_sched_clock_init(void)
 	clocks_calc_mult_shift(&vmi_ns_mult, &vmi_ns_shift, vmi_tsc_khz(),
 			       NSEC_PER_MSEC, 0);
 	paravirt_set_sched_clock(vmi_sched_clock);
+	static_call_update(pv_steal_clock, vmi_steal_clock);
 }
 
 static int __init vmi_clocksource_init(void)
 {
 	if (!vmi_hz)
 		return 0;
+	/* Not paravirt_steal_rq_enabled: vmi_sched_clock() leaves it out. */
+	static_key_slow_inc(&paravirt_steal_enabled);
 	return clocksource_register_khz(&vmi_clocksource, vmi_tsc_khz());
 }
 device_initcall(vmi_clocksource_init);
