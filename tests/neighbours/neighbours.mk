@@ -6,8 +6,8 @@ RUN_TESTS	+= guests.py
 check: $(B)/tests/neighbour.elf
 
 NEIGHBOUR_OBJ	:= $(B)/tests/neighbours/main.o \
-		   $(addprefix $(B)/tests/guest/,cpu.o pic.o tap.o trap.o \
-		   vmi.o entry.o)
+		   $(addprefix $(B)/tests/guest/,cpu.o paging.o pic.o tap.o \
+		   trap.o vmi.o entry.o)
 
 $(B)/tests/neighbours/%.o: tests/neighbours/%.c tests/guest/guest.h \
 		$(SPEC_HEADERS) tests/guest/guest.mk \
