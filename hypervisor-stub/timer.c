@@ -223,6 +223,20 @@ static struct alarm *alarm_of(struct vcpu *v, uint32_t flags)
 	return counter < ARRAY_SIZE(v->alarm) ? &v->alarm[counter] : NULL;
 }
 
+/*
+ * VMI-3.7.5: a shorter period counts as a multiple. If it were shorter than
+ * the way through the guest's handler, exits included, the guest would never
+ * come to anything else, nor we to another guest, and both take long on a
+ * slow machine.
+ */
+static uint64_t period_of(uint64_t period)
+{
+	uint64_t least = tsc_hz / 2000;		/* 500 microseconds */
+
+	return period && period < least ?
+		(least + period - 1) / period * period : period;
+}
+
 /* Times from the guest count from VMI_Init, as its cycle counters do. */
 void alarm_set(struct vcpu *v, uint32_t flags, uint64_t expiry, uint64_t period)
 {
@@ -233,7 +247,7 @@ void alarm_set(struct vcpu *v, uint32_t flags, uint64_t expiry, uint64_t period)
 	a->armed = true;
 	a->lvtt = flags & VMI_ALARM_LVTT;
 	a->expiry = later(v->tsc_base, expiry);
-	a->period = flags & VMI_ALARM_PERIODIC ? period : 0;
+	a->period = flags & VMI_ALARM_PERIODIC ? period_of(period) : 0;
 	timer_update(v);
 }
 

@@ -2,6 +2,8 @@
 /* Counters, alarms, the wall clock: VMI-3.7. */
 #include "conf.h"
 
+#define SHORT_ALARMS	100u
+
 static uint64_t hz, tick;		/* a tick is about 8 ms */
 
 static uint64_t call64(int call, uint32_t eax)
@@ -211,6 +213,24 @@ static void periodic(void)
 	is("3.7.3", vmi1(CancelAlarm, flags), 0, "period 0 is one-shot");
 }
 
+/* Every cycle, that is: as often as it goes, and the guest comes forward. */
+static void shortest(void)
+{
+	const uint32_t flags = VMI_CYCLES_REAL | VMI_ALARM_PERIODIC;
+	const uint32_t before = irq0_count;
+	uint32_t turns = 0;
+
+	arm(flags, 0, 1);
+	vmi0(EnableInterrupts);
+	while (irq0_count - before < SHORT_ALARMS)
+		turns++;
+	vmi0(DisableInterrupts);
+	point("3.7.5", turns > SHORT_ALARMS,
+	      "a period of one cycle leaves the guest time to run");
+	is("3.7.7", vmi1(CancelAlarm, flags), 1, "and is cancelled");
+	take();
+}
+
 static void other_counters(void)
 {
 	uint64_t expiry = cycles(VMI_CYCLES_AVAILABLE) + tick;
@@ -299,6 +319,7 @@ void timers(void)
 	counters();
 	one_shot();
 	periodic();
+	shortest();
 	other_counters();
 	user_alarm();
 	wall_clock();
