@@ -156,7 +156,7 @@ void guest_end(struct vcpu *v, enum end end)
 	for (i = 0; guests[i]->vcpu.ended;)
 		if (++i == guest_count)
 			machine_end(worst);
-	log_printf("%s: the others go on\n", v->g->name);
+	log_printf("%s ended, the others go on\n", v->g->name);
 	switch_to(idle());
 	panic("%s ended, and runs", v->g->name);
 }

@@ -113,9 +113,9 @@ def death():
     """It is the dead guest's alone, and the status tells of it."""
     run, results = neighbours("busy=512", "dying=128", "busy=512")
     same("the status", run.returncode, 3)
-    expect(run.stderr.startswith("guest 2 died: no 32-bit interrupt or trap "
-                                 "gate for vector 6\n"),
-           "it says " + run.stderr[:80])
+    why = "guest 2 died: no 32-bit interrupt or trap gate for vector 6\n"
+    expect(run.stderr.startswith(f"vmi-run: {why}{why}last exit: "),
+           "it says " + run.stderr[:200])
     same("the dead guest's last word", results[1], None)
     near("the share of the others", results[0]["rounds"],
          results[2]["rounds"], 5)
@@ -145,7 +145,7 @@ def stdio():
     path = os.path.join(ROOT, "build/run/guest1.console")
     run = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
                   "--memory", "16", "--guest", "append=busy=2",
-                  "--guest", "append=busy=4,console=stdio")
+                  "--guest", "append=busy=16,console=stdio")
     same("the status", run.returncode, 0)
     same("the notice", run.stderr,
          f"vmi-run: the console of guest 1 is {os.path.relpath(path)}\n")
@@ -155,6 +155,15 @@ def stdio():
         other = f.read()
     expect(re.match(r"rounds=\d+ ", other), "the file has " + other)
     expect(lines[0] != other.strip(), "both have the same")
+
+
+def stdio_ends():
+    """Somebody waits at that terminal."""
+    run = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
+                  "--memory", "16", "--guest", "append=busy=2",
+                  "--guest", "append=busy=512,console=/dev/null")
+    same("the notice", run.stderr,
+         "vmi-run: guest 1 ended, the others go on\n")
 
 
 def refused(pattern, *options):
@@ -191,6 +200,7 @@ def main():
             ("five guests with different habits", unequal_guests),
             ("one of three dies", death),
             ("who has our console", stdio),
+            ("the guest on our console ends", stdio_ends),
             ("stolen time in Linux", steal),
             *refusals(directory),
         ])
