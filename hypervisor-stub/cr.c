@@ -33,7 +33,7 @@ void cr0_write(struct vcpu *v, uint32_t value)
 
 	if (!(value & CR0_PE))
 		guest_kill(v, "real mode is not supported");
-	v->cr0 = v->sh->cr0 = value;
+	v->sh->cr0 = v->cr0 = value;
 	cr0_apply(value);
 	if (changed & CR0_WP)
 		shadow_zap(v->g);
@@ -43,7 +43,7 @@ void cr0_write(struct vcpu *v, uint32_t value)
 
 void cr3_write(struct vcpu *v, uint32_t value)
 {
-	v->cr3 = v->sh->cr3 = value;
+	v->sh->cr3 = v->cr3 = value;
 	if (v->cr0 & CR0_PG)
 		shadow_load(v);
 }
@@ -52,7 +52,7 @@ void cr4_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr4 ^ value;
 
-	v->cr4 = v->sh->cr4 = value & CR4_ALLOWED;
+	v->sh->cr4 = v->cr4 = value & CR4_ALLOWED;
 	cr4_apply(value);
 	if (changed & (CR4_PSE | CR4_PGE))
 		shadow_zap(v->g);
@@ -127,7 +127,7 @@ void cr_load(struct vcpu *v)
 /* The CPU never clears these bits, and they are for the guest alone. */
 void dr6_take(struct vcpu *v)
 {
-	v->sh->dr[6] |= read_dr6() & DR6_STATUS;
+	shared_set_bits(&v->sh->dr[6], read_dr6() & DR6_STATUS);
 	write_dr6(DR6_FIXED);
 }
 

@@ -152,8 +152,8 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 	desc_save(v);
 	for (i = 0; i < 4; i++)
 		old[i] = desc_lookup(v, v->sreg[i]);
-	v->gdt_base = v->sh->gdt_base = base;
-	v->gdt_limit = v->sh->gdt_limit = limit & 0xffff;
+	v->sh->gdt_base = v->gdt_base = base;
+	v->sh->gdt_limit = v->gdt_limit = limit & 0xffff;
 	v->gdt_table[0] = 0;
 	for (i = 1; i < GDT_GUEST; i++)
 		set_gdt_entry(v, i);
@@ -195,7 +195,7 @@ bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 		if (!d)
 			return false;
 	}
-	v->ldt = v->sh->ldt = sel;
+	v->sh->ldt = v->ldt = sel;
 	v->ldt_base = desc_base(d);
 	/* An empty table may come with a limit of -1 (client facts 14.12). */
 	v->ldt_limit = desc_limit(d) == 0xfffff ? 0 : desc_limit(d) & 0xffff;
@@ -229,7 +229,7 @@ bool desc_load_tr(struct vcpu *v, uint16_t sel)
 		d = system_desc(v, sel, TYPE_TSS32 | 2);
 	if (!d)
 		return false;
-	v->tr = v->sh->tr = sel;
+	v->sh->tr = v->tr = sel;
 	v->tss_base = desc_base(d);
 	v->tss_limit = desc_limit(d);
 	return true;
@@ -294,8 +294,8 @@ void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
 {
 	int i;
 
-	v->idt_base = v->sh->idt_base = base;
-	v->idt_limit = v->sh->idt_limit = limit & 0xffff;
+	v->sh->idt_base = v->idt_base = base;
+	v->sh->idt_limit = v->idt_limit = limit & 0xffff;
 	for (i = 0; i < 256; i++)
 		desc_idt_changed(v, i);
 }

@@ -440,10 +440,10 @@ bool emulate(struct vcpu *v)
 		event_soft_int(v, in.imm, in.length);
 		goto count;
 	case INSN_CLI:
-		v->sh->flags &= ~STUB_IF;
+		shared_clear_bits(&v->sh->flags, STUB_IF);
 		break;
 	case INSN_STI:
-		v->sh->flags |= STUB_IF;
+		shared_set_bits(&v->sh->flags, STUB_IF);
 		r->eip += in.length;
 		/* It takes effect behind the next instruction: an interrupt
 		 * must not come between STI and HLT. */

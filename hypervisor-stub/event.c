@@ -32,9 +32,6 @@ static COLD void leave_lazy_mode(struct vcpu *v)
 	v->sh->lazy_mode = VMI_LAZY_NONE;
 }
 
-/* A word of the frame, through the guest's tables. */
-#define PUSH(esp, word, fault)	STORE_WORD((esp) -= 4, word, fault)
-
 /* A fault during delivery has nowhere to go: the guest ends here, where a
  * CPU would go on to a double and a triple fault. */
 static inline __attribute__((always_inline))
@@ -54,29 +51,29 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	flags = (r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
 	if (regs_ring(r) == 3) {
 		flags |= EFLAGS_IF;
-		esp = READ_ONCE(v->sh->esp0);
-		ss = READ_ONCE(v->sh->ss0);
-		if (esp - FRAME_MAX > v->stack_limit)
+		esp = v->sh->esp0;
+		ss = v->sh->ss0;
+		if (!guest_stack_ok(v->stack_limit, esp))
 			goto bad_stack;
-		PUSH(esp, r->ss, bad_stack);
-		PUSH(esp, r->esp, bad_stack);
+		guest_push(esp, r->ss, bad_stack);
+		guest_push(esp, r->esp, bad_stack);
 	} else {
 		flags |= v->sh->flags & STUB_IF;
-		if (esp - FRAME_MAX > v->stack_limit)
+		if (!guest_stack_ok(v->stack_limit, esp))
 			goto bad_stack;
 	}
-	PUSH(esp, flags, bad_stack);
-	PUSH(esp, r->cs, bad_stack);
-	PUSH(esp, r->eip, bad_stack);
+	guest_push(esp, flags, bad_stack);
+	guest_push(esp, r->cs, bad_stack);
+	guest_push(esp, r->eip, bad_stack);
 	if (has_error)
-		PUSH(esp, error, bad_stack);
+		guest_push(esp, error, bad_stack);
 	r->eip = gate->eip;
 	r->cs = gate->cs;
 	r->eflags &= ~(uint64_t)EFLAGS_GATE_CLEARS;
 	r->esp = esp;
 	r->ss = ss;
 	if (gate->type == GATE_INTERRUPT)
-		v->sh->flags &= ~STUB_IF;
+		shared_clear_bits(&v->sh->flags, STUB_IF);
 	return;
 bad_stack:
 	guest_kill(v, "the stack at %08x cannot take the frame of vector %d",
@@ -136,7 +133,7 @@ bool event_sysenter(struct vcpu *v)
 	r->eflags &= ~(uint64_t)(EFLAGS_RF | EFLAGS_VM);
 	r->esp = v->sysenter_esp;
 	r->ss = (cs + 8) | 1;
-	v->sh->flags &= ~STUB_IF;
+	shared_clear_bits(&v->sh->flags, STUB_IF);
 	return true;
 }
 
@@ -158,7 +155,7 @@ static bool leave_window(struct vcpu *v)
 			continue;
 		r->eip = w->restart;
 		if (w->clear_if)
-			v->sh->flags &= ~STUB_IF;
+			shared_clear_bits(&v->sh->flags, STUB_IF);
 		return w->clear_if;
 	}
 	return false;
@@ -180,9 +177,9 @@ void event_poll(struct vcpu *v)
 		deliver(v, acknowledge(g), false, 0);
 	}
 	if (event_pending(g))
-		v->sh->flags |= STUB_PENDING;
+		shared_set_bits(&v->sh->flags, STUB_PENDING);
 	else
-		v->sh->flags &= ~STUB_PENDING;
+		shared_clear_bits(&v->sh->flags, STUB_PENDING);
 }
 
 /* ---- IRET --------------------------------------------------------------- */
@@ -226,7 +223,7 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	}
 	if (bad) {
 		if (from_rom)	/* as it was there */
-			v->sh->flags &= ~STUB_IF;
+			shared_clear_bits(&v->sh->flags, STUB_IF);
 		if (from_rom && rom_find_iret_site(v))
 			r->eip = v->iret_site;
 		event_exception_error(v, VEC_GP, bad & 0xfffc);
@@ -238,9 +235,9 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	r->esp = esp;
 	r->ss = ss;
 	if (frame[2] & EFLAGS_IF)
-		v->sh->flags |= STUB_IF;
+		shared_set_bits(&v->sh->flags, STUB_IF);
 	else
-		v->sh->flags &= ~STUB_IF;
+		shared_clear_bits(&v->sh->flags, STUB_IF);
 }
 
 /* The instruction: a kernel that does not call the ROM (SDM Vol. 2). False:

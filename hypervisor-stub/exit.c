@@ -59,7 +59,7 @@ static void move_to_iret_site(struct vcpu *v)
 
 	if (!rom_is_iret(v))
 		return;
-	v->sh->flags &= ~STUB_IF;
+	shared_clear_bits(&v->sh->flags, STUB_IF);
 	if (rom_find_iret_site(v))
 		r->eip = v->iret_site;
 }

@@ -21,20 +21,20 @@ static bool same_quarter(struct guest *g, const struct root *a,
 {
 	uint32_t n = (g->vcpu.hole >> 22) - q * 256;
 
-	return !memcmp((const void *)a->dir[q], (const void *)b->dir[q],
-		       n * 4);
+	return gtable_equal(a->dir[q], b->dir[q], n);
 }
 
-/* Do all roots that share a page agree on this entry? With PAE they share
- * the guest's own. */
-static bool sharers_agree(struct guest *g, struct spage *pd, gva_t va)
+/* Do all other roots that share a page have this entry, too? With PAE they
+ * share the guest's own. */
+static bool sharers_agree(struct guest *g, struct spage *pd, gva_t va,
+			  uint64_t pde)
 {
 	struct shadow *s = &g->shadow;
-	uint64_t pde = read_pde(g, s->current, va);
 	uint32_t n;
 
 	for (n = 1; n < ROOTS && !pae(g); n++)
 		if (s->roots[n].pd[va >> 30] == pd &&
+		    &s->roots[n] != s->current &&
 		    read_pde(g, &s->roots[n], va) != pde)
 			return false;
 	return true;
@@ -56,6 +56,7 @@ static struct spage *pd_new(struct guest *g, uint32_t q)
 	struct root *r = s->current;
 	struct spage *p = shadow_page_new(s, SP_PD, r->gfn);
 	uint32_t hole = g->vcpu.hole;
+	uint64_t pde;
 	gva_t va;
 
 	pd_use(g, q, p);
@@ -69,9 +70,11 @@ static struct spage *pd_new(struct guest *g, uint32_t q)
 	p->table[hole >> 21 & 511] = va_to_pa(s->hole_pt) | PTE_A | PTE_W |
 				     PTE_P;
 	/* The kernel will need all of it, and others will share it. */
-	for (va = q << 30; va < hole; va += 2 << 20)
-		if (read_pde(g, r, va) & PTE_P)
-			shadow_sync_pde(g, p, r->dir[q], va);
+	for (va = q << 30; va < hole; va += 2 << 20) {
+		pde = read_pde(g, r, va);
+		if (pde & PTE_P)
+			shadow_sync_pde(g, p, pde, va);
+	}
 	s->sharer = r;
 	return p;
 }
@@ -93,15 +96,15 @@ static struct spage *pd_get(struct guest *g, uint32_t q)
 	return p ? pd_use(g, q, p) : pd_new(g, q);
 }
 
-/* Set an entry of the current root, in a page that is its own or for which
- * all sharers agree. */
-static void fill_pde(struct guest *g, gva_t va, uint64_t val)
+/* Set an entry of the current root, whose directory says pde, in a page that
+ * is its own or for which all sharers agree. */
+static void fill_pde(struct guest *g, gva_t va, uint64_t pde, uint64_t val)
 {
 	struct spage *pd = pd_get(g, va >> 30);
 	uint32_t i = va >> 21 & 511;
 
 	if (pd->table[i] != val && pd->parents > 1 &&
-	    !sharers_agree(g, pd, va)) {
+	    !sharers_agree(g, pd, va, pde)) {
 		pd->parents--;
 		g->shadow.flush = true;
 		pd = pd_new(g, va >> 30);
@@ -113,22 +116,20 @@ static void fill_pde(struct guest *g, gva_t va, uint64_t val)
 
 enum walk_end shadow_walk_pae(struct vcpu *v, gva_t va, struct walk *w)
 {
-	volatile uint64_t *dir = (void *)v->g->shadow.current->dir[va >> 30];
-	volatile uint64_t *at;
+	const struct gtable *dir = v->g->shadow.current->dir[va >> 30];
+	struct gtable *at;
 
 	if (!dir)
 		return WALK_ABSENT;
-	dir += va >> 21 & 511;
-	w->pde_at = (volatile uint32_t *)dir;
-	w->pde = *dir;
+	w->pde_at = gtable_part(dir, (va >> 21 & 511) * 8);
+	w->pde = gtable_read64(w->pde_at, 0);
 	w->large = w->pde & PTE_PS;
 	if (!(w->pde & PTE_P) || w->large)
 		return walk_leaf(w, w->pde_at, w->pde);
-	at = (volatile uint64_t *)guest_word(v->g, w->pde & SE_ADDR);
+	at = gmem_table(&v->g->mem, entry_gfn(w->pde), (va >> 12 & 511) * 8);
 	if (!at)
 		return WALK_NOWHERE;
-	at += va >> 12 & 511;
-	return walk_leaf(w, (volatile uint32_t *)at, *at);
+	return walk_leaf(w, at, gtable_read64(at, 0));
 }
 
 bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
@@ -142,26 +143,26 @@ bool shadow_translate(struct vcpu *v, gva_t va, gpa_t *pa)
 }
 
 /* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
-static void mark(volatile uint32_t *at, uint64_t *entry, uint32_t bits)
+static void mark(struct gtable *at, uint64_t entry, uint32_t bits)
 {
-	if ((*entry & bits) == bits)
-		return;
-	__atomic_fetch_or(at, bits, __ATOMIC_RELAXED);
-	*entry |= bits;
+	if ((entry & bits) != bits)
+		gtable_set_bits(at, bits);
 }
 
 /* ---- faults ------------------------------------------------------------- */
 
-static void fill_large(struct guest *g, gva_t va, uint64_t gfn, uint64_t val)
+static void fill_large(struct guest *g, gva_t va, uint64_t guest_pde,
+		       uint64_t gfn, uint64_t val)
 {
 	struct shadow *s = &g->shadow;
 	uint64_t first = gfn & ~511ull;
 	struct spage *p;
 	uint64_t pde;
 
-	if (first < g->nframes && (g->frames[first].flags & GF_LARGE)) {
-		fill_pde(g, va, g->p2m[first] | PTE_PS |
-			 (val & (SE_NX | 0xfff)));
+	if (gmem_large(&g->mem, first)) {
+		fill_pde(g, va, guest_pde,
+			 (gmem_leaf(&g->mem, first) & (val | SE_ADDR)) |
+			 PTE_PS | (val & SE_NX));
 		return;
 	}
 	pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
@@ -169,7 +170,7 @@ static void fill_large(struct guest *g, gva_t va, uint64_t gfn, uint64_t val)
 		p = page_of(s, pde);
 	} else {
 		p = shadow_page_new(s, SP_SPLIT, 0);
-		fill_pde(g, va, p->link | PTE_U | PTE_W);
+		fill_pde(g, va, guest_pde, p->link | PTE_U | PTE_W);
 	}
 	set_leaf(s, &p->table[va >> 12 & 511], val);
 }
@@ -189,11 +190,11 @@ enum fault shadow_fault_in_hole(struct guest *g, gva_t va)
 enum fault shadow_fill(struct vcpu *v, gva_t va, uint32_t *error, struct walk *w,
 		       gpa_t *bus)
 {
-	uint32_t access = *error & (PF_W | PF_U), half, pt;
+	uint32_t access = *error & (PF_W | PF_U), bits, half, pt;
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
 	uint32_t lacking = access & ~(w->pde & w->leaf);
-	uint64_t val, rights, gfn;
+	uint64_t val, rights, gfn, frame;
 	struct spage *p, *pd;
 
 	*error = (*error & s->error_bits) | PF_P;
@@ -207,33 +208,35 @@ enum fault shadow_fill(struct vcpu *v, gva_t va, uint32_t *error, struct walk *w
 		return FAULT_GUEST;
 	gfn = leaf_gfn(g, w->leaf, w->large, va);
 	*bus = gfn << PAGE_SHIFT | (va & 0xfff);
-	if (gfn >= g->nframes && ((access & PF_W) || gfn == APIC_FRAME))
-		return FAULT_BUS;
+	frame = gmem_leaf(&g->mem, gfn);
+	if (!frame) {
+		if ((access & PF_W) || gfn == APIC_FRAME)
+			return FAULT_BUS;
+		frame = g->mem.bus;
+	}
 
+	bits = PTE_A | (access & PF_W ? PTE_D : 0);
 	if (!w->large)
-		mark(w->pde_at, &w->pde, PTE_A);
-	mark(w->leaf_at, &w->leaf, access & PF_W ? PTE_A | PTE_D : PTE_A);
+		mark(w->pde_at, w->pde, PTE_A);
+	mark(w->leaf_at, w->leaf, bits);
 	rights = w->pde & (SE_NX | PTE_U | PTE_W);
-	val = leaf_rights(w->leaf) | (w->leaf & SE_NX);
+	val = leaf_mask(w->leaf | bits);
 	if (lacking) {	/* users fault here, until the next fill */
 		rights = PTE_W | (rights & SE_NX);
 		val = (val | PTE_W) & ~(uint64_t)PTE_U;
 	}
-	if (gfn < g->nframes)
-		val |= g->p2m[gfn];
-	else		/* reads alone */
-		val = (val & ~(uint64_t)PTE_W) | g->bus;
+	val = (val & frame) | (w->leaf & SE_NX);
 	g->stats.shadow_fills++;
 	if (w->large) {
-		fill_large(g, va, gfn, val);
+		fill_large(g, va, w->pde, gfn, val);
 	} else {
-		gfn = (w->pde & SE_ADDR) >> PAGE_SHIFT;
+		gfn = entry_gfn(w->pde);
 		half = pae(g) ? 0 : va >> 21 & 1;
 		pt = g->frames[gfn].pt[half];
 		p = pt ? &s->pages[pt] : shadow_pt_get(g, gfn, half);
 		pd = s->current->pd[va >> 30];
 		if (!pd || pd->table[va >> 21 & 511] != (p->link | rights))
-			fill_pde(g, va, p->link | rights);
+			fill_pde(g, va, w->pde, p->link | rights);
 		set_leaf(s, &p->table[va >> 12 & 511], val);
 	}
 	shadow_flush_tlb(g);

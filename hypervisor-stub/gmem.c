@@ -1,13 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Guest memory. By linear address we go through the shadow tables that are
- * in CR3, as the guest's kernel would; a fault on the way is resolved like
- * the guest's own (exit.c, hv_fault). By physical address guest_word() (hv.h)
- * goes through the frame table and the direct map.
- */
+/* Guest memory: what is not in line in gmem.h, where the rules are. */
 #include <cpu.h>
+#include <string.h>
 
 #include "hv.h"
+#include "shadow.h"
+
+/* ---- by physical address ------------------------------------------------ */
+
+bool gmem_init(struct gmem *m, uint64_t bytes)
+{
+	uint8_t *bus;
+	uint32_t i;
+
+	m->nframes = bytes >> PAGE_SHIFT;
+	/* Aligned, so that the guest's large pages can be large here too. */
+	m->ram = memory_alloc(bytes, 2 << 20);
+	m->p2m = memory_alloc(m->nframes * sizeof(*m->p2m), PAGE_SIZE);
+	bus = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!m->ram || !m->p2m || !bus)
+		return false;
+	memset(bus, 0xff, PAGE_SIZE);
+	m->bus = va_to_pa(bus) | (GMEM_RIGHTS & ~(uint64_t)PTE_W);
+	for (i = 0; i < m->nframes; i++)
+		m->p2m[i] = (va_to_pa(m->ram) + (uint64_t)i * PAGE_SIZE) |
+			    GMEM_RIGHTS;
+	return true;
+}
+
+void *gmem_boot_ram(const struct gmem *m)
+{
+	return m->ram;
+}
+
+void gmem_boot_copy(const struct gmem *m, gpa_t dst, const void *src,
+		    size_t len)
+{
+	hv_assert(dst + len <= (uint64_t)m->nframes << PAGE_SHIFT);
+	memcpy(m->ram + dst, src, len);
+}
+
+bool gtable_equal(const struct gtable *a, const struct gtable *b,
+		  uint32_t entries)
+{
+	const volatile uint64_t *x = (const void *)a, *y = (const void *)b;
+	uint32_t i;
+
+	for (i = 0; i < entries / 2; i++)
+		if (x[i] != y[i])
+			return false;
+	return entries % 2 == 0 ||
+	       gtable_read32(a, entries - 1) == gtable_read32(b, entries - 1);
+}
+
+const struct gtable *gtable_identity(void)
+{
+	static uint32_t identity[1024];
+	uint32_t i;
+
+	for (i = 0; i < 1024; i++)
+		identity[i] = i << 22 | PTE_PS | PTE_D | PTE_A | PTE_U |
+			      PTE_W | PTE_P;
+	return (const struct gtable *)identity;
+}
+
+/* ---- by linear address -------------------------------------------------- */
 
 /* What the guest may name ends where our part of its linear space begins. */
 static bool guest_range(const struct vcpu *v, gva_t va, uint32_t len)

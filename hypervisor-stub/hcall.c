@@ -147,7 +147,7 @@ static void hc_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub)
 static void hc_halt(struct vcpu *v, uint32_t a, uint32_t b)
 {
 	(void)a, (void)b;
-	v->sh->flags |= STUB_IF;
+	shared_set_bits(&v->sh->flags, STUB_IF);
 	guest_halt(v);
 }
 

@@ -15,20 +15,13 @@
 #include "vmi_stub.h"
 #include "apic.h"
 #include "decode.h"
+#include "gmem.h"
 #include "pic.h"
 #include "pit.h"
 #include "rtc.h"
 #include "uart.h"
 
-#define PAGE_SIZE	4096u
-#define PAGE_SHIFT	12
-/* A word that the guest may change at any time. */
-#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
-/* Guest addresses are integers that nobody can dereference by accident. */
-typedef uint32_t gva_t;		/* guest linear */
-typedef uint64_t gpa_t;		/* guest physical */
 
 /* ---- exits -------------------------------------------------------------- */
 
@@ -100,7 +93,7 @@ struct root {
 	uint32_t	next;		/* free, or of the same frame */
 	bool		used;
 	struct spage	*pd[4];
-	const volatile void *dir[4];	/* guest entries of a GB; NULL: none */
+	const struct gtable *dir[4];	/* the guest's entries of a GB, or NULL */
 	uint32_t	dir_gfn[4];	/* with PAE: their frames */
 };
 #define ROOTS		2048
@@ -114,7 +107,6 @@ struct gframe {
 	uint16_t	flags;		/* GF_* */
 };
 #define GF_TRACKED	1u	/* the guest tells of changes to this table */
-#define GF_LARGE	2u	/* first of 512 contiguous, aligned frames */
 
 struct shadow {
 	struct spage	*pages;		/* the pool; index 0 is not used */
@@ -150,12 +142,11 @@ struct stats {
 
 /* ---- the vCPU ----------------------------------------------------------- */
 
-#define FRAME_MAX	24		/* ss, esp, eflags, cs, eip, error */
 #define TRACE_LEN	16
 
 struct vcpu {
 	/* Used by entry.asm. */
-	struct stub_shared *sh;		/* untrusted */
+	volatile struct stub_shared *sh;	/* untrusted */
 	uint32_t	stack_limit;	/* a frame may lie here and below */
 	struct gate	gate[256];
 	uint8_t		syscall_dpl;	/* of gate 80h; 0 before VMI_Init */
@@ -222,11 +213,8 @@ struct guest {
 	const char	*name;		/* "guest", or "guest 2" among others */
 	struct vcpu	vcpu;
 	struct shadow	shadow;
-	uint64_t	*p2m;		/* machine address of each guest frame */
-	struct gframe	*frames;
-	uint32_t	nframes;
-	uint8_t		*ram;		/* host address of guest-physical 0 */
-	uint64_t	bus;		/* what lies behind absent memory: ones */
+	struct gmem	mem;
+	struct gframe	*frames;	/* mem.nframes of them */
 	const uint8_t	*rom;		/* working copy */
 	uint32_t	rom_size;
 	uint32_t	virtual_top;
@@ -295,27 +283,6 @@ guest_kill(struct vcpu *, const char *fmt, ...);
 /* Zeroed, contiguous machine memory, or NULL; never given back. */
 void *memory_alloc(uint64_t bytes, uint64_t align);
 
-/* ---- gmem.c ------------------------------------------------------------- */
-
-/* By guest-linear address, through the guest's own tables, as its kernel
- * would. False: not mapped, or not the guest's to touch. */
-bool guest_read(struct vcpu *, void *dst, gva_t src, uint32_t len);
-bool guest_write(struct vcpu *, gva_t dst, const void *src, uint32_t len);
-/*
- * A word of guest-physical memory, for as long as nobody takes the frame
- * away; NULL where there is no memory. The guest may change it at any time:
- * read it once.
- */
-static inline volatile uint32_t *guest_word(struct guest *g, gpa_t pa)
-{
-	uint64_t gfn = pa >> PAGE_SHIFT;
-
-	if (gfn >= g->nframes)
-		return NULL;
-	return (uint32_t *)((uint8_t *)pa_to_va(g->p2m[gfn]) +
-			    (pa & (PAGE_SIZE - 4)));
-}
-
 /* ---- shadow.c, queue.c, fault.c ----------------------------------------- */
 
 const char *shadow_init(struct guest *, uint32_t pool_pages);
@@ -347,10 +314,8 @@ void queue_drain(struct vcpu *);
 /* Has the guest anything for queue_drain() to do? */
 static inline bool queue_pending(const struct vcpu *v)
 {
-	const volatile struct stub_shared *sh = v->sh;
-
-	return ((uint32_t)sh->tail + STUB_QUEUE_LEN - v->queue_start) |
-	       sh->deferred | sh->gdt_dirty;
+	return ((uint32_t)v->sh->tail + STUB_QUEUE_LEN - v->queue_start) |
+	       v->sh->deferred | v->sh->gdt_dirty;
 }
 
 

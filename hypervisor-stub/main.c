@@ -218,37 +218,22 @@ static void cpu_init(void)
 static void guest_memory(struct guest *g, uint64_t mb)
 {
 	uint64_t bytes = mb << 20;
-	uint32_t i;
-	uint8_t *bus;
 
 	if (bytes < LOADER_RAM_MIN || bytes > LOADER_RAM_MAX)
 		bad_input("memory=%lu: a guest has %lu to %lu MB", mb,
 			  (uint64_t)LOADER_RAM_MIN >> 20,
 			  (uint64_t)LOADER_RAM_MAX >> 20);
-	g->nframes = bytes >> PAGE_SHIFT;
-	/* Aligned, so that the guest's large pages can be large here too. */
-	g->ram = memory_alloc(bytes, 2 << 20);
-	g->p2m = memory_alloc(g->nframes * sizeof(*g->p2m), PAGE_SIZE);
-	g->frames = memory_alloc(g->nframes * sizeof(*g->frames), PAGE_SIZE);
-	bus = memory_alloc(PAGE_SIZE, PAGE_SIZE);
-	if (!g->ram || !g->p2m || !g->frames || !bus)
+	if (!gmem_init(&g->mem, bytes))
 		bad_input("memory=%lu: the machine has not that much, and some for the hypervisor",
 			  mb);
-	memset(bus, 0xff, PAGE_SIZE);
-	g->bus = va_to_pa(bus);
-	for (i = 0; i < g->nframes; i++) {
-		g->p2m[i] = va_to_pa(g->ram) + (uint64_t)i * PAGE_SIZE;
-		if (i % 512 == 0 && i + 512 <= g->nframes)
-			g->frames[i].flags = GF_LARGE;
-	}
 }
 
 static void guest_load(struct guest *g, struct modules *m,
 		       struct loader_out *out)
 {
 	struct loader_in in = {
-		.ram = g->ram,
-		.ram_size = (uint64_t)g->nframes << PAGE_SHIFT,
+		.ram = gmem_boot_ram(&g->mem),
+		.ram_size = (uint64_t)g->mem.nframes << PAGE_SHIFT,
 		.kernel = m->kernel.data,
 		.kernel_size = m->kernel.size,
 		.initrd = m->initrd.data,
@@ -281,7 +266,7 @@ static void guest_start_state(struct vcpu *v, const struct loader_out *out)
 	struct regs *r = v->regs;
 	uint32_t i;
 
-	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
+	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
 	v->guest_last = UINT32_MAX;
 	v->stack_limit = UINT32_MAX - FRAME_MAX;
 	dr_write(v, 6, 0);
@@ -314,7 +299,7 @@ static void guest_devices(struct guest *g, const struct modules *m)
 	pic_init(&g->pic);
 	pit_init(&g->pit, tsc_hz);
 	io_console_init(g);
-	rtc_init(&g->rtc, (uint64_t)g->nframes << PAGE_SHIFT);
+	rtc_init(&g->rtc, (uint64_t)g->mem.nframes << PAGE_SHIFT);
 }
 
 static const char *const guest_name[GUESTS_MAX] = {
@@ -344,7 +329,7 @@ static void guest_create(struct modules *m, const char *name)
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 
 	v->regs = (struct regs *)(stack + STACK_SIZE) - 1;
-	err = shadow_init(g, 1024 + g->nframes / 32);
+	err = shadow_init(g, 1024 + g->mem.nframes / 32);
 	if (err)
 		bad_input("memory=%lu: %s", number(memory), err);
 	desc_init(v);

@@ -13,7 +13,7 @@
  * all but the bits that say where in it.
  */
 struct half {
-	const volatile void	*guest;		/* NULL: nothing shadows it */
+	const struct gtable	*guest;		/* NULL: nothing shadows it */
 	uint64_t		*pt;		/* its shadow, or NULL */
 	struct gframe		*upper;		/* it is a directory, or NULL */
 	uint32_t		first;		/* offset of the half */
@@ -27,7 +27,7 @@ static inline struct half half_of(struct guest *g, gpa_t pa, uint32_t mask)
 	uint32_t pt;
 
 	pa &= ~(gpa_t)mask;
-	h.guest = guest_word(g, pa);
+	h.guest = gmem_table(&g->mem, pa >> PAGE_SHIFT, h.first);
 	if (!h.guest)
 		return h;
 	f = &g->frames[pa >> PAGE_SHIFT];
@@ -51,8 +51,7 @@ static inline void update(struct guest *g, const struct half *h,
 
 	if (h->pt)
 		set_leaf(&g->shadow, &h->pt[i],
-			 leaf_shadow(g->p2m, g->nframes,
-				     read_entry(g, h->guest, i)));
+			 leaf_shadow(&g->mem, read_entry(g, h->guest, i)));
 	if (h->upper)
 		shadow_sync_upper(g, h->upper, h->first + offset);
 }
@@ -104,24 +103,25 @@ const volatile uint32_t *drain_other_run(struct guest *g,
  * compiler cannot know that its stores leave struct guest alone.
  */
 static const volatile uint32_t *drain_run(struct vcpu *v,
+					  volatile struct stub_shared *sh,
 					  const volatile uint32_t *at,
 					  const volatile uint32_t *end,
 					  uint32_t entry)
 {
 	const uint32_t mask = 0x7fc, key = entry & ~mask;
 	struct guest *g = v->g;
-	const uint64_t *p2m = g->p2m;
-	const volatile uint32_t *guest;
-	uint32_t nframes = g->nframes, pa = entry & ~STUB_Q_KIND, n;
+	const struct gmem mem = g->mem;
+	const struct gtable *guest;
+	uint32_t pa = entry & ~STUB_Q_KIND, n;
 	struct gframe *f;
-	uint64_t *pt;
+	uint64_t *pt, gfn, leaf, offset;
 
 	if ((entry & STUB_Q_KIND) == STUB_Q_UPDATE_VA)
-		pa += READ_ONCE(v->sh->linear[0].pa) -
-		      READ_ONCE(v->sh->linear[0].va);
-	f = &g->frames[pa >> PAGE_SHIFT];
-	if (pae(g) || pa >> PAGE_SHIFT >= nframes ||
-	    !(f->flags & GF_TRACKED) || f->root)
+		pa += sh->linear[0].pa - sh->linear[0].va;
+	gfn = pa >> PAGE_SHIFT;
+	f = &g->frames[gfn];
+	leaf = gmem_leaf(&mem, gfn);
+	if (pae(g) || !leaf || !is_plain_table(f))
 		return drain_other_run(g, at, end, entry, pa);
 	n = f->pt[pa >> 11 & 1];
 	if (!n) {
@@ -130,37 +130,41 @@ static const volatile uint32_t *drain_run(struct vcpu *v,
 		return at;
 	}
 	pt = g->shadow.pages[n].table;
-	guest = pa_to_va(p2m[pa >> PAGE_SHIFT] + (pa & 0x800));
-	do
-		set_leaf(&g->shadow, &pt[(entry & mask) / 4],
-			 leaf_shadow(p2m, nframes, guest[(entry & mask) / 4]));
-	while (NEXT_IN_RUN());
+	guest = gmem_leaf_table(leaf, pa & 0x800);
+	do {
+		offset = entry & mask;
+		set_leaf(&g->shadow, (uint64_t *)((uint8_t *)pt + offset * 2),
+			 leaf_shadow(&mem, gtable_read32(gtable_part(guest,
+								     offset),
+							 0)));
+	} while (NEXT_IN_RUN());
 	return at;
 }
 
-static void drain_updates(struct vcpu *v)
+static void drain_updates(struct vcpu *v, volatile struct stub_shared *sh)
 {
-	struct stub_shared *sh = v->sh;
-	uint32_t end = (uint32_t)READ_ONCE(sh->tail) + STUB_QUEUE_LEN;
-	const volatile uint32_t *at = sh->queue + v->queue_start;
+	struct stats *stats = &v->g->stats;
+	uint32_t start = v->queue_start;
+	uint32_t end = (uint32_t)sh->tail + STUB_QUEUE_LEN;
+	const volatile uint32_t *at = sh->queue + start;
 	uint32_t entry;
 
-	if (end == v->queue_start)
+	if (end == start)
 		return;
-	if (end > STUB_QUEUE_LEN || end < v->queue_start)
+	if (end - start > STUB_QUEUE_LEN - start)
 		guest_kill(v, "bad queue: tail %d is not in -%d..0",
 			   (int)(end - STUB_QUEUE_LEN), STUB_QUEUE_LEN);
-	v->g->stats.drains++;
-	v->g->stats.drained += end - v->queue_start;
-	while (at != sh->queue + end) {
+	stats->drains++;
+	stats->drained += end - start;
+	do {
 		entry = *at;
 		if (entry & 2) {
 			drain_other(v, entry);
 			at++;
 		} else {
-			at = drain_run(v, at, sh->queue + end, entry);
+			at = drain_run(v, sh, at, sh->queue + end, entry);
 		}
-	}
+	} while (at != sh->queue + end);
 	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 }
 
@@ -170,24 +174,26 @@ _Static_assert(STUB_Q_UPDATE_VA < 2 && STUB_Q_UPDATE_PA < 2 &&
 /* What lazy CPU mode put off: descriptors, then the address space. */
 static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
 {
-	struct stub_shared *sh = v->sh;
-	uint32_t dirty = READ_ONCE(sh->gdt_dirty);
-	uint32_t deferred = READ_ONCE(sh->deferred);
+	volatile struct stub_shared *sh = v->sh;
+	uint32_t dirty = sh->gdt_dirty;
+	uint32_t deferred = sh->deferred;
 
 	sh->gdt_dirty = 0;
 	sh->deferred = 0;
 	for (; dirty; dirty &= dirty - 1)
 		desc_gdt_changed(v, __builtin_ctz(dirty));
 	if (deferred & STUB_DEFER_CR3)
-		cr3_write(v, READ_ONCE(sh->cr3));
+		cr3_write(v, sh->cr3);
 	else if (deferred & STUB_DEFER_FLUSH)
 		shadow_flush(v);
 }
 
 void queue_drain(struct vcpu *v)
 {
-	drain_updates(v);
-	if (READ_ONCE(v->sh->gdt_dirty) | READ_ONCE(v->sh->deferred))
+	volatile struct stub_shared *sh = v->sh;
+
+	drain_updates(v, sh);
+	if (sh->gdt_dirty | sh->deferred)
 		drain_deferred(v);
 	shadow_flush_tlb(v->g);
 	if (v->verify)

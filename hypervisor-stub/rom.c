@@ -52,7 +52,7 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 		word += h->virtual_top;
 		memcpy(copy + relocs[i], &word, 4);
 	}
-	memcpy(g->ram + ROM_GPA, image, size);
+	gmem_boot_copy(&g->mem, ROM_GPA, image, size);
 
 	g->rom = copy;
 	g->rom_size = size;
@@ -78,7 +78,7 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 void rom_activate(struct vcpu *v)
 {
 	struct guest *g = v->g;
-	struct stub_shared *sh = v->sh;
+	volatile struct stub_shared *sh = v->sh;
 	uint64_t *pt = g->shadow.hole_pt;
 	uint32_t i;
 
@@ -165,8 +165,8 @@ bool rom_find_iret_site(struct vcpu *v)
 	    is_jump_to(insn, v->iret_site, v->iret_entry))
 		return true;
 	return find_site_around(v, handler) ||
-	       find_site_around(v, handler - READ_ONCE(v->sh->linear[0].pa) +
-				READ_ONCE(v->sh->linear[0].va));
+	       find_site_around(v, handler - v->sh->linear[0].pa +
+				v->sh->linear[0].va);
 }
 
 /*

@@ -37,10 +37,10 @@ static struct guest *guest_of(struct shadow *s)
 }
 
 /* What a frame holds. */
-static const volatile void *guest_table(struct guest *g,
+static const struct gtable *guest_table(struct guest *g,
 					const struct gframe *f)
 {
-	return pa_to_va(g->p2m[f - g->frames]);
+	return gmem_table(&g->mem, f - g->frames, 0);
 }
 
 static uint32_t index_of(const struct shadow *s, const struct spage *p)
@@ -48,11 +48,11 @@ static uint32_t index_of(const struct shadow *s, const struct spage *p)
 	return p - s->pages;
 }
 
-/* Leaf rights by the low bits of a guest entry; see shadow.h. */
-const uint8_t leaf_rights_table[LEAF_BITS + 1] = {
+/* By the low bits of a guest entry; see shadow.h. */
+const int16_t leaf_mask_table[LEAF_BITS + 1] = {
 #define RIGHTS(low)	[PTE_P | PTE_A | (low)] =		\
-	PTE_P | PTE_A | PTE_D | ((low) & PTE_U) |		\
-	((low) & PTE_D ? (low) & PTE_W : 0),
+	(int16_t)(~GMEM_RIGHTS | PTE_P | PTE_A | PTE_D |	\
+		  ((low) & PTE_U) | ((low) & PTE_D ? (low) & PTE_W : 0)),
 	RIGHTS(0) RIGHTS(PTE_W) RIGHTS(PTE_U) RIGHTS(PTE_W | PTE_U)
 	RIGHTS(PTE_D) RIGHTS(PTE_D | PTE_W) RIGHTS(PTE_D | PTE_U)
 	RIGHTS(PTE_D | PTE_W | PTE_U)
@@ -266,18 +266,18 @@ void shadow_zap(struct guest *g)
 static uint64_t pde_shadow(struct guest *g, uint64_t pde, gva_t va)
 {
 	uint32_t half = pae(g) ? 0 : va >> 21 & 1;
-	uint64_t gfn = (pde & SE_ADDR) >> PAGE_SHIFT;
+	uint64_t gfn = entry_gfn(pde);
 
 	if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
 		return 0;
 	if (is_large(g, pde)) {
 		gfn = leaf_gfn(g, pde, true, va) & ~511ull;
-		if (gfn >= g->nframes || !(g->frames[gfn].flags & GF_LARGE))
+		if (!gmem_large(&g->mem, gfn))
 			return 0;
-		return g->p2m[gfn] | PTE_PS | leaf_rights(pde) |
+		return (gmem_leaf(&g->mem, gfn) & (leaf_mask(pde) | PTE_PS)) |
 		       (pde & SE_NX);
 	}
-	if (gfn >= g->nframes || !g->frames[gfn].pt[half])
+	if (gfn >= g->mem.nframes || !g->frames[gfn].pt[half])
 		return 0;
 	return g->shadow.pages[g->frames[gfn].pt[half]].link |
 	       (pde & (SE_NX | PTE_U | PTE_W));
@@ -285,13 +285,12 @@ static uint64_t pde_shadow(struct guest *g, uint64_t pde, gva_t va)
 
 /* ---- updates ------------------------------------------------------------ */
 
-void shadow_sync_pde(struct guest *g, struct spage *pd,
-		     const volatile void *dir, gva_t va)
+void shadow_sync_pde(struct guest *g, struct spage *pd, uint64_t pde,
+		     gva_t va)
 {
-	uint64_t *entry = &pd->table[va >> 21 & 511], val;
+	uint64_t *entry = &pd->table[va >> 21 & 511];
+	uint64_t val = pde_shadow(g, pde, va);
 
-	val = pde_shadow(g, read_entry(g, dir, pae(g) ? va >> 21 & 511 :
-						       va >> 22 & 255), va);
 	if (!pae(g) && pd->parents > 1 && *entry != val)
 		val = 0;
 	shadow_set_pde(&g->shadow, entry, val);
@@ -300,22 +299,22 @@ void shadow_sync_pde(struct guest *g, struct spage *pd,
 /* The directories that a PDPT names; the CPU reads them with CR3. */
 static void load_dirs(struct guest *g, struct root *r)
 {
-	const volatile uint64_t *pdpt;
-	const volatile void *dir;
+	const struct gtable *pdpt, *dir;
 	uint32_t q;
 
 	if (!pae(g))
 		return;
-	pdpt = (void *)guest_word(g, ((gpa_t)r->gfn << PAGE_SHIFT) + r->offset);
+	pdpt = gmem_table(&g->mem, r->gfn, r->offset);
 	for (q = 0; q < 4; q++) {
-		uint64_t pdpte = pdpt[q];
+		uint64_t pdpte = gtable_read64(pdpt, q);
 
-		dir = pdpte & PTE_P ? guest_word(g, pdpte & SE_ADDR) : NULL;
+		dir = pdpte & PTE_P ?
+		      gmem_table(&g->mem, entry_gfn(pdpte), 0) : NULL;
 		if (dir == r->dir[q])
 			continue;
 		pd_put(&g->shadow, r, q);
 		r->dir[q] = dir;
-		r->dir_gfn[q] = (pdpte & SE_ADDR) >> PAGE_SHIFT;
+		r->dir_gfn[q] = entry_gfn(pdpte);
 	}
 }
 
@@ -323,6 +322,8 @@ void shadow_sync_upper(struct guest *g, struct gframe *f, uint32_t offset)
 {
 	struct shadow *s = &g->shadow;
 	struct spage *pd;
+	struct root *r;
+	uint64_t pde;
 	uint32_t n;
 	gva_t va;
 
@@ -331,7 +332,9 @@ void shadow_sync_upper(struct guest *g, struct gframe *f, uint32_t offset)
 			pd = &s->pages[f->pt[1]];
 			va = offset / 8 << 21;
 			if (!pd->half || va < (g->vcpu.hole & 0x3fffffff))
-				shadow_sync_pde(g, pd, guest_table(g, f), va);
+				shadow_sync_pde(g, pd,
+						gtable_read64(guest_table(g, f),
+							      offset / 8), va);
 		}
 		for (n = f->root; n; n = s->roots[n].next)
 			load_dirs(g, &s->roots[n]);
@@ -340,12 +343,13 @@ void shadow_sync_upper(struct guest *g, struct gframe *f, uint32_t offset)
 	if (!f->root)
 		return;
 	va = offset / 4 << 22;
-	pd = s->roots[f->root].pd[va >> 30];
+	r = &s->roots[f->root];
+	pd = r->pd[va >> 30];
 	if (!pd || va > g->vcpu.guest_last)
 		return;
-	shadow_sync_pde(g, pd, s->roots[f->root].dir[va >> 30], va);
-	shadow_sync_pde(g, pd, s->roots[f->root].dir[va >> 30],
-			va + (2 << 20));
+	pde = read_pde(g, r, va);
+	shadow_sync_pde(g, pd, pde, va);
+	shadow_sync_pde(g, pd, pde, va + (2 << 20));
 }
 
 void shadow_track(struct guest *g, struct gframe *f)
@@ -357,14 +361,14 @@ void shadow_track(struct guest *g, struct gframe *f)
 /* A frame becomes a table, or stops being one. */
 void shadow_page_alloc(struct guest *g, uint32_t gfn)
 {
-	if (gfn >= g->nframes)
+	if (gfn >= g->mem.nframes)
 		return;
 	shadow_track(g, &g->frames[gfn]);
 }
 
 void shadow_page_release(struct guest *g, uint32_t gfn)
 {
-	if (gfn >= g->nframes)
+	if (gfn >= g->mem.nframes)
 		return;
 	drop(&g->shadow, &g->frames[gfn]);
 	g->frames[gfn].flags &= ~GF_TRACKED;
@@ -380,15 +384,17 @@ void shadow_inval(struct vcpu *v, gva_t va)
 	struct root *r = g->shadow.current;
 	struct spage *pd = r->pd[va >> 30], *p;
 	uint32_t i = va >> 12 & 511;
-	const volatile void *table;
+	const struct gtable *table;
 	uint64_t entry;
 
 	/* With PAE there may be a page for the hole and no directory. */
 	if (!pd || !r->dir[va >> 30] || va > v->guest_last)
 		return;
 	if (!(g->frames[pd->gfn].flags & GF_TRACKED)) {
-		shadow_sync_pde(g, pd, r->dir[va >> 30], va);
-		shadow_sync_pde(g, pd, r->dir[va >> 30], va ^ 2 << 20);
+		entry = read_pde(g, r, va);
+		shadow_sync_pde(g, pd, entry, va);
+		if (!pae(g))
+			shadow_sync_pde(g, pd, entry, va ^ 2 << 20);
 	}
 	entry = pd->table[va >> 21 & 511];
 	if (!(entry & SE_LINK))
@@ -397,9 +403,9 @@ void shadow_inval(struct vcpu *v, gva_t va)
 	if (p->role != SP_PT)
 		return;
 	/* Of the table that it shadows, whatever the directory says by now. */
-	table = pa_to_va(g->p2m[p->gfn]);
+	table = gmem_leaf_table(gmem_leaf(&g->mem, p->gfn), 0);
 	set_leaf(&g->shadow, &p->table[i],
-		 leaf_shadow(g->p2m, g->nframes,
+		 leaf_shadow(&g->mem,
 			     read_entry(g, table, p->half << 9 | i)));
 }
 
@@ -436,7 +442,7 @@ static struct root *root_get(struct vcpu *v)
 
 	if (!paging(g))
 		return &s->roots[0];
-	if (gfn >= g->nframes)
+	if (gfn >= g->mem.nframes)
 		guest_kill(v, "CR3 = %08x is outside its memory", v->cr3);
 	for (n = g->frames[gfn].root; n; n = s->roots[n].next)
 		if (s->roots[n].offset == offset)
@@ -450,8 +456,7 @@ static struct root *root_get(struct vcpu *v)
 	r->gfn = gfn;
 	r->offset = offset;
 	for (q = 0; q < 4 && !pae(g); q++)
-		r->dir[q] = (uint8_t *)guest_word(g, (gpa_t)gfn << PAGE_SHIFT) +
-			    q * 1024;
+		r->dir[q] = gmem_table(&g->mem, gfn, q * 1024);
 	r->next = g->frames[gfn].root;
 	g->frames[gfn].root = n;
 	return r;
@@ -525,23 +530,21 @@ struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half)
 
 /* ---- set-up ------------------------------------------------------------- */
 
-/* With paging off every address is its own translation, as if by these. */
-static uint32_t identity[1024];
-
 const char *shadow_init(struct guest *g, uint32_t pool_pages)
 {
 	struct shadow *s = &g->shadow;
 	uint64_t *pml4 = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	uint32_t frames = g->mem.nframes, i;
 	uint8_t *tables;
-	uint32_t i;
 
 	s->pdpt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	s->hole_pt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	tables = memory_alloc((uint64_t)pool_pages * PAGE_SIZE, PAGE_SIZE);
 	s->pages = memory_alloc(pool_pages * sizeof(*s->pages), 64);
 	s->roots = memory_alloc(ROOTS * sizeof(*s->roots), 64);
+	g->frames = memory_alloc(frames * sizeof(*g->frames), PAGE_SIZE);
 	if (!pml4 || !s->pdpt || !s->hole_pt || !tables || !s->pages ||
-	    !s->roots)
+	    !s->roots || !g->frames)
 		return "no memory for shadow tables";
 
 	s->count = pool_pages;
@@ -556,17 +559,15 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	for (i = 1; i < ROOTS; i++)
 		s->roots[i].next = i + 1 < ROOTS ? i + 1 : 0;
 	s->root_free = 1;
-	for (i = 0; i < 1024; i++)
-		identity[i] = i << 22 | PTE_PS | PTE_D | PTE_A | PTE_U |
-			      PTE_W | PTE_P;
+	/* With paging off every address is its own translation. */
 	for (i = 0; i < 4; i++)
-		s->roots[0].dir[i] = identity + i * 256;
+		s->roots[0].dir[i] = gtable_part(gtable_identity(), i * 1024);
 	s->current = &s->roots[0];
 	s->run_mask = 0x7fc;
 	s->error_bits = PF_U | PF_W;
 
 	/* The upper half is ours and the same everywhere. */
-	memcpy(pml4, pa_to_va(read_cr3() & SE_ADDR), PAGE_SIZE);
+	memcpy(pml4, shadow_table(read_cr3()), PAGE_SIZE);
 	pml4[0] = va_to_pa(s->pdpt) | PTE_U | PTE_W | PTE_P;
 	g->vcpu.pml4 = va_to_pa(pml4);
 	write_cr3(g->vcpu.pml4);

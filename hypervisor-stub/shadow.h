@@ -43,22 +43,39 @@ static inline bool tracked(const struct guest *g, const struct root *r)
 	       (g->frames[r->gfn].flags & GF_TRACKED);
 }
 
+/* Is this a page table that the guest has told of, and not a directory? */
+static inline bool is_plain_table(const struct gframe *f)
+{
+	return f->root == 0 && f->flags == GF_TRACKED;
+}
+
+/* The frame that an entry names. */
+static inline uint64_t entry_gfn(uint64_t entry)
+{
+	return (entry & SE_ADDR) >> PAGE_SHIFT;
+}
+
 /* Entry i of a guest table, in either format. */
 static inline uint64_t read_entry(const struct guest *g,
-				  const volatile void *table, uint32_t i)
+				  const struct gtable *table, uint32_t i)
 {
-	return pae(g) ? ((const volatile uint64_t *)table)[i] :
-			((const volatile uint32_t *)table)[i];
+	return pae(g) ? gtable_read64(table, i) : gtable_read32(table, i);
 }
 
 /* The directory entry for an address; 0 where there is no directory. */
 static inline uint64_t read_pde(const struct guest *g, const struct root *r,
 				gva_t va)
 {
-	const volatile void *dir = r->dir[va >> 30];
+	const struct gtable *dir = r->dir[va >> 30];
 
 	return !dir ? 0 : read_entry(g, dir, pae(g) ? va >> 21 & 511 :
 						      va >> 22 & 255);
+}
+
+/* The page of the pool that an entry links, and its entries. */
+static inline uint64_t *shadow_table(uint64_t entry)
+{
+	return pa_to_va(entry & SE_ADDR);
 }
 
 static inline struct spage *page_of(const struct shadow *s, uint64_t entry)
@@ -69,16 +86,16 @@ static inline struct spage *page_of(const struct shadow *s, uint64_t entry)
 }
 
 /*
- * Rights of a guest leaf, writable only when known to be dirty; 0 if it is
- * not present or was not accessed yet: to set that bit is ours, at the first
- * access.
+ * What a guest leaf allows, as a mask for gmem_leaf(); writable only when
+ * known to be dirty; 0 if it is not present or was not accessed yet: to set
+ * that bit is ours, at the first access.
  */
 #define LEAF_BITS	(PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
-extern const uint8_t leaf_rights_table[LEAF_BITS + 1];
+extern const int16_t leaf_mask_table[LEAF_BITS + 1];
 
-static inline uint64_t leaf_rights(uint64_t pte)
+static inline uint64_t leaf_mask(uint64_t pte)
 {
-	return leaf_rights_table[pte & LEAF_BITS];
+	return (int64_t)leaf_mask_table[pte & LEAF_BITS];
 }
 
 /* Does a guest page-directory entry map 4 or 2 MB? With paging off all do. */
@@ -92,20 +109,19 @@ static inline bool is_large(const struct guest *g, uint64_t pde)
 static inline uint64_t leaf_gfn(const struct guest *g, uint64_t leaf,
 				bool large, gva_t va)
 {
-	uint64_t gfn = (leaf & SE_ADDR) >> PAGE_SHIFT;
+	uint64_t gfn = entry_gfn(leaf);
 	uint32_t in = pae(g) ? 511 : 1023;
 
 	return large ? (gfn & ~(uint64_t)in) | (va >> PAGE_SHIFT & in) : gfn;
 }
 
 /* The shadow of a guest leaf as far as it can be had without a fault. */
-static inline uint64_t leaf_shadow(const uint64_t *p2m, uint32_t nframes,
-				   uint64_t pte)
+static inline uint64_t leaf_shadow(const struct gmem *m, uint64_t pte)
 {
-	uint64_t rights = leaf_rights(pte);
-	uint64_t gfn = (pte & SE_ADDR) >> PAGE_SHIFT;
+	uint64_t mask = leaf_mask(pte);
 
-	return rights && gfn < nframes ? p2m[gfn] | rights | (pte & SE_NX) : 0;
+	return mask ? (gmem_leaf(m, entry_gfn(pte)) & mask) | (pte & SE_NX) :
+		      0;
 }
 
 static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
@@ -120,7 +136,7 @@ static inline void set_leaf(struct shadow *s, uint64_t *pte, uint64_t val)
 }
 
 struct walk {
-	volatile uint32_t	*pde_at, *leaf_at;	/* their low words */
+	struct gtable		*pde_at, *leaf_at;	/* where they are */
 	uint64_t		pde, leaf;		/* each read once */
 	bool			large;			/* the leaf is the pde */
 };
@@ -131,7 +147,7 @@ enum walk_end {
 	WALK_NOWHERE,		/* no memory where the table should be */
 };
 
-static inline enum walk_end walk_leaf(struct walk *w, volatile uint32_t *at,
+static inline enum walk_end walk_leaf(struct walk *w, struct gtable *at,
 				      uint64_t leaf)
 {
 	w->leaf_at = at;
@@ -145,21 +161,20 @@ static inline __attribute__((always_inline))
 enum walk_end walk(struct vcpu *v, gva_t va, struct walk *w)
 {
 	struct guest *g = v->g;
-	uint32_t *dir = (uint32_t *)g->shadow.current->dir[va >> 30];
-	volatile uint32_t *at;
+	const struct gtable *dir = g->shadow.current->dir[va >> 30];
+	struct gtable *at;
 
 	if (pae(g))
 		return shadow_walk_pae(v, va, w);
-	w->pde_at = dir + (va >> 22 & 255);
-	w->pde = *w->pde_at;
+	w->pde_at = gtable_part(dir, (va >> 22 & 255) * 4);
+	w->pde = gtable_read32(w->pde_at, 0);
 	w->large = is_large(g, w->pde);
 	if (!(w->pde & PTE_P) || w->large)
 		return walk_leaf(w, w->pde_at, w->pde);
-	at = guest_word(g, w->pde & SE_ADDR);
+	at = gmem_table(&g->mem, entry_gfn(w->pde), (va >> 12 & 1023) * 4);
 	if (!at)
 		return WALK_NOWHERE;
-	at += va >> 12 & 1023;
-	return walk_leaf(w, at, *at);
+	return walk_leaf(w, at, gtable_read32(at, 0));
 }
 
 _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
@@ -212,7 +227,7 @@ static inline bool shadow_allows(const struct guest *g, gva_t va,
 	entry = pd->table[va >> 21 & 511];
 	if ((~entry & (need | SE_LINK)) || (entry & bad))
 		return false;
-	entry = ((uint64_t *)pa_to_va(entry & SE_ADDR))[va >> 12 & 511];
+	entry = shadow_table(entry)[va >> 12 & 511];
 	return !(~entry & need) && !(entry & bad);
 }
 
@@ -228,10 +243,10 @@ void shadow_pd_enter(struct guest *g, struct spage *p);
  * held of the time before is forgotten. */
 void shadow_track(struct guest *g, struct gframe *f);
 void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val);
-/* Bring the 2 MB at va up to date in the page that shadows this directory, as
- * far as nothing faults. */
-void shadow_sync_pde(struct guest *g, struct spage *pd,
-		     const volatile void *dir, gva_t va);
+/* Bring the 2 MB at va up to date in the page that shadows a directory with
+ * this entry, as far as nothing faults. */
+void shadow_sync_pde(struct guest *g, struct spage *pd, uint64_t pde,
+		     gva_t va);
 /* The entry at this offset of a frame, in its roles above a page table. */
 void shadow_sync_upper(struct guest *g, struct gframe *f, uint32_t offset);
 

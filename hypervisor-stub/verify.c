@@ -23,14 +23,15 @@ static void verify_leaf(struct vcpu *v, const struct root *r, gva_t va,
 {
 	struct guest *g = v->g;
 	uint64_t frame = shadow & SE_ADDR;
-	uint64_t gfn = leaf_gfn(g, leaf, is_large(g, pde), va);
+	uint64_t gfn = leaf_gfn(g, leaf, is_large(g, pde), va), must;
 
 	if (!leaf && !(r == g->shadow.current && regs_ring(v->regs) == 3))
 		return;
 	if (shadow & PTE_PS)
 		gfn &= ~511ull;
-	if ((leaf & (PTE_A | PTE_P)) != (PTE_A | PTE_P) ||
-	    frame != (gfn < g->nframes ? g->p2m[gfn] : g->bus) ||
+	must = gmem_leaf(&g->mem, gfn);
+	must = (must ? must : g->mem.bus) & SE_ADDR;
+	if ((leaf & (PTE_A | PTE_P)) != (PTE_A | PTE_P) || frame != must ||
 	    (shadow & PTE_U & ~leaf) || (leaf & SE_NX & ~shadow) ||
 	    ((shadow & PTE_W) && (v->cr0 & CR0_WP) &&
 	     (leaf & (PTE_W | PTE_D)) != (PTE_W | PTE_D)))
@@ -40,8 +41,8 @@ static void verify_leaf(struct vcpu *v, const struct root *r, gva_t va,
 static void verify_table(struct vcpu *v, const struct root *r, gva_t va,
 			 uint64_t link, uint64_t pde)
 {
-	const uint64_t *table = pa_to_va(link & SE_ADDR);
-	const volatile uint32_t *guest;
+	const uint64_t *table = shadow_table(link);
+	const struct gtable *guest;
 	bool large = is_large(v->g, pde);
 	uint64_t leaf;
 	uint32_t i;
@@ -50,12 +51,11 @@ static void verify_table(struct vcpu *v, const struct root *r, gva_t va,
 		       ((link & ~(uint64_t)pde & PTE_W) &&
 			(v->cr0 & CR0_WP)) ||
 		       (pde & SE_NX & ~link) ||
-		       page_of(&v->g->shadow, link)->gfn !=
-		       (pde & SE_ADDR) >> PAGE_SHIFT))
+		       page_of(&v->g->shadow, link)->gfn != entry_gfn(pde)))
 		wrong(r, va, link, pde, 0);
-	guest = guest_word(v->g, pde & SE_ADDR);
+	guest = gmem_table(&v->g->mem, entry_gfn(pde), 0);
 	if (!large && (!guest ||
-		       !(v->g->frames[(pde & SE_ADDR) >> PAGE_SHIFT].flags &
+		       !(v->g->frames[entry_gfn(pde)].flags &
 			 GF_TRACKED)))
 		return;
 	for (i = 0; i < 512; i++) {

@@ -46,7 +46,17 @@ $(eval $(call unit_test,emul,$(addprefix \
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
-RUN_TESTS	:= iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py fuzz
+# Its sources are compiled for a thread sanitizer, which the test itself plays.
+RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,shadow fault queue verify gmem)
+$(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
+	@mkdir -p $(@D)
+	@$(HOSTCC) -O2 -g -std=gnu11 $(WARN) -Itests/unit/fake \
+		-Ihypervisor-stub -Ispec/include -fsanitize=thread \
+		--param tsan-distinguish-volatile=1 -MMD -MP -c -o $@ $<
+-include $(RACE_OBJ:.o=.d)
+$(eval $(call unit_test,race,$(RACE_OBJ) tests/unit/fake/cpu.c))
+
+RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py shell.py ends.py trace.py abi.py releases.py kit.py fuzz
 
 PACKAGES	+= bochs bochsbios vgabios
 check: iso

@@ -22,7 +22,7 @@ static inline void *pa_to_va(uint64_t pa)
 	return (void *)(DIRECT_BASE + pa);
 }
 
-static inline uint64_t va_to_pa(const void *va)
+static inline uint64_t va_to_pa(const volatile void *va)
 {
 	uint64_t a = (uint64_t)va;
 

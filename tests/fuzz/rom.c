@@ -41,6 +41,13 @@ void *memory_alloc(uint64_t bytes, uint64_t align)
 	return memset(at, 0, bytes);
 }
 
+void gmem_boot_copy(const struct gmem *m, gpa_t dst, const void *src,
+		    size_t len)
+{
+	CHECK(len <= RAM_END && dst <= RAM_END - len);
+	memcpy(ram + dst, src, len);
+}
+
 /* ---- the target --------------------------------------------------------- */
 
 static void fix_sum(uint8_t *p, size_t size, size_t at)
@@ -121,7 +128,6 @@ void fuzz_one(struct input *in)
 	fix(image, size, how);
 	memset(&guest.vcpu.window, 0, sizeof(guest.vcpu.window));
 	guest.vcpu.g = &guest;
-	guest.ram = ram;
 	if (!rom_publish(&guest, image, size)) {
 		CHECK(!vmi_rom_check(image, size));
 		CHECK(!vmi_rom_check_stub(image, size));

@@ -49,7 +49,7 @@ static uint8_t dirty[WORLD_FRAMES];
 
 uint8_t *world_ram(gpa_t pa)
 {
-	return pa_to_va(guest.p2m[pa >> PAGE_SHIFT] + (pa & (PAGE_SIZE - 1)));
+	return (uint8_t *)gmem_boot_ram(&guest.mem) + pa;
 }
 
 void world_write(gpa_t pa, const void *src, uint32_t len)
@@ -132,8 +132,9 @@ static uint8_t *resolve(gva_t va, bool write)
 		if (pa && (!write || (rights & PTE_W))) {
 			pa += va & (PAGE_SIZE - 1);
 			if (write && va < guest.vcpu.guest_last &&
-			    pa - guest.p2m[0] < RAM_BYTES)
-				dirty[(pa - guest.p2m[0]) >> PAGE_SHIFT] = 1;
+			    pa - va_to_pa(world_ram(0)) < RAM_BYTES)
+				dirty[(pa - va_to_pa(world_ram(0))) >>
+				      PAGE_SHIFT] = 1;
 			return pa_to_va(pa);
 		}
 		cpu.cr2 = va;
@@ -377,13 +378,13 @@ void world_check_cpu(void)
  * memory that is absent, and that only to be read. */
 static void check_leaf(uint64_t e, uint64_t size)
 {
-	uint64_t pa = e & SE_ADDR & ~(size - 1);
+	uint64_t pa = e & SE_ADDR & ~(size - 1), ram = va_to_pa(world_ram(0));
 
-	if (pa == guest.bus && size == PAGE_SIZE) {
+	if (pa == (guest.mem.bus & SE_ADDR) && size == PAGE_SIZE) {
 		CHECK(!(e & PTE_W));
 		return;
 	}
-	CHECK(pa >= guest.p2m[0] && pa + size <= guest.p2m[0] + RAM_BYTES);
+	CHECK(pa >= ram && pa + size <= ram + RAM_BYTES);
 }
 
 /* Above virtual_top: the ROM to be read, the shared area to be written, the
@@ -520,7 +521,6 @@ static void machine_start(void)
 	static uint8_t image[STUB_ROM_MAX];
 	FILE *rom = fopen(ROM_FILE, "rb");
 	uint8_t *stack;
-	uint32_t i;
 	size_t size;
 
 	CHECK(rom);
@@ -534,17 +534,7 @@ static void machine_start(void)
 	machine_init();
 	CHECK_EQ(tsc_hz, TSC_PER_TICK * 100);
 
-	g->nframes = WORLD_FRAMES;
-	g->ram = memory_alloc(RAM_BYTES, 2 << 20);
-	g->p2m = calloc(WORLD_FRAMES, sizeof(*g->p2m));
-	g->frames = calloc(WORLD_FRAMES, sizeof(*g->frames));
-	g->bus = va_to_pa(memory_alloc(PAGE_SIZE, PAGE_SIZE));
-	memset(pa_to_va(g->bus), 0xff, PAGE_SIZE);
-	for (i = 0; i < WORLD_FRAMES; i++) {
-		g->p2m[i] = va_to_pa(g->ram) + (uint64_t)i * PAGE_SIZE;
-		if (i % 512 == 0)
-			g->frames[i].flags = GF_LARGE;
-	}
+	CHECK(gmem_init(&g->mem, RAM_BYTES));
 	CHECK(!rom_publish(g, image, size));
 	v->g = g;
 	v->sh->tail = -STUB_QUEUE_LEN;
@@ -560,7 +550,7 @@ static void machine_start(void)
 	rtc_init(&g->rtc, RAM_BYTES);
 
 	/* As main.c has it. */
-	v->cr0 = v->sh->cr0 = CR0_PE | CR0_ET;
+	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
 	v->guest_last = UINT32_MAX;
 	v->stack_limit = UINT32_MAX - FRAME_MAX;
 	dr_write(v, 6, 0);
@@ -591,7 +581,7 @@ struct area {
 };
 
 static struct snapshot {
-	struct area		area[3];
+	struct area		area[2];
 	struct guest		guest;
 	struct machine_cpu	cpu;
 	uint8_t			*ram;		/* USED_FRAMES */
@@ -607,19 +597,17 @@ static void copy(void *dst, const void *src, size_t len)
 
 static void save(struct snapshot *s)
 {
-	uint8_t *ram_end = guest.ram + RAM_BYTES;
-	struct area area[3] = {
+	uint8_t *ram_end = world_ram(0) + RAM_BYTES;
+	struct area area[2] = {
 		{ .at = ram_end + GAP,
 		  .len = pool_tables - GAP - ram_end - GAP },
 		{ .at = pool_tables + POOL * PAGE_SIZE + GAP,
 		  .len = machine_memory + next_pa -
 			 (pool_tables + POOL * PAGE_SIZE + GAP) },
-		{ .at = (uint8_t *)guest.frames,
-		  .len = WORLD_FRAMES * sizeof(*guest.frames) },
 	};
 	int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 2; i++) {
 		area[i].saved = malloc(area[i].len);
 		copy(area[i].saved, area[i].at, area[i].len);
 		s->area[i] = area[i];
@@ -627,7 +615,7 @@ static void save(struct snapshot *s)
 	s->guest = guest;
 	s->cpu = cpu;
 	s->ram = malloc(USED_FRAMES * PAGE_SIZE);
-	memcpy(s->ram, guest.ram, USED_FRAMES * PAGE_SIZE);
+	memcpy(s->ram, world_ram(0), USED_FRAMES * PAGE_SIZE);
 	s->tables = malloc(POOL * PAGE_SIZE);
 	memcpy(s->tables, pool_tables, POOL * PAGE_SIZE);
 }
@@ -636,7 +624,7 @@ static void restore(const struct snapshot *s)
 {
 	uint32_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 2; i++)
 		copy(s->area[i].at, s->area[i].saved, s->area[i].len);
 	guest = s->guest;
 	cpu = s->cpu;
@@ -649,10 +637,10 @@ static void restore(const struct snapshot *s)
 			continue;
 		dirty[i] = 0;
 		if (i < USED_FRAMES)
-			memcpy(guest.ram + i * PAGE_SIZE,
+			memcpy(world_ram(0) + i * PAGE_SIZE,
 			       s->ram + i * PAGE_SIZE, PAGE_SIZE);
 		else
-			memset(guest.ram + i * PAGE_SIZE, 0, PAGE_SIZE);
+			memset(world_ram(0) + i * PAGE_SIZE, 0, PAGE_SIZE);
 	}
 }
 

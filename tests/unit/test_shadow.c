@@ -19,7 +19,7 @@
 
 #include "shadow.h"
 
-#define GUEST_MB	8
+#define GUEST_MB	7	/* the last large page is not all there */
 #define FRAMES		(GUEST_MB * 256)
 #define MACHINE_MB	32
 #define POOL		48	/* small: it must run dry now and then */
@@ -274,7 +274,7 @@ static void do_access(uint32_t va, bool write, bool user)
 	if (m.pa < FRAMES << 12)
 		assert_int_equal(pa, RAM_PA + m.pa);
 	else
-		assert_int_equal(pa, g->bus);
+		assert_int_equal(pa, g->mem.bus & ADDR);
 	assert_int_equal(m.rights & bits & D, bits & D);
 	assert_true(m.rights & A);
 	tlb_check();
@@ -296,7 +296,7 @@ static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 		assert_int_equal(e & ADDR & ~(e & PS ? 0x1fffffull : 0),
 				 RAM_PA + (m.pa & ~(e & PS ? 0x1fffffu : 0)));
 	else
-		assert_int_equal(e & ADDR, g->bus);
+		assert_int_equal(e & ADDR, g->mem.bus & ADDR);
 	if (e & above & U)
 		assert_true(m.rights & U);
 	if (e & above & W) {
@@ -390,7 +390,7 @@ static uint32_t random_cr3(void)
 
 static void tell(uint32_t pa)
 {
-	struct stub_shared *sh = v->sh;
+	volatile struct stub_shared *sh = v->sh;
 
 	if (!sh->tail)
 		queue_drain(v);
@@ -400,7 +400,7 @@ static void tell(uint32_t pa)
 
 static void tell_page(uint32_t gfn, uint32_t op)
 {
-	struct stub_shared *sh = v->sh;
+	volatile struct stub_shared *sh = v->sh;
 
 	if (!sh->tail)
 		queue_drain(v);
@@ -533,8 +533,6 @@ static void step(void)
 
 static int setup(void **state)
 {
-	uint32_t i;
-
 	(void)state;
 	machine_memory = calloc(MACHINE_MB, 1 << 20);
 	g = calloc(1, sizeof(*g));
@@ -543,19 +541,12 @@ static int setup(void **state)
 	regs.cs = 0x73;
 	v->regs = &regs;
 	next_pa = RAM_PA;
-	g->ram = memory_alloc(GUEST_MB << 20, 2 << 20);
-	g->nframes = FRAMES;
-	g->p2m = calloc(FRAMES, sizeof(*g->p2m));
-	g->frames = calloc(FRAMES, sizeof(*g->frames));
-	for (i = 0; i < FRAMES; i++) {
-		g->p2m[i] = RAM_PA + (i << 12);
-		if (i % 512 == 0 && i < FRAMES - 512)
-			g->frames[i].flags = GF_LARGE;
-	}
-	g->bus = va_to_pa(memory_alloc(4096, 4096));
+	assert_true(gmem_init(&g->mem, GUEST_MB << 20));
+	assert_int_equal(gmem_leaf(&g->mem, 0) & ADDR, RAM_PA);
 	v->sh = memory_alloc(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
-	v->sh->linear[0] = (struct stub_linear){ LINEAR_VA, FRAMES << 12, 0 };
+	v->sh->linear[0].va = LINEAR_VA;
+	v->sh->linear[0].bytes = FRAMES << 12;
 	assert_null(shadow_init(g, POOL));
 	v->hole = HOLE;
 	v->guest_last = HOLE - 1;
@@ -573,8 +564,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	free(g->p2m);
-	free(g->frames);
 	free(g);
 	free(machine_memory);
 	return 0;
@@ -846,7 +835,7 @@ static void test_identity_without_paging(void **state)
 	assert_int_equal(shadow_fault(v, 0xfed00000, &error, &bus),
 			 FAULT_FIXED);
 	assert_true(cpu_allows(0xfed00000, false, false, &pa));
-	assert_int_equal(pa, g->bus);
+	assert_int_equal(pa, g->mem.bus & ADDR);
 	error = PF_W;
 	assert_int_equal(shadow_fault(v, 0xfed00000, &error, &bus), FAULT_BUS);
 	assert_int_equal(bus, 0xfed00000);
@@ -876,7 +865,7 @@ static void test_tables_outside_memory(void **state)
 
 static void test_queue_with_arbitrary_content(void **state)
 {
-	struct stub_shared *sh = v->sh;
+	volatile struct stub_shared *sh = v->sh;
 	uint32_t run, i;
 
 	(void)state;

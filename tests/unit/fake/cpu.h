@@ -35,9 +35,9 @@ static inline void *pa_to_va(uint64_t pa)
 	return machine_memory + pa;
 }
 
-static inline uint64_t va_to_pa(const void *va)
+static inline uint64_t va_to_pa(const volatile void *va)
 {
-	return (const uint8_t *)va - machine_memory;
+	return (const volatile uint8_t *)va - machine_memory;
 }
 
 #define FAKE_REGISTER(type, name, field)				\

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guest memory is touched in one module alone (hypervisor-stub/gmem.h): no
+other file of the hypervisor knows where the frames of a guest are, turns an
+address into a pointer that could be one of them, or looks into a table."""
+
+import sys
+sys.dont_write_bytecode = True
+import glob
+import os
+import re
+
+from harness import ROOT, expect, test_all
+
+SOURCES = os.path.join(ROOT, "hypervisor-stub")
+
+# What only some files may do, and why they may.
+RULES = [
+    (r"\bp2m\b", "where frames are", {"gmem.h", "gmem.c"}),
+    (r"\bmem\.ram\b", "where memory is", {"gmem.c"}),
+    (r"\bstruct gtable\s*\{|\b(?:u?int\d+_t|char|void)\s*\*\s*\)"
+     r"\s*(?:guest|table|dir|at)\b", "looking into a table", {"gmem.h"}),
+    (r"\bpa_to_va\b", "a pointer from an address",
+     {"gmem.h", "cpu.h",
+      "memory.c",       # memory that nobody has yet
+      "main.c",         # the boot loader's
+      "shadow.h"}),     # pages of the pool: shadow_table()
+    (r"\bDIRECT_BASE\b", "a pointer from an address", {"cpu.h"}),
+    (r"\bcopy_fixup\b", "linear addresses of the guest",
+     {"gmem.c", "hv.h", "entry.asm"}),
+    (r"\bextable\b", "linear addresses of the guest",
+     {"cpu.h", "entry.asm", "exit.c", "hv.ld"}),
+    (r"\bSTORE_WORD\b", "linear addresses of the guest", {"gmem.h", "cpu.h"}),
+    (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
+     {"gmem.h", "gmem.c", "main.c", "rom.c"}),
+    (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"
+     r"\bmem(?:cpy|cmp|set)\([^;]*\bsh\b", "the shared area, not volatile",
+     set()),
+]
+
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+
+
+def wrong(name, text):
+    """Lines of a file that break a rule."""
+    text = COMMENT.sub(lambda m: "\n" * m.group().count("\n"), text)
+    return [f"{name}:{text.count(chr(10), 0, m.start()) + 1}: {what}"
+            for pattern, what, allowed in RULES if name not in allowed
+            for m in re.finditer(pattern, text)]
+
+
+def sources():
+    for path in sorted(glob.glob(SOURCES + "/**/*.*", recursive=True)):
+        if path.endswith((".c", ".h", ".asm", ".ld")):
+            with open(path, encoding="ascii") as f:
+                yield os.path.basename(path), f.read()
+
+
+def one_module():
+    found = [line for name, text in sources() for line in wrong(name, text)]
+    expect(not found, "; ".join(found))
+
+
+def seen():
+    """The rules find what they are for."""
+    for text in ("g->mem.p2m[gfn]", "*(uint32_t *)pa_to_va(x)",
+                 "((uint64_t *)dir)[3]", "(const volatile uint32_t *) at",
+                 "struct stub_shared *sh = v->sh;", "v->sh->flags |= 1",
+                 "memcpy(&x, (void *)&v->sh->cr0, 4)", "copy_fixup(a, b, 4)",
+                 ".pushsection extable", "STORE_WORD(at, word, fault)", "v->sh->dr[6] |= dr6"):
+        expect(wrong("other.c", text), f"not found: {text}")
+    for text in ("/* p2m */", "volatile struct stub_shared *sh = v->sh;",
+                 "v->sh->cr2 = va", "table = (uint64_t *)(tables + i)"):
+        expect(not wrong("other.c", text), f"found: {text}")
+
+
+test_all([("guest memory is touched in one module", one_module),
+          ("and nowhere else", seen)])

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow tables and queue against a guest that changes every word in the very
+ * moment in which we read it. The code under test is compiled for a thread
+ * sanitizer, whose calls before each access are ours instead: a volatile read
+ * of guest memory finds something new there each time, so that what was
+ * checked and what is used differ if they were read twice, and any access to
+ * guest memory that is not volatile, which a compiler may repeat, is an error
+ * in itself (hypervisor-stub/gmem.h).
+ *
+ * Whatever happens, the shadow maps the guest's own frames and nothing else.
+ */
+#include <stdlib.h>
+
+#include <cpu.h>
+
+#include "shadow.h"
+#include "unit.h"
+
+#define GUEST_MB	7
+#define FRAMES		(GUEST_MB * 256)
+#define MACHINE_MB	32
+#define POOL		48
+#define HOLE		0xfc000000u
+#define ENTRY_SIZE	(wide ? 8 : 4)
+
+struct vcpu *current;
+
+static struct guest *g;
+static struct vcpu *v;
+static struct regs regs;
+static uint64_t next_pa, seed = 1;
+static uintptr_t ram;		/* the guest's, as we see it */
+static jmp_buf killed;
+static bool wide, racing;
+static unsigned int reads;
+
+void *memory_alloc(uint64_t bytes, uint64_t align)
+{
+	uint64_t at = (next_pa + align - 1) & -align;
+
+	next_pa = at + bytes;
+	assert_true(next_pa <= MACHINE_MB << 20);
+	return memset(machine_memory + at, 0, bytes);
+}
+
+void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
+{
+	(void)vcpu, (void)fmt;
+	longjmp(killed, 1);
+}
+
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+	fail_msg("panic at %s:%d: %s", file, line, fmt);
+	abort();
+}
+
+uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
+{
+	(void)dst, (void)src;
+	return len;
+}
+
+void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
+{
+	(void)vcpu, (void)index;
+}
+
+void cr3_write(struct vcpu *vcpu, uint32_t value)
+{
+	vcpu->cr3 = value;
+	shadow_load(vcpu);
+}
+
+/* ---- the other side ----------------------------------------------------- */
+
+static uint32_t rnd(uint32_t n)
+{
+	return unit_random(&seed) % n;
+}
+
+/* An entry: mostly of frames that are there, a few of them tables. */
+static uint64_t hostile_entry(void)
+{
+	uint64_t flags = unit_random(&seed) & 0x1e7;
+	uint64_t gfn = rnd(2) ? 16 + rnd(16) : rnd(FRAMES);
+
+	if (!rnd(4))
+		gfn = rnd(2) ? FRAMES + rnd(512) : unit_random(&seed) >> 28;
+	if (!wide)
+		return (uint32_t)(gfn << PAGE_SHIFT | flags);
+	return (gfn << PAGE_SHIFT & SE_ADDR) | flags |
+	       (rnd(4) ? 0 : SE_NX);
+}
+
+/* Of the queue: kinds and places at will. */
+static uint32_t hostile_word(void)
+{
+	return rnd(4) ? (uint32_t)(16 + rnd(16)) << PAGE_SHIFT | rnd(4096) :
+			(uint32_t)unit_random(&seed);
+}
+
+static bool in_guest(uintptr_t a)
+{
+	return a - ram < GUEST_MB << 20;
+}
+
+static bool in_shared(uintptr_t a)
+{
+	return a - (uintptr_t)v->sh < sizeof(*v->sh);
+}
+
+static void before_volatile_read(void *at)
+{
+	uintptr_t a = (uintptr_t)at;
+	uint64_t entry;
+
+	if (!racing || !(in_guest(a) || in_shared(a)))
+		return;
+	reads++;
+	if (in_shared(a)) {
+		if (at == &v->sh->tail)
+			v->sh->tail = -(int32_t)rnd(STUB_QUEUE_LEN + 1);
+		else
+			*(uint32_t *)at = hostile_word();
+		return;
+	}
+	if (!rnd(4))	/* else progress would be rare */
+		return;
+	entry = hostile_entry();
+	memcpy((void *)(a & -(uintptr_t)ENTRY_SIZE), &entry, ENTRY_SIZE);
+}
+
+static void before_plain_access(void *at)
+{
+	if (racing && (in_guest((uintptr_t)at) || in_shared((uintptr_t)at)))
+		fail_msg("guest memory is accessed around gmem");
+}
+
+#define HOOKS(n)							\
+void __tsan_read##n(void *at) { before_plain_access(at); }		\
+void __tsan_write##n(void *at) { before_plain_access(at); }		\
+void __tsan_volatile_read##n(void *at) { before_volatile_read(at); }	\
+void __tsan_volatile_write##n(void *at) { (void)at; }			\
+void __tsan_unaligned_read##n(void *at) { before_plain_access(at); }	\
+void __tsan_unaligned_write##n(void *at) { before_plain_access(at); }
+HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
+
+void __tsan_init(void) { }
+void __tsan_func_entry(void *pc) { (void)pc; }
+void __tsan_func_exit(void *pc) { (void)pc; }
+
+void __tsan_read_range(void *at, long n)
+{
+	(void)n;
+	before_plain_access(at);
+}
+
+void __tsan_write_range(void *at, long n)
+{
+	(void)n;
+	before_plain_access(at);
+}
+
+uint32_t __tsan_atomic32_fetch_or(volatile void *at, uint32_t bits, int o)
+{
+	(void)o;
+	return __atomic_fetch_or((volatile uint32_t *)at, bits,
+				 __ATOMIC_SEQ_CST);
+}
+
+/* ---- what must hold ----------------------------------------------------- */
+
+static void check_leaf(uint64_t e, bool large)
+{
+	uint64_t pa = e & SE_ADDR, first = va_to_pa((void *)ram);
+
+	if (!(e & PTE_P))
+		return;
+	if (pa == (g->mem.bus & SE_ADDR)) {
+		assert_false(large || (e & PTE_W));
+		return;
+	}
+	assert_in_range(pa, first, first + (GUEST_MB << 20) -
+				 (large ? 2 << 20 : PAGE_SIZE));
+}
+
+static void check_all(void)
+{
+	struct shadow *s = &g->shadow;
+	uint32_t i, j, used = 0, free = 0;
+
+	for (i = 1; i < s->count; i++) {
+		struct spage *p = &s->pages[i];
+
+		used += p->role != SP_FREE;
+		assert_true(p->role == SP_FREE || p->gfn < FRAMES);
+		for (j = 0; j < 512 && p->role != SP_FREE; j++) {
+			uint64_t e = p->table[j];
+
+			if (!(e & PTE_P))
+				continue;
+			if (p->role != SP_PD || (e & PTE_PS))
+				check_leaf(e, p->role == SP_PD);
+			else if ((e & SE_ADDR) != va_to_pa(s->hole_pt))
+				assert_in_range(page_of(s, e) - s->pages, 1,
+						s->count - 1);
+		}
+	}
+	for (i = s->free; i; i = s->pages[i].next)
+		free++;
+	assert_int_equal(free, s->free_count);
+	assert_int_equal(free + used, s->count - 1);
+}
+
+/* ---- the guest ---------------------------------------------------------- */
+
+static void start(void)
+{
+	uint32_t i;
+
+	free(g);
+	next_pa = 4 << 20;
+	g = calloc(1, sizeof(*g));
+	v = current = &g->vcpu;
+	v->g = g;
+	v->regs = &regs;
+	regs.cs = 0x61;
+	assert_true(gmem_init(&g->mem, GUEST_MB << 20));
+	ram = (uintptr_t)gmem_boot_ram(&g->mem);
+	v->sh = memory_alloc(sizeof(*v->sh), 4096);
+	v->sh->tail = -STUB_QUEUE_LEN;
+	assert_null(shadow_init(g, POOL));
+	v->hole = HOLE;
+	v->guest_last = HOLE - 1;
+	v->cr0 = CR0_PG | CR0_WP;
+	v->cr4 = wide ? CR4_PAE : CR4_PSE;
+	v->efer = EFER_NXE;
+	v->cr3 = 16 << 12;
+	shadow_mode(v);
+	for (i = 16; i < 32; i++)
+		shadow_page_alloc(g, i);
+}
+
+/* Few addresses, so that things meet. */
+static gva_t random_va(void)
+{
+	return (rnd(4) << 30 | rnd(2) << 22 | rnd(2) << 21 | rnd(4) << 12) +
+	       (rnd(8) ? 0 : HOLE & 0x3fffffff);
+}
+
+static void step(void)
+{
+	uint32_t error = unit_random(&seed) & (PF_W | PF_U | PF_I);
+	gpa_t pa;
+
+	switch (rnd(12)) {
+	case 0:
+		queue_drain(v);
+		break;
+	case 1:
+		cr3_write(v, (16 + rnd(16)) << 12 | rnd(4096));
+		break;
+	case 2:
+		shadow_flush(v);
+		break;
+	case 3:
+		shadow_inval(v, random_va());
+		break;
+	case 4:
+		shadow_page_alloc(g, hostile_word() >> PAGE_SHIFT);
+		break;
+	case 5:
+		if (shadow_translate(v, random_va(), &pa))
+			shadow_entry_changed(g, pa);
+		break;
+	default:
+		shadow_fault(v, random_va(), &error, &pa);
+	}
+}
+
+static void life(void)
+{
+	uint32_t i;
+
+	start();
+	if (setjmp(killed)) {	/* as good an end as any */
+		racing = false;
+		return;
+	}
+	for (i = 0; i < 400; i++) {
+		racing = true;
+		step();
+		racing = false;
+		check_all();
+	}
+}
+
+static void race(uint32_t lives)
+{
+	uint32_t i;
+
+	for (i = 0; i < lives; i++)
+		life();
+	assert_true(reads > lives * 400);
+}
+
+static void test_words_change_as_they_are_read(void **state)
+{
+	(void)state;
+	wide = false;
+	race(200);
+}
+
+static void test_words_change_as_they_are_read_pae(void **state)
+{
+	(void)state;
+	wide = true;
+	race(200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words_change_as_they_are_read),
+		cmocka_unit_test(test_words_change_as_they_are_read_pae),
+	};
+
+	machine_memory = calloc(MACHINE_MB, 1 << 20);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
