@@ -120,7 +120,7 @@ static void set_gdt_entry(struct vcpu *v, uint32_t index)
 
 void desc_gdt_changed(struct vcpu *v, uint32_t index)
 {
-	if (index >= GDT_GUEST)
+	if (!index || index >= GDT_GUEST)	/* entry 0 is none */
 		return;
 	set_gdt_entry(v, index);
 	reload(v, IN_GDT, index, index);

@@ -38,8 +38,9 @@ static void map(struct input *in)
 	uint8_t how = input_u8(in);
 	uint32_t gfn = PD_FRAME + how % 6, i = input_u8(in);
 	bool wide = gfn >= PDPT_FRAME;
-	uint64_t entry = input_u8(in) | (uint64_t)input_u16(in) << 12;
+	uint64_t entry = input_u8(in);
 
+	entry |= (uint64_t)input_u16(in) << 12;
 	if (how & 0x80)
 		entry |= 1ull << 63;
 	i = how & 0x40 ? 1023 - i : i;

@@ -64,6 +64,8 @@ FUZZ_JUDGE	:= fuzz/world unit/fake/cpu
 # there are none.
 NO_CMP		:= -fno-sanitize-coverage=trace-cmp
 
+$(eval $(call fuzz_target,emul,40,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
+$(eval $(call fuzz_target,desc,192,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(eval $(call fuzz_target,exit,512,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(FUZZ_BIN) $(FUZZ_COVERAGE): | $(B)/rom/stub.rom
 

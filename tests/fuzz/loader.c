@@ -166,7 +166,8 @@ void fuzz_one(struct input *input)
 					       input_u8(input));
 	in.cmdline = cmdline;
 	if (how & 32) {
-		in.initrd_size = input_u16(input) >> (input_u8(input) % 16);
+		in.initrd_size = input_u16(input);
+		in.initrd_size >>= input_u8(input) % 16;
 		in.initrd = initrd = calloc(1, in.initrd_size);
 	}
 	at = input_bytes(input, SIZE_MAX, &len);

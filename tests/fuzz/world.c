@@ -278,7 +278,7 @@ static bool can_return(void)
 static void check_return(void)
 {
 	CHECK(regs->eip <= UINT32_MAX && regs->esp <= UINT32_MAX);
-	CHECK(regs->cs <= 0xffff && regs->ss <= 0xffff);
+	CHECK(regs->cs <= 0xffff && regs->ss <= UINT32_MAX);
 	CHECK((regs->cs & 3) == 1 || (regs->cs & 3) == 3);
 	CHECK(regs->eflags & EFLAGS_IF);
 	CHECK(!(regs->eflags & (EFLAGS_VM | EFLAGS_IOPL)));
@@ -363,7 +363,7 @@ void world_check_cpu(void)
 
 	CHECK(!((cpu.cr0 ^ start_cpu.cr0) & ~cr0));
 	CHECK(!((cpu.cr4 ^ start_cpu.cr4) & ~cr4));
-	CHECK(v->cr0 & CR0_PE);
+	CHECK((v->cr0 & CR0_PE) && !(v->efer & ~EFER_NXE));
 	CHECK(cpu.tr == start_cpu.tr && cpu.cs == start_cpu.cs);
 	CHECK(!memcmp(&cpu.gdt, &start_cpu.gdt, sizeof(cpu.gdt)));
 	CHECK(!memcmp(&cpu.idt, &start_cpu.idt, sizeof(cpu.idt)));

@@ -370,7 +370,7 @@ static void use(struct image *image)
 	uint32_t count = rom_get32(image->bytes + INFO(reloc_count));
 	uint32_t windows = rom_get32(image->bytes + INFO(windows));
 	uint32_t n = rom_get32(image->bytes + INFO(window_count));
-	static volatile uint8_t sink;
+	volatile uint8_t sink = 0;
 
 	while (n--)
 		for (uint32_t i = 0; i < sizeof(struct stub_window); i++)
@@ -384,6 +384,7 @@ static void use(struct image *image)
 	}
 	sink ^= image->bytes[rom_get32(image->bytes + INFO(iret_insn[0]))];
 	sink ^= image->bytes[rom_get32(image->bytes + INFO(iret_insn[1]))];
+	(void)sink;
 }
 
 static void test_random(void **state)
