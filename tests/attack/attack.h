@@ -28,6 +28,10 @@ extern const struct attack segment_cases[];	/* segments.c */
 extern const struct attack event_cases[];	/* events.c */
 extern const struct attack area_cases[];	/* area.c */
 extern const struct attack vm86_cases[];	/* vm86.c */
+extern const struct attack bystander_cases[];	/* bystander.c: not one */
+
+/* What the bystander's memory is made of; attackers look for it. */
+#define BYSTANDER_KEY	0x5bd1e995u
 
 /* The shared area, where no guest is to look; and the working copy. */
 #define TOP		0xfc000000u
