@@ -28,6 +28,8 @@ extern const struct attack segment_cases[];	/* segments.c */
 extern const struct attack event_cases[];	/* events.c */
 extern const struct attack area_cases[];	/* area.c */
 extern const struct attack vm86_cases[];	/* vm86.c */
+extern const struct attack stack_cases[];	/* stacks.c */
+extern const struct attack insn_cases[];	/* insns.c */
 extern const struct attack bystander_cases[];	/* bystander.c: not one */
 
 /* What the bystander's memory is made of; attackers look for it. */
@@ -80,6 +82,12 @@ uint32_t random32(void);
 void enter_user(uint32_t eip, uint32_t esp, const void *iret);
 void __attribute__((noreturn)) resume_kernel(void);
 extern const uint8_t plain_iret[];
+
+/* To code in user mode, EBX and EDI alike, until it traps, into last_trap. */
+void run_user_with(uint32_t eip, uint32_t ebx, uint32_t ecx, uint32_t edx);
+/* Calls code in the kernel so; the vector it raised, or -1. */
+int run_kernel(uint32_t eip, uint32_t eax, uint32_t ebx, uint32_t ecx,
+	       uint32_t edx);
 
 /* A far call to selector:far_target; the vector it raised, or -1. */
 int far_call(uint32_t selector);

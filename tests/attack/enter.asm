@@ -10,8 +10,9 @@
 %define EFLAGS_IF	0x200
 %define EFLAGS_TF	0x100
 %define STUB_VECTOR	0x82
+%define LINEAR		0xc0000000
 
-	extern resume_esp, fixup, fixup_vector
+	extern resume_esp, fixup, fixup_vector, iret_site
 
 	section .text
 
@@ -31,6 +32,58 @@ enter_user:
 	jmp edx
 plain_iret:
 	iretd
+
+; run_user_with(eip, ebx, ecx, edx)
+	global run_user_with
+	extern enter_kernel_stack
+run_user_with:
+	pushad
+	mov eax, esp
+	push eax
+	call enter_kernel_stack
+	pop eax
+	mov [resume_esp], esp
+	mov esi, [esp + 32 + 4]
+	mov ebx, [esp + 32 + 8]
+	mov ecx, [esp + 32 + 12]
+	mov edx, [esp + 32 + 16]
+	mov edi, ebx
+	lea eax, [ebx + 4096]
+	push USER_DS
+	push eax
+	push EFLAGS_IF | 2
+	push USER_CS
+	push esi
+	mov esi, ebx
+	xor eax, eax
+	xor ebp, ebp
+	jmp iret_site + LINEAR
+
+; run_kernel(eip, eax, ebx, ecx, edx)
+	global run_kernel
+run_kernel:
+	pushad
+	mov dword [fixup], .after
+	mov dword [fixup_vector], -1
+	mov [try_esp], esp
+	mov esi, [esp + 32 + 4]
+	mov eax, [esp + 32 + 8]
+	mov ebx, [esp + 32 + 12]
+	mov ecx, [esp + 32 + 16]
+	mov edx, [esp + 32 + 20]
+	mov edi, ebx
+	xor ebp, ebp
+	push .after
+	push esi
+	mov esi, ebx
+	ret
+.after:	mov dword [fixup], 0
+	mov esp, [try_esp]
+	push 2
+	popfd
+	popad
+	mov eax, [fixup_vector]
+	ret
 
 ; enter_vm86(cs, eip, eflags): SDM Vol. 3, 20.2.5 has the frame. Refused with
 ; #GP, it returns 13; resume_kernel() makes it return 0.

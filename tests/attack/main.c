@@ -11,7 +11,7 @@ uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
 
 static const struct attack *const all[] = {
 	trap_cases, debug_cases, memory_cases, segment_cases, event_cases,
-	area_cases, vm86_cases, bystander_cases,
+	area_cases, vm86_cases, stack_cases, insn_cases, bystander_cases,
 };
 
 void guest_main(const uint8_t *boot_params);
