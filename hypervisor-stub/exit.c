@@ -206,7 +206,8 @@ void hv_iret_fault(struct regs *r)
  */
 void hv_vm86(struct regs *r)
 {
-	(void)r;
+	if (r->vector >= IRQ_BASE && r->vector < IRQ_BASE + 16)
+		interrupt(r->vector - IRQ_BASE);
 	guest_kill(current, "virtual-8086 mode");
 }
 

@@ -14,13 +14,13 @@ static void copy_area(volatile uint32_t *to, const volatile uint32_t *from)
 		to[i] = from[i];
 }
 
-static void keep_area(void)
+void keep_area(void)
 {
 	copy_area((uint32_t *)&kept, (volatile uint32_t *)SHARED);
 	kept.tail = -STUB_QUEUE_LEN;
 }
 
-static void restore_area(void)
+void restore_area(void)
 {
 	copy_area((volatile uint32_t *)SHARED, (uint32_t *)&kept);
 	SHARED->queue_guard = STUB_QUEUE_GUARD;

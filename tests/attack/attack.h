@@ -13,13 +13,14 @@ struct attack {
 	const char	*name;
 	void		(*run)(uint32_t arg);
 	uint32_t	arg;
-	bool		native;		/* without VMI_Init */
+	enum { WITH_VMI, NATIVE, WITH_PAE } mode;	/* NATIVE: no VMI_Init */
 };
 
-#define CASE(function)		{ #function, function, 0, false }
-#define CASE_ARG(name, function, arg)	{ name, function, arg, false }
-#define CASE_NATIVE(function)	{ #function, function, 0, true }
-#define CASES_END		{ NULL, NULL, 0, false }
+#define CASE(function)		{ #function, function, 0, WITH_VMI }
+#define CASE_ARG(name, function, arg)	{ name, function, arg, WITH_VMI }
+#define CASE_NATIVE(function)	{ #function, function, 0, NATIVE }
+#define CASE_PAE(name, function, arg)	{ name, function, arg, WITH_PAE }
+#define CASES_END		{ NULL, NULL, 0, WITH_VMI }
 
 extern const struct attack trap_cases[];	/* traps.c */
 extern const struct attack debug_cases[];	/* debug.c */
@@ -27,9 +28,14 @@ extern const struct attack memory_cases[];	/* memory.c */
 extern const struct attack segment_cases[];	/* segments.c */
 extern const struct attack event_cases[];	/* events.c */
 extern const struct attack area_cases[];	/* area.c */
+extern const struct attack flood_cases[];	/* flood.c */
 extern const struct attack vm86_cases[];	/* vm86.c */
 extern const struct attack stack_cases[];	/* stacks.c */
 extern const struct attack insn_cases[];	/* insns.c */
+extern const struct attack hole_cases[];	/* hole.c */
+extern const struct attack exhaust_cases[];	/* exhaust.c */
+extern const struct attack neighbour_cases[];	/* neighbour.c */
+extern const struct attack pae_cases[];		/* pae.c */
 extern const struct attack bystander_cases[];	/* bystander.c: not one */
 
 /* What the bystander's memory is made of; attackers look for it. */
@@ -60,12 +66,22 @@ static inline uint32_t frame_of(const void *low)
 
 #define MAPS(low, bits)	((uint32_t)(uintptr_t)(low) | PTE_P | (bits))
 
+/* With PAE: on, before VMI_Init; and what is said behind it. */
+void pae_enter(void);
+void pae_announce(void);
+
+/* ---- area.c: the shared area, kept and put back ------------------------------ */
+void keep_area(void);
+void restore_area(void);
+
 void map(uint32_t page, uint32_t entry);	/* SetPxE, no flush */
 void flush(void);
 
 /* These bytes in user mode until they trap, into last_trap. */
 #define USER(code, ebx)	user_bytes(code, sizeof(code) - 1, ebx)
 void user_bytes(const char *code, uint32_t length, uint32_t ebx);
+void run_user_bytes(const char *code, uint32_t length, uint32_t eax,
+		    uint32_t ebx);
 
 /* A hypercall as the ROM makes it, with anything in the registers. */
 uint32_t hypercall(uint32_t nr, uint32_t edx, uint32_t ecx);
@@ -75,6 +91,8 @@ uint32_t *gate_of(int vector);
 void set_idt(int vector, uint32_t low, uint32_t high);
 
 uint32_t random32(void);
+void seed_random(uint32_t seed);
+uint32_t number(const char *key);	/* of the command line */
 
 /* ---- enter.asm ------------------------------------------------------------- */
 
@@ -96,6 +114,8 @@ int load_es(uint32_t selector);		/* likewise; null again behind it */
 int native_rdtsc(void);
 /* IRET by the ROM's entry to this CS, in the kernel. */
 int iret_to(uint32_t cs, uint32_t entry);
+/* IRET by this code to the kernel, with these flags; the vector, or -1. */
+int iret_by(uint32_t entry, uint32_t eflags);
 /* IRETD to here, with segments of 0: 13 if it is refused, 0 if one of the
  * kernel's handlers calls resume_kernel(). */
 int enter_vm86(uint32_t cs, uint32_t eip, uint32_t eflags);

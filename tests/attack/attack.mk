@@ -5,9 +5,12 @@
 RUN_TESTS	+= attack.py
 check: $(B)/tests/attack.elf
 
+# For so many seconds random pages are poured in (as in tests/fuzz).
+TIME		?= 10
+
 .PHONY: attack
 attack: $(B)/tests/attack.elf $(B)/hypervisor-stub.elf $(B)/rom/stub.rom
-	@tests/run/attack.py --tap
+	@tests/run/attack.py --tap --time $(TIME)
 
 ATTACK_OBJ	:= $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/attack/*.c)) \
 		   $(B)/tests/attack/enter.o \

@@ -6,7 +6,7 @@
 #include "attack.h"
 
 #define FIELD		(8u << 20)	/* memory of which every word is known */
-#define FIELD_WORDS	(1u << 20)
+#define FIELD_WORDS	(1u << 18)
 #define PART		4096u		/* words that one round looks at */
 #define QUIET		160u		/* rounds: several slices */
 

@@ -10,9 +10,10 @@
 %define EFLAGS_IF	0x200
 %define EFLAGS_TF	0x100
 %define STUB_VECTOR	0x82
+%define STUB_HC_DRAIN	1
 %define LINEAR		0xc0000000
 
-	extern resume_esp, fixup, fixup_vector, iret_site
+	extern spare_table, resume_esp, fixup, fixup_vector, iret_site
 
 	section .text
 
@@ -156,6 +157,34 @@ enter_vm86:
 	push .after
 	jmp edx
 	TRY_END
+
+; iret_by(entry, eflags)
+	global iret_by
+iret_by:
+	pushad
+	mov dword [fixup], .after
+	mov dword [fixup_vector], -1
+	mov [try_esp], esp
+	mov eax, [esp + 32 + 4]
+	mov edx, [esp + 32 + 8]
+	mov ebx, spare_table
+	mov ecx, ebx
+	mov esi, ebx
+	mov edi, ebx
+	mov ebp, ebx
+	push edx
+	push cs
+	push .after
+	push eax
+	mov eax, STUB_HC_DRAIN		; should it come to a hypercall
+	ret
+.after:	mov dword [fixup], 0
+	mov esp, [try_esp]
+	push 2
+	popfd
+	popad
+	mov eax, [fixup_vector]
+	ret
 
 ; A CPU holds a data breakpoint of MOV SS back, to behind the INT.
 	TRY load_ss_and_call

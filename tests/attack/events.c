@@ -206,7 +206,7 @@ static void esp0_native(uint32_t arg)
 
 const struct attack event_cases[] = {
 	CASE(hlt0),
-	{ "hlt0_native", hlt0, 0, true },
+	{ "hlt0_native", hlt0, 0, NATIVE },
 	CASE(stihlt),
 	CASE_NATIVE(stihlt_native),
 	CASE(halts),

@@ -11,7 +11,8 @@ uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
 
 static const struct attack *const all[] = {
 	trap_cases, debug_cases, memory_cases, segment_cases, event_cases,
-	area_cases, vm86_cases, stack_cases, insn_cases, bystander_cases,
+	area_cases, flood_cases, vm86_cases, stack_cases, insn_cases, hole_cases,
+	exhaust_cases, neighbour_cases, pae_cases, bystander_cases,
 };
 
 void guest_main(const uint8_t *boot_params);
@@ -28,11 +29,17 @@ void flush(void)
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
 }
 
-void user_bytes(const char *code, uint32_t length, uint32_t ebx)
+void run_user_bytes(const char *code, uint32_t length, uint32_t eax,
+		    uint32_t ebx)
 {
 	for (uint32_t i = 0; i < length; i++)
 		pages[U_CODE][i] = (uint8_t)code[i];
-	run_user(play(U_CODE), play(U_STACK) + PAGE, 0, ebx, false);
+	run_user(play(U_CODE), play(U_STACK) + PAGE, eax, ebx, false);
+}
+
+void user_bytes(const char *code, uint32_t length, uint32_t ebx)
+{
+	run_user_bytes(code, length, 0, ebx);
 }
 
 uint32_t hypercall(uint32_t nr, uint32_t edx, uint32_t ecx)
@@ -60,10 +67,16 @@ void set_idt(int vector, uint32_t low, uint32_t high)
 	     low, high);
 }
 
+static uint32_t state = 0x2545f491;
+
+void seed_random(uint32_t seed)
+{
+	state = (seed + 1) * 0x9e3779b1;
+	state += !state;
+}
+
 uint32_t random32(void)
 {
-	static uint32_t state = 0x2545f491;
-
 	state ^= state << 13;
 	state ^= state >> 17;
 	state ^= state << 5;
@@ -72,12 +85,8 @@ uint32_t random32(void)
 
 /* ---- a life ------------------------------------------------------------------- */
 
-static void set_up(void)
+static void set_up_tables(void)
 {
-	if (!vmi_find() || vmi_init())
-		print("Bail out! no VMI\n");
-	vmi_fetch_entries();
-	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
 	announce_tables();
 	vmi2(AllocatePage, frame_of(play_table), VMI_PAGE_PT | VMI_PAGE_ZEROED);
 	vmi3(SetPxE, MAPS(play_table, PTE_W | PTE_U),
@@ -87,6 +96,42 @@ static void set_up(void)
 	map(U_KERNEL, MAPS(pages[U_KERNEL], PTE_W));
 	flush();
 	probe_write(play(U_KERNEL));
+}
+
+static void set_up(bool pae)
+{
+	if (pae)
+		pae_enter();
+	if (!vmi_find() || vmi_init())
+		print("Bail out! no VMI\n");
+	vmi_fetch_entries();
+	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
+	if (pae)
+		pae_announce();
+	else
+		set_up_tables();
+}
+
+static const char *command_line;
+
+/* The number behind "key=", or 0. */
+uint32_t number(const char *key)
+{
+	uint32_t value = 0;
+
+	for (const char *line = command_line; *line; line++) {
+		const char *s = line, *k = key;
+
+		while (*k && *k == *s) {
+			k++;
+			s++;
+		}
+		if (*k || *s++ != '=')
+			continue;
+		while (*s >= '0' && *s <= '9')
+			value = value * 10 + (uint32_t)(*s++ - '0');
+	}
+	return value;
 }
 
 /* The name behind "case=", up to the next blank, is this one? */
@@ -115,6 +160,7 @@ void guest_main(const uint8_t *boot_params)
 	const struct attack *a = NULL;
 	bool found = false;
 
+	command_line = line;
 	cpu_init();
 	for (uint32_t i = 0; i < sizeof(all) / sizeof(*all) && !found; i++)
 		for (a = all[i]; a->name && !found; a += !found)
@@ -124,8 +170,8 @@ void guest_main(const uint8_t *boot_params)
 			for (a = all[i]; a->name; a++)
 				print("case %s\n", a->name);
 	} else {
-		if (!a->native)
-			set_up();
+		if (a->mode != NATIVE)
+			set_up(a->mode == WITH_PAE);
 		a->run(a->arg);
 		ok(true, "survived");
 		tap_end();

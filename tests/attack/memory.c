@@ -285,6 +285,68 @@ static void noise(uint32_t big)
 	ok(shown > 1000, "many show something");
 }
 
+/* What no table is, as a table: a copy, for the accessed bits that it gets.
+ * VMI-3.4.5: each page shows what its entry names, or nothing. */
+static void data_as_table(uint32_t from)
+{
+	uint32_t wrong = 0;
+
+	for (uint32_t i = 0; i < 1024; i++)
+		linear(spare_table)[i] = *word_at(from + LINEAR + i * 4);
+	set_pde(SECOND, MAPS(spare_table, PTE_W | PTE_U));
+	flush();
+	for (uint32_t i = 0; i < PLAY_PAGES; i++) {
+		uint32_t entry = spare_table[i] & ~0xfffu;
+		uint32_t va = SECOND + i * PAGE + 20;
+
+		if (entry >> 12 == 0xfee00 || probe_read(va) != -1)
+			continue;
+		wrong += *word_at(va) != (entry >= 0x04000000 ? ABSENT_MARK :
+			 entry >= MAPPED ? 0 : *word_at(entry + LINEAR + 20));
+	}
+	same(wrong, 0, "no page shows another frame's memory");
+}
+
+static void kstack_as_table(uint32_t arg)
+{
+	data_as_table((uintptr_t)&arg & ~0xfffu);
+}
+
+static void gdt_as_table(uint32_t arg)
+{
+	(void)arg;
+	data_as_table((uintptr_t)gdt & ~0xfffu);
+}
+
+/* User mode writes the tables that map it, a page that is mapped for it.
+ * VMI-3.4.5. */
+static void user_tables(uint32_t arg)
+{
+	static const uint32_t entries[] = {
+		0x04000000, 0x80000000, TOP, 0xfffff000, 0x00100000,
+		0x04000000 | PTE_A | PTE_D, 0x80000000 | PTE_A | PTE_D,
+	};
+	uint32_t wrong = 0, at = play(U_FREE) + (U_FREE + 1) * 4, entry;
+
+	(void)arg;
+	map(U_FREE, MAPS(play_table, PTE_W | PTE_U));
+	flush();
+	for (uint32_t i = 0; i < 64; i++) {
+		const uint32_t n = i % (sizeof(entries) / sizeof(*entries));
+
+		entry = entries[n] | PTE_P | PTE_W | PTE_U;
+		run_user_bytes("\x89\x03\xcd\x80", 4, entry, at);
+		vmi2(UpdatePxE, (uintptr_t)&linear(play_table)[U_FREE + 1],
+		     VMI_PAGE_PT);
+		flush();
+		USER("\x8b\x03\xcd\x80", play(U_FREE + 1));
+		wrong += last_trap.vector != VEC_SYSCALL ||
+			 last_trap.eax != (n == 4 ? *word_at(0x00100000) :
+					   ABSENT_MARK);
+	}
+	same(wrong, 0, "it sees its guest's memory, or ones");
+}
+
 const struct attack memory_cases[] = {
 	CASE(badpde),
 	CASE_NATIVE(badpde_native),
@@ -305,5 +367,11 @@ const struct attack memory_cases[] = {
 	CASE(all_tables),
 	CASE_ARG("noise", noise, 0),
 	CASE_ARG("noise_large", noise, 1),
+	CASE_ARG("code_as_table", data_as_table, 0x00100000),
+	CASE_ARG("rom_as_table", data_as_table, VMI_SCAN_START),
+	CASE_ARG("bios_as_table", data_as_table, 0x000f0000),
+	CASE(kstack_as_table),
+	CASE(gdt_as_table),
+	CASE(user_tables),
 	CASES_END
 };

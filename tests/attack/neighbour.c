@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reaching for the memory of the other guest, which lies somewhere behind
+ * ours in the machine. VMI-3.4.5: guest-physical addresses are not the
+ * machine's, and where we have no memory there is none.
+ */
+#include "attack.h"
+
+#define OWN_FRAMES	0x4000u		/* 64 MB: attack.py gives as much */
+#define MACHINE_FRAMES	0x10000u	/* more than both have together */
+#define ONES		0xffffffffu
+#define APIC		0xfee00u
+#define CLEAN		(PTE_P | PTE_W)
+
+static uint32_t shows(uint32_t page, uint32_t entry, uint32_t offset)
+{
+	map(page, entry);
+	vmi1(InvalPage, play(page));
+	return *(volatile uint32_t *)(play(page) + offset);
+}
+
+/* Every frame of the machine's memory, and samples of all others, by entries
+ * that were used before and by new ones. */
+static void guess_frames(uint32_t bits)
+{
+	uint32_t wrong = 0, step, seen = 0;
+
+	for (uint32_t f = OWN_FRAMES; f < 0x100000; f += step, seen++) {
+		step = f < MACHINE_FRAMES ? 1 : 61;
+		if (f == APIC)
+			continue;
+		wrong += shows(U_FREE, f << 12 | bits, seen * 4 & 0xffc) != ONES;
+	}
+	same(wrong, 0, "each reads as ones");
+	ok(seen > MACHINE_FRAMES - OWN_FRAMES, "many were tried");
+}
+
+/* By large pages, with the bits for more than 4 GB (PSE-36) and without. */
+static void guess_large(uint32_t high)
+{
+	uint32_t *pde = &linear(page_directory)[(PLAY >> 22) + 1];
+	uint32_t wrong = 0;
+
+	for (uint32_t f = OWN_FRAMES; f < 0x100000; f += 1024) {
+		vmi3(SetPxE, f << 12 | high | CLEAN | PTE_PS | PTE_A | PTE_D,
+		     (uintptr_t)pde, VMI_PAGE_PD);
+		flush();
+		for (uint32_t i = 0; i < 1024; i += 37)
+			wrong += f + i != APIC && *(volatile uint32_t *)
+				(PLAY + (4u << 20) + i * PAGE + 8) != ONES;
+	}
+	same(wrong, 0, "each reads as ones");
+}
+
+/* A write to the first frame that is not ours, which may be the neighbour's.
+ */
+static void guess_write(uint32_t frame)
+{
+	map(U_FREE, frame << 12 | CLEAN | PTE_A | PTE_D);
+	flush();
+	*(volatile uint32_t *)play(U_FREE) = 0x600d;
+}
+
+/* A directory, and a table, in the neighbour's memory. */
+static void guess_cr3(uint32_t frame)
+{
+	vmi1(SetCR3, frame << 12);
+}
+
+static void guess_table(uint32_t frame)
+{
+	vmi3(SetPxE, frame << 12 | CLEAN,
+	     (uintptr_t)&linear(page_directory)[(PLAY >> 22) + 1], VMI_PAGE_PD);
+	flush();
+	(void)*(volatile uint32_t *)(PLAY + (4u << 20));
+}
+
+/* The queue names every frame of the machine, in each of its ways; the linear
+ * slots map them. */
+static void guess_queue(uint32_t arg)
+{
+	const struct stub_linear slot = SHARED->linear[0];
+
+	(void)arg;
+	for (uint32_t f = OWN_FRAMES; f < MACHINE_FRAMES; f++) {
+		uint32_t n = f % 256 * 4;
+
+		SHARED->linear[0].pa = f << 12;
+		SHARED->linear[0].va = 0;
+		SHARED->linear[0].bytes = ONES;
+		SHARED->queue[n] = f << 12 | STUB_Q_UPDATE_PA;
+		SHARED->queue[n + 1] = (f << 12 & 0xffc) | STUB_Q_UPDATE_VA;
+		SHARED->queue[n + 2] = f << 12 | STUB_Q_PAGE | STUB_QP_ALLOC;
+		SHARED->queue[n + 3] = f << 12 | STUB_Q_PAGE | STUB_QP_RELEASE;
+		if (n < 1020)
+			continue;
+		SHARED->tail = 0;
+		hypercall(STUB_HC_QUEUE_FULL, 0, 0);
+	}
+	SHARED->linear[0].va = slot.va;
+	SHARED->linear[0].pa = slot.pa;
+	SHARED->linear[0].bytes = slot.bytes;
+	same(probe_read(0x80000000), VEC_PF, "we go on");
+}
+
+/* What we were given holds nothing of the neighbour's; nor does what the
+ * processor keeps when it goes from one to the other. */
+static void leftovers(uint32_t arg)
+{
+	uint32_t found = 0;
+
+	(void)arg;
+	for (uint32_t f = MAPPED / PAGE; f < OWN_FRAMES; f++) {
+		map(U_FREE, f << 12 | CLEAN);
+		vmi1(InvalPage, play(U_FREE));
+		for (uint32_t i = 0; i < 1024; i++)
+			found += ((volatile uint32_t *)play(U_FREE))[i] != 0;
+	}
+	same(found, 0, "memory is zero");
+}
+
+static void fpu(uint32_t arg)
+{
+	uint32_t wrong = 0, value;
+	uint64_t stolen = 0, now;
+
+	(void)arg;
+	__asm__ volatile("fninit");
+	for (value = 1; value < 9; value++)
+		__asm__ volatile("fildl %0" : : "m"(value));
+	for (uint32_t times = 0, i = 0; times < 8 && i < 1000000; i++) {
+		now = SHARED->stolen;
+		times += now != stolen;
+		stolen = now;
+	}
+	for (uint32_t i = 8; i; i--) {
+		__asm__ volatile("fistpl %0" : "=m"(value));
+		wrong += value != i;
+	}
+	same(wrong, 0, "the FPU is ours alone");
+	ok(stolen, "there is a neighbour");
+}
+
+const struct attack neighbour_cases[] = {
+	CASE_ARG("guess_frames", guess_frames, CLEAN),
+	CASE_ARG("guess_frames_used", guess_frames, CLEAN | PTE_A | PTE_D),
+	CASE_ARG("guess_large", guess_large, 0),
+	CASE_ARG("guess_large_36", guess_large, 0x1e000),
+	CASE_ARG("guess_write", guess_write, OWN_FRAMES),
+	CASE_ARG("guess_write_far", guess_write, OWN_FRAMES + 0x800),
+	CASE_ARG("guess_cr3", guess_cr3, OWN_FRAMES),
+	CASE_ARG("guess_cr3_far", guess_cr3, OWN_FRAMES + 0x800),
+	CASE_ARG("guess_table", guess_table, OWN_FRAMES),
+	CASE(guess_queue),
+	CASE(leftovers),
+	CASE(fpu),
+	CASES_END
+};

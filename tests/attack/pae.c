@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory cases with tables of PAE, whose entries can name more than there
+ * is and carry bits that nobody gave a meaning. The guest turns PAE on before
+ * VMI_Init, as a kernel does.
+ */
+#include "attack.h"
+
+#define CR0_PG		0x80000000u
+#define CR4_PAE		0x20u
+#define TABLES		16u		/* of 2 MB, for MAPPED */
+#define ONES		0xffffffffu
+#define OUTSIDE		0xf0000000ull
+#define MB2		0x200000u
+#define SECOND		(PLAY + MB2)	/* what a case maps besides */
+#define FLAGS		(PTE_P | PTE_W)
+
+typedef uint64_t pae_table[512] __attribute__((aligned(PAGE)));
+
+static uint64_t pdpt[512] __attribute__((aligned(PAGE)));
+static pae_table directory[4], low_table[TABLES], pae_play, other;
+
+static uint64_t entry_of(const void *low, uint64_t bits)
+{
+	return (uintptr_t)low | bits | PTE_P;
+}
+
+/* VMI-3.1.1: the entry in EDX:EAX, its address in ECX. */
+static void set(uint64_t *at, uint64_t entry, uint32_t level)
+{
+	vmi4(VMI_CALL_SetPxELong, (uint32_t)entry, (uint32_t)(entry >> 32),
+	     (uintptr_t)at + LINEAR, level);
+}
+
+static void map_pae(uint32_t page, uint64_t entry)
+{
+	set(&pae_play[page], entry, VMI_PAGE_PT);
+}
+
+static volatile uint32_t *word(uint32_t va)
+{
+	return (volatile uint32_t *)va;
+}
+
+void pae_enter(void)
+{
+	uint32_t cr0, cr4;
+
+	for (uint32_t t = 0; t < TABLES; t++) {
+		for (uint32_t i = 0; i < 512; i++)
+			low_table[t][i] = (t * 512 + i) * PAGE | FLAGS;
+		directory[0][t] = directory[3][t] =
+			entry_of(low_table[t], PTE_W);
+	}
+	directory[PLAY >> 30][PLAY >> 21 & 511] =
+		entry_of(pae_play, PTE_W | PTE_U);
+	pae_play[U_CODE] = entry_of((void *)pages[U_CODE], PTE_U);
+	pae_play[U_STACK] = entry_of((void *)pages[U_STACK], PTE_U | PTE_W);
+	for (uint32_t i = 0; i < 4; i++)
+		pdpt[i] = entry_of(directory[i], 0);
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	__asm__ volatile("mov %0, %%cr0\n\tmov %1, %%cr4\n\tmov %2, %%cr3\n\t"
+			 "mov %3, %%cr0\n\tjmp 1f\n1:"
+			 : : "r"(cr0 & ~CR0_PG), "r"(cr4 | CR4_PAE),
+			     "r"(pdpt), "r"(cr0) : "memory");
+}
+
+void pae_announce(void)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		vmi2(AllocatePage, frame_of(directory[i]),
+		     VMI_PAGE_PD | VMI_PAGE_PAE);
+	for (uint32_t i = 0; i < TABLES; i++)
+		vmi2(AllocatePage, frame_of(low_table[i]),
+		     VMI_PAGE_PT | VMI_PAGE_PAE);
+	vmi2(AllocatePage, frame_of(pae_play), VMI_PAGE_PT | VMI_PAGE_PAE);
+}
+
+static void set_second(uint64_t entry)
+{
+	set(&directory[SECOND >> 30][SECOND >> 21 & 511], entry, VMI_PAGE_PD);
+}
+
+/* Frames beyond our memory, up to the last that 52 bits name. */
+static void pae_frames(uint32_t bits)
+{
+	uint32_t wrong = 0;
+
+	for (uint32_t shift = 26; shift < 52; shift++)
+		for (uint32_t i = 0; i < 64; i++) {
+			uint64_t pa = (1ull << shift) + i * PAGE;
+			int vector;
+
+			if (pa >> 12 == 0xfee00)
+				continue;
+			map_pae(U_FREE, pa | FLAGS | bits);
+			vmi1(InvalPage, play(U_FREE));
+			vector = probe_read(play(U_FREE));
+			wrong += vector == -1 ? *word(play(U_FREE)) != ONES :
+				 vector != VEC_PF;
+		}
+	for (uint32_t f = 0x4000; f < 0x10000; f++) {
+		map_pae(U_FREE, (uint64_t)f << 12 | FLAGS | bits);
+		vmi1(InvalPage, play(U_FREE));
+		wrong += *word(play(U_FREE)) != ONES;
+	}
+	same(wrong, 0, "each reads as ones, or faults");
+}
+
+static void pae_write(uint32_t high)
+{
+	map_pae(U_FREE, (uint64_t)high << 32 | 0x04000000 | FLAGS | PTE_A |
+		PTE_D);
+	flush();
+	*word(play(U_FREE)) = 0x600d;
+}
+
+static void pae_table_outside(uint32_t high)
+{
+	set_second((uint64_t)high << 32 | OUTSIDE | FLAGS);
+	flush();
+	probe_read(SECOND);
+}
+
+/* A directory outside memory: PDPT entries are read with CR3 alone. */
+static void pae_directory_outside(uint32_t high)
+{
+	set(&pdpt[2], (uint64_t)high << 32 | OUTSIDE | PTE_P, VMI_PAGE_PDP);
+	vmi1(SetCR3, (uintptr_t)pdpt);
+	same(probe_read(0x80000000), VEC_PF, "nothing is there");
+	same(*word(PLAY + U_STACK * PAGE + 4), pages[U_STACK][4], "the rest is");
+}
+
+static void pae_cr3(uint32_t pa)
+{
+	vmi1(SetCR3, pa);
+}
+
+/* All pages of a PDPT, all places in it. */
+static void pae_pdpts(uint32_t arg)
+{
+	(void)arg;
+	for (uint32_t at = 0; at < PAGE; at += 32) {
+		for (uint32_t i = 0; i < 4; i++)
+			*(volatile uint64_t *)linear(&pdpt[at / 8 + i]) =
+				entry_of(directory[i], 0);
+		vmi1(SetCR3, (uintptr_t)pdpt + at);
+		same(probe_read(0x80000000), VEC_PF, "faults go on");
+	}
+}
+
+/* Bits that are reserved: a fault, or without meaning; never another frame. */
+static void pae_reserved(uint32_t arg)
+{
+	uint32_t wrong = 0;
+
+	(void)arg;
+	pages[3][0] = 0x3c;
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		uint64_t e = entry_of((void *)pages[3], PTE_W) | 1ull << bit;
+
+		if (bit >= 12 && bit < 26)
+			continue;		/* our own memory */
+		map_pae(U_FREE, e);
+		vmi1(InvalPage, play(U_FREE));
+		if (probe_read(play(U_FREE)) == -1)
+			wrong += *(volatile uint8_t *)play(U_FREE) != 0x3c &&
+				 *word(play(U_FREE)) != ONES;
+		set_second(entry_of(pae_play, PTE_W) |
+			   (bit < 32 ? 0 : 1ull << bit));
+		if (bit < 32 || bit >= 52)
+			probe_read(SECOND + U_FREE * PAGE);
+	}
+	same(wrong, 0, "the frame, ones, or a fault");
+}
+
+/* A directory that is its own table. */
+static void pae_recursive(uint32_t arg)
+{
+	const uint32_t slot = SECOND >> 21 & 511;
+	uint64_t *const dir = directory[SECOND >> 30];
+	volatile uint64_t *self = (volatile uint64_t *)(SECOND + slot * PAGE);
+	uint32_t wrong = 0;
+
+	(void)arg;
+	set_second(entry_of(dir, PTE_W));
+	flush();
+	same((uint32_t)self[slot] & ~0xfffu, (uintptr_t)dir, "it shows itself");
+	for (uint32_t i = 0; i < 1024; i++) {
+		uint32_t va = play(U_FREE + i % 16);
+		volatile uint64_t *pte = (volatile uint64_t *)
+			(SECOND + (PLAY >> 21 & 511) * PAGE) + U_FREE + i % 16;
+
+		pages[2][8] = 2;
+		pages[3][8] = 3;
+		*pte = entry_of((void *)pages[2 + i % 2], PTE_W);
+		vmi2(UpdatePxELong, (uintptr_t)pte, VMI_PAGE_PT);
+		vmi1(InvalPage, va);
+		wrong += *(volatile uint8_t *)(va + 8) != 2 + i % 2;
+	}
+	same(wrong, 0, "updates through it");
+	self[slot] = 0;
+	flush();
+	same(probe_read((uintptr_t)self), VEC_PF, "it can remove itself");
+}
+
+/* One frame as directory, as table and as the page that a leaf maps. */
+static void pae_roles(uint32_t arg)
+{
+	uint32_t wrong = 0;
+
+	(void)arg;
+	for (uint32_t i = 0; i < 512; i++)
+		other[i] = entry_of(i & 1 ? (void *)pages[3] : (void *)other,
+				    PTE_W | PTE_A | PTE_D);
+	pages[3][16] = 0x77;
+	set(&pdpt[2], entry_of(other, 0), VMI_PAGE_PDP);
+	vmi1(SetCR3, (uintptr_t)pdpt);
+	set_second(entry_of(other, PTE_W));
+	flush();
+	for (uint32_t i = 1; i < 512; i += 2)
+		wrong += *(volatile uint8_t *)(SECOND + i * PAGE + 16) != 0x77;
+	for (uint32_t i = 1; i < 512; i += 2)
+		wrong += *(volatile uint8_t *)(0x80000000 + i * PAGE + 16) !=
+			 0x77;
+	same(wrong, 0, "it maps the same page as table and directory");
+	for (uint32_t i = 0; i < 512; i += 2)
+		wrong += *word(SECOND + i * PAGE) != (uint32_t)other[0];
+	same(wrong, 0, "and itself");
+}
+
+/* Noise as a table and as a directory: frames of ours that are right, or
+ * nothing. VMI-3.4.5. */
+static void pae_noise(uint32_t arg)
+{
+	uint32_t wrong = 0, shown = 0;
+
+	(void)arg;
+	for (uint32_t round = 0; round < 64; round++) {
+		for (uint32_t i = 0; i < 512; i++)
+			((volatile uint32_t *)linear(other))[i * 2] =
+				(random32() & 0x01ffffff) | (i & 7 ? PTE_P : 0),
+			((volatile uint32_t *)linear(other))[i * 2 + 1] =
+				i % 16 == 5 ? random32() : 0;
+		set_second(entry_of(other, PTE_W));
+		vmi2(ReleasePage, frame_of(other), VMI_PAGE_PT);
+		flush();
+		for (uint32_t i = 0; i < 512; i++) {
+			uint32_t va = SECOND + i * PAGE + 12;
+			uint64_t e = other[i] & 0x000ffffffffff000;
+
+			if (probe_read(va) != -1)
+				continue;
+			shown++;
+			wrong += *word(va) != (e >= MAPPED ? ONES :
+				 *word((uint32_t)e + LINEAR + 12));
+		}
+	}
+	same(wrong, 0, "no page shows another frame's memory");
+	ok(shown > 1000, "many show something");
+}
+
+/* Own entries for what is the hypervisor's. VMI-2.3. */
+static void pae_hole(uint32_t arg)
+{
+	uint32_t faults = 0, n = 0;
+
+	(void)arg;
+	for (uint32_t i = TOP >> 21 & 511; i < 512; i++)
+		set(&directory[3][i], entry_of(pae_play, PTE_W | PTE_U),
+		    VMI_PAGE_PD);
+	vmi1(FlushTLB, VMI_FLUSH_TLB | VMI_FLUSH_GLOBAL);
+	vmi1(SetCR3, (uintptr_t)pdpt);
+	for (uint32_t va = TOP; va < TOP + 0x4000; va += 256, n++)
+		faults += probe_write(va) == VEC_PF;
+	same(faults, n, "the ROM cannot be written");
+	same(probe_read(TOP + (4u << 20)), VEC_PF, "nothing else is there");
+	same(vmi0(GetCR3), (uintptr_t)pdpt, "calls go on");
+}
+
+/* All frames are tables, none is. */
+static void pae_all_tables(uint32_t arg)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < 0x5000; i++)
+		vmi2(AllocatePage, i, VMI_PAGE_PT | VMI_PAGE_PAE);
+	for (uint32_t i = 0; i < 0x5000; i += 3)
+		vmi2(ReleasePage, i, VMI_PAGE_PT);
+	flush();
+	same(probe_read(0x80000000), VEC_PF, "faults go on");
+	USER("\xcd\x80", 0);
+	same(last_trap.vector, VEC_SYSCALL, "user mode goes on");
+}
+
+/* PAE off under tables that are PAE's. They mean what they mean then. */
+static void pae_off(uint32_t arg)
+{
+	(void)arg;
+	hypercall(STUB_HC_SET_CR4, vmi0(GetCR4) & ~CR4_PAE, 0);
+	probe_read(0x80000000);
+}
+
+/* Queue pages of noise, in this format. STUB-4. */
+static void pae_queue(uint32_t arg)
+{
+	(void)arg;
+	for (uint32_t round = 0; round < 256; round++) {
+		for (uint32_t i = 0; i < STUB_QUEUE_LEN; i++)
+			SHARED->queue[i] = random32() &
+				(i & 1 ? ~0u : 0x03ffffff);
+		SHARED->tail = 0;
+		hypercall(STUB_HC_QUEUE_FULL, 0, 0);
+	}
+	flush();
+	same(probe_read(0x80000000), VEC_PF, "faults go on");
+}
+
+const struct attack pae_cases[] = {
+	CASE_PAE("pae_frames", pae_frames, 0),
+	CASE_PAE("pae_frames_used", pae_frames, PTE_A | PTE_D),
+	CASE_PAE("pae_write", pae_write, 0),
+	CASE_PAE("pae_write_high", pae_write, 0x10),
+	CASE_PAE("pae_table_outside", pae_table_outside, 0),
+	CASE_PAE("pae_table_outside_high", pae_table_outside, 0xf),
+	CASE_PAE("pae_directory_outside", pae_directory_outside, 0),
+	CASE_PAE("pae_directory_outside_high", pae_directory_outside, 0xf),
+	CASE_PAE("pae_cr3_outside", pae_cr3, 0xf0000020),
+	CASE_PAE("pae_pdpts", pae_pdpts, 0),
+	CASE_PAE("pae_reserved", pae_reserved, 0),
+	CASE_PAE("pae_recursive", pae_recursive, 0),
+	CASE_PAE("pae_roles", pae_roles, 0),
+	CASE_PAE("pae_noise", pae_noise, 0),
+	CASE_PAE("pae_hole", pae_hole, 0),
+	CASE_PAE("pae_all_tables", pae_all_tables, 0),
+	CASE_PAE("pae_off", pae_off, 0),
+	CASE_PAE("pae_queue", pae_queue, 0),
+	CASES_END
+};
