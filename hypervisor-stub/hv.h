@@ -170,6 +170,7 @@ struct vcpu {
 	uint32_t	hole;		/* virtual_top, 0 before VMI_Init */
 	uint32_t	guest_last;	/* last linear address of the guest's own */
 	bool		verify;		/* shadow_verify() after every drain */
+	bool		interrupted;	/* for it: since user mode */
 	uint32_t	queue_start;	/* where the queue is empty: STUB_QUEUE_LEN
 					 * - 1 makes every update exit */
 

@@ -125,7 +125,7 @@ void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val)
 		p->parents--;
 		if (p->parent == pde)
 			p->parent = NULL;
-		if (p->role == SP_SPLIT)
+		if (!p->parents && p->role != SP_PT)
 			page_free(s, p);
 	} else if (old & SE_LINK) {
 		return;
@@ -136,27 +136,24 @@ void shadow_set_pde(struct shadow *s, uint64_t *pde, uint64_t val)
 	}
 }
 
+/*
+ * A page table's shadow is out of use. If there are links to it that we do not
+ * remember, it stays as an empty page until the last of them has gone: to look
+ * for them would take longer than a guest may make us work at a time.
+ */
 static void pt_free(struct shadow *s, struct spage *p)
 {
-	struct gframe *f = &guest_of(s)->frames[p->gfn];
-	uint32_t i, j;
-
+	guest_of(s)->frames[p->gfn].pt[p->half] = 0;
+	untracked_del(s, p);
 	if (p->parents == 1 && p->parent)
 		shadow_set_pde(s, p->parent, 0);
-	/* Linked more than once and we remember one link at most: search. */
-	for (i = 1; p->parents && i < s->count; i++) {
-		if (s->pages[i].role != SP_PD)
-			continue;
-		for (j = 0; p->parents && j < 512; j++) {
-			uint64_t *pde = &s->pages[i].table[j];
-
-			if ((*pde & SE_LINK) && page_of(s, *pde) == p)
-				shadow_set_pde(s, pde, 0);
-		}
+	if (!p->parents) {
+		page_free(s, p);
+		return;
 	}
-	untracked_del(s, p);
-	f->pt[p->half] = 0;
-	page_free(s, p);
+	memset(p->table, 0, PAGE_SIZE);
+	p->role = SP_ORPHAN;
+	s->flush = true;
 }
 
 /* A root's GB is mapped by this page no more. */

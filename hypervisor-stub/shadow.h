@@ -21,7 +21,7 @@
 #define SE_NX		0x8000000000000000ul
 #define SE_ADDR		0x000ffffffffff000ul
 
-enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT };
+enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT, SP_ORPHAN };
 
 /* More pages than one fill takes: a PD, another, a PT. */
 #define SHADOW_RESERVE	4

@@ -71,16 +71,14 @@ static void verify_table(struct vcpu *v, const struct root *r, gva_t va,
  * An interrupt of the kernel may come between a plain store and the call that
  * tells of it, and its handler calls us too. In user mode all has been told.
  */
-static bool all_told(const struct vcpu *v)
+static bool all_told(struct vcpu *v)
 {
-	static bool interrupted;
-
 	if (regs_ring(v->regs) == 3)
-		interrupted = false;
+		v->interrupted = false;
 	else if (v->regs->vector >= IRQ_BASE &&
 		 v->regs->vector < IRQ_BASE + 16)
-		interrupted = true;
-	return !interrupted;
+		v->interrupted = true;
+	return !v->interrupted;
 }
 
 void shadow_verify(struct vcpu *v)
@@ -102,6 +100,8 @@ void shadow_verify(struct vcpu *v)
 			uint64_t pde = read_pde(g, r, i << 21);
 
 			if (!(entry & PTE_P) ||
+			    ((entry & SE_LINK) &&
+			     page_of(s, entry)->role == SP_ORPHAN) ||
 			    (pae(g) && !(g->frames[pd->gfn].flags &
 					 GF_TRACKED)))
 				continue;

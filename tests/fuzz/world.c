@@ -417,7 +417,7 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 {
 	const struct shadow *s = &guest.shadow;
 	uint64_t first = va_to_pa(pool_tables);
-	uint32_t j, k;
+	uint32_t j, k, role;
 
 	for (j = 0; j < 512; j++) {
 		gva_t va = q << 30 | j << 21;
@@ -435,12 +435,14 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 		}
 		CHECK((pd[j] & SE_LINK) &&
 		      (pd[j] & SE_ADDR) - first < s->count * PAGE_SIZE);
-		CHECK(page_of(s, pd[j])->role == SP_PT ||
-		      page_of(s, pd[j])->role == SP_SPLIT);
+		role = page_of(s, pd[j])->role;
+		CHECK(role == SP_PT || role == SP_SPLIT || role == SP_ORPHAN);
 		pt = pa_to_va(pd[j] & SE_ADDR);
-		for (k = 0; k < 512; k++)
+		for (k = 0; k < 512; k++) {
+			CHECK(role != SP_ORPHAN || !pt[k]);
 			if (pt[k] & PTE_P)
 				check_leaf(pt[k], PAGE_SIZE);
+		}
 	}
 }
 

@@ -5,9 +5,9 @@
  * tells what it got done.
  *
  *	busy	computes, and never gives the processor away
- *	light	halts until the next of its 1024 alarms a second
+ *	light	halts for 1/1024 seconds again and again
  *	deaf	computes, with an alarm of one cycle that it never acknowledges
- *	nervous	halts until the next of 65536 alarms a second
+ *	nervous	halts for one cycle again and again
  *	dying	runs into an exception that it has no handler for
  *
  * The work is a checksum in rounds. Whoever reads the result can compute it
@@ -120,8 +120,8 @@ static void busy(void)
 
 static void halting(uint64_t period)
 {
-	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, 0, period);
 	while (time_left()) {
+		set_alarm(VMI_CYCLES_REAL, cycles(VMI_CYCLES_REAL) + period, 0);
 		vmi0(Halt);
 		vmi0(DisableInterrupts);
 		work();
@@ -135,7 +135,7 @@ static void light(void)
 
 static void nervous(void)
 {
-	halting(cycles_per_second() >> 16);
+	halting(1);
 }
 
 static void deaf(void)

@@ -812,6 +812,34 @@ static void test_release_of_the_current_directory(void **state)
 	do_access(0x400000, true, true);
 }
 
+/* Nobody remembers all links to it: none may lead anywhere, and the last one
+ * that is taken away gives the page back. */
+static void test_release_of_a_table_with_many_links(void **state)
+{
+	const struct shadow *s = &g->shadow;
+	uint32_t i, free;
+	uint64_t pa;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	for (i = 1; i <= 3; i++) {
+		*ram(16 << 12 | i << 2) = 20 << 12 | P | W | U | A;
+		tell(16 << 12 | i << 2);
+	}
+	queue_drain(v);
+	for (i = 1; i <= 3; i++)
+		do_access(i << 22, true, true);
+	free = s->free_count;
+	tell_page(20, STUB_QP_RELEASE);
+	queue_drain(v);
+	for (i = 1; i <= 3; i++)
+		assert_false(cpu_allows(i << 22, false, false, &pa));
+	for (i = 1; i <= 3; i++)
+		do_access(i << 22, true, true);
+	assert_int_equal(s->free_count, free);
+	check_all();
+}
+
 static void test_identity_without_paging(void **state)
 {
 	uint64_t pa;
@@ -930,6 +958,7 @@ int main(void)
 		T(test_drain_fills_eagerly),
 		T(test_untracked_is_forgotten_at_a_flush),
 		T(test_release_of_the_current_directory),
+		T(test_release_of_a_table_with_many_links),
 		T(test_identity_without_paging),
 		T(test_tables_outside_memory),
 		T(test_queue_with_arbitrary_content),
