@@ -96,7 +96,7 @@ static struct spage *pd_get(struct guest *g, uint32_t q)
 	return p ? pd_use(g, q, p) : pd_new(g, q);
 }
 
-/* Set an entry of the current root, whose directory says pde, in a page that
+/* Set an entry of the current root, whose directory now says pde, in a page that
  * is its own or for which all sharers agree. */
 static void fill_pde(struct guest *g, gva_t va, uint64_t pde, uint64_t val)
 {
@@ -228,7 +228,7 @@ enum fault shadow_fill(struct vcpu *v, gva_t va, uint32_t *error, struct walk *w
 	val = (val & frame) | (w->leaf & SE_NX);
 	g->stats.shadow_fills++;
 	if (w->large) {
-		fill_large(g, va, w->pde, gfn, val);
+		fill_large(g, va, w->pde | bits, gfn, val);
 	} else {
 		gfn = entry_gfn(w->pde);
 		half = pae(g) ? 0 : va >> 21 & 1;
@@ -236,7 +236,7 @@ enum fault shadow_fill(struct vcpu *v, gva_t va, uint32_t *error, struct walk *w
 		p = pt ? &s->pages[pt] : shadow_pt_get(g, gfn, half);
 		pd = s->current->pd[va >> 30];
 		if (!pd || pd->table[va >> 21 & 511] != (p->link | rights))
-			fill_pde(g, va, w->pde, p->link | rights);
+			fill_pde(g, va, w->pde | PTE_A, p->link | rights);
 		set_leaf(s, &p->table[va >> 12 & 511], val);
 	}
 	shadow_flush_tlb(g);
