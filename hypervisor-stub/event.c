@@ -132,7 +132,7 @@ bool event_sysenter(struct vcpu *v)
 	r->cs = cs | 1;
 	r->eflags &= ~(uint64_t)(EFLAGS_RF | EFLAGS_VM);
 	r->esp = v->sysenter_esp;
-	r->ss = (cs + 8) | 1;
+	r->ss = ((cs + 8) & 0xffff) | 1;
 	shared_clear_bits(&v->sh->flags, STUB_IF);
 	return true;
 }
@@ -246,7 +246,7 @@ bool event_sysexit(struct vcpu *v)
 {
 	struct regs *r = v->regs;
 	uint32_t base = v->sysenter_cs & 0xfffc;
-	uint32_t cs = (base + 16) | 3, ss = (base + 24) | 3;
+	uint32_t cs = ((base + 16) & 0xffff) | 3, ss = ((base + 24) & 0xffff) | 3;
 
 	if (!base || !good_selector(v, cs, true) ||
 	    !good_selector(v, ss, false))
