@@ -8,24 +8,56 @@
 
 /* ---- by physical address ------------------------------------------------ */
 
+#define CHUNK	(2ull << 20)	/* so that large pages can be large here too */
+
+static void map(struct gmem *m, gpa_t gpa, const void *at, uint64_t bytes)
+{
+	uint64_t i;
+
+	for (i = 0; i < bytes; i += PAGE_SIZE)
+		m->p2m[(gpa + i) >> PAGE_SHIFT] = (va_to_pa(at) + i) |
+						  GMEM_RIGHTS;
+}
+
+/* The memory above the first piece, from wherever there is some. */
+static bool init_rest(struct gmem *m, gpa_t end)
+{
+	gpa_t gpa = m->ram_bytes;
+	uint64_t n;
+	void *at;
+
+	for (; gpa < end; gpa += n) {
+		if (gpa == GMEM_LOW_END)
+			gpa = GMEM_HIGH;
+		n = end - gpa < CHUNK ? end - gpa : CHUNK;
+		at = memory_alloc(n, CHUNK);
+		if (!at)
+			return false;
+		map(m, gpa, at, n);
+	}
+	return true;
+}
+
 bool gmem_init(struct gmem *m, uint64_t bytes)
 {
+	gpa_t end = bytes <= GMEM_LOW_END ? bytes :
+		    bytes - GMEM_LOW_END + GMEM_HIGH;
+	uint64_t piece = bytes <= GMEM_LOW_END ? bytes : GMEM_LOW_END;
 	uint8_t *bus;
-	uint32_t i;
 
-	m->nframes = bytes >> PAGE_SHIFT;
-	/* Aligned, so that the guest's large pages can be large here too. */
-	m->ram = memory_alloc(bytes, 2 << 20);
+	m->bytes = bytes;
+	m->nframes = end >> PAGE_SHIFT;
+	while (!(m->ram = memory_alloc(piece, CHUNK)) && piece > CHUNK)
+		piece = (piece / 2 + CHUNK - 1) & -CHUNK;
+	m->ram_bytes = piece;
 	m->p2m = memory_alloc(m->nframes * sizeof(*m->p2m), PAGE_SIZE);
 	bus = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	if (!m->ram || !m->p2m || !bus)
 		return false;
 	memset(bus, 0xff, PAGE_SIZE);
 	m->bus = va_to_pa(bus) | (GMEM_RIGHTS & ~(uint64_t)PTE_W);
-	for (i = 0; i < m->nframes; i++)
-		m->p2m[i] = (va_to_pa(m->ram) + (uint64_t)i * PAGE_SIZE) |
-			    GMEM_RIGHTS;
-	return true;
+	map(m, 0, m->ram, piece);
+	return init_rest(m, end);
 }
 
 void *gmem_boot_ram(const struct gmem *m)
@@ -36,7 +68,7 @@ void *gmem_boot_ram(const struct gmem *m)
 void gmem_boot_copy(const struct gmem *m, gpa_t dst, const void *src,
 		    size_t len)
 {
-	hv_assert(dst + len <= (uint64_t)m->nframes << PAGE_SHIFT);
+	hv_assert(dst + len <= m->ram_bytes);
 	memcpy(m->ram + dst, src, len);
 }
 

@@ -36,15 +36,24 @@ typedef uint64_t gpa_t;		/* guest physical */
 struct vcpu;
 
 /*
+ * A guest has its memory where a PC has: what does not fit below GMEM_LOW_END
+ * is from GMEM_HIGH on, and no frame is between.
+ */
+#define GMEM_LOW_END	0xc0000000ull
+#define GMEM_HIGH	0x100000000ull
+
+/*
  * The memory of a guest. By frame: a leaf that maps it in our tables, with
  * all bits of rights set, so that one AND with a mask makes any other. 0: the
  * frame is absent.
  */
 struct gmem {
 	uint64_t	*p2m;
-	uint32_t	nframes;
+	uint32_t	nframes;	/* the last one's number and one */
+	uint64_t	bytes;
 	uint64_t	bus;		/* such a leaf, of ones to be read */
-	uint8_t		*ram;		/* where we see guest-physical 0 */
+	uint8_t		*ram;		/* where we see guest-physical 0, and */
+	uint64_t	ram_bytes;	/* how much in one piece */
 };
 #define GMEM_RIGHTS	0xfffull
 
@@ -52,7 +61,8 @@ struct gmem {
 
 /* False: the machine has not so much. */
 bool gmem_init(struct gmem *, uint64_t bytes);
-/* Before the guest runs: all of its memory, and a copy into it. */
+/* Before the guest runs: its memory from 0 on, as far as we see it in one
+ * piece, of ram_bytes, and a copy into that. */
 void *gmem_boot_ram(const struct gmem *);
 void gmem_boot_copy(const struct gmem *, gpa_t dst, const void *src,
 		    size_t len);

@@ -111,10 +111,11 @@ static bool check_memory(const struct loader_in *in, struct loader_out *out)
 		return refuse(out, LOADER_MEMORY,
 			      "too small: % MB, at least % MB are needed",
 			      in->ram_size / MB, LOADER_RAM_MIN / MB);
-	if (in->ram_size > LOADER_RAM_MAX)
+	if (in->ram_size > LOADER_LOW_END ||
+	    in->rest > LOADER_RAM_MAX - in->ram_size)
 		return refuse(out, LOADER_MEMORY,
-			      "too large: % MB, at most % MB are possible",
-			      in->ram_size / MB, LOADER_RAM_MAX / MB);
+			      "too large: % MB and % MB",
+			      in->ram_size / MB, in->rest / MB);
 	if (in->ram_size % PAGE)
 		return refuse(out, LOADER_MEMORY,
 			      "% bytes are not a multiple of %",
@@ -201,7 +202,7 @@ static bool check_header(const struct setup_header *hdr,
 		return refuse(out, LOADER_KERNEL,
 			      "damaged: alignment 0x# is not a power of two",
 			      hdr->kernel_alignment, 0);
-	if (hdr->version >= 0x20a && hdr->pref_address > LOADER_RAM_MAX)
+	if (hdr->version >= 0x20a && hdr->pref_address > LOADER_LOW_END)
 		return refuse(out, LOADER_KERNEL,
 			      "damaged: wants to be loaded at 0x#",
 			      hdr->pref_address, 0);
@@ -460,22 +461,25 @@ static void e820_add(struct boot_params *bp, uint64_t start, uint64_t end,
 
 static void write_e820(const struct loader_in *in, struct boot_params *bp)
 {
-	uint64_t pos = HIGH, kb = (in->ram_size - HIGH) >> 10;
+	uint64_t all = in->ram_size + in->rest;
+	uint64_t low = all < LOADER_LOW_END ? all : LOADER_LOW_END;
+	uint64_t pos = HIGH, kb = (low - HIGH) >> 10;
 
 	e820_add(bp, 0, LOW_RAM_END, E820_RAM);
 	e820_add(bp, LOW_ROM, HIGH, E820_RESERVED);
-	while (pos < in->ram_size) {
+	while (pos < low) {
 		uint64_t end = UINT64_MAX;
 		uint64_t start = next_reserved(in, pos, &end);
 
-		if (start > in->ram_size)
-			start = in->ram_size;
-		if (end > in->ram_size)
-			end = in->ram_size;
+		if (start > low)
+			start = low;
+		if (end > low)
+			end = low;
 		e820_add(bp, pos, start, E820_RAM);
 		e820_add(bp, start, end, E820_RESERVED);
 		pos = end;
 	}
+	e820_add(bp, LOADER_HIGH, LOADER_HIGH + (all - low), E820_RAM);
 	bp->ext_mem_k = kb > 0xffff ? 0xffff : kb;
 	bp->alt_mem_k = kb;
 }

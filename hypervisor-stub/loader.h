@@ -24,7 +24,11 @@
 
 /* Smallest and largest guest memory that we accept, in bytes. */
 #define LOADER_RAM_MIN		(4ull << 20)
-#define LOADER_RAM_MAX		(3ull << 30)
+#define LOADER_RAM_MAX		(8ull << 30)
+
+/* Memory ends below the first, and goes on from the second. */
+#define LOADER_LOW_END		(3ull << 30)
+#define LOADER_HIGH		(4ull << 30)
 
 struct loader_range {
 	uint64_t start;		/* guest-physical */
@@ -33,7 +37,8 @@ struct loader_range {
 
 struct loader_in {
 	uint8_t		*ram;		/* guest-physical 0 */
-	uint64_t	ram_size;	/* multiple of 4 KB */
+	uint64_t	ram_size;	/* in one piece, multiple of 4 KB */
+	uint64_t	rest;		/* memory of the guest beyond that */
 	const uint8_t	*kernel;
 	uint64_t	kernel_size;
 	const uint8_t	*initrd;	/* NULL: none */

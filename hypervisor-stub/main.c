@@ -167,11 +167,11 @@ static const char *command_line(struct module *kernel)
 	return at + strlen(mark);
 }
 
-/* The largest range of RAM behind our image and the modules. */
+/* The ranges of RAM behind our image and the modules. */
 static void find_memory(const struct multiboot_info *mb)
 {
 	const struct multiboot_module *m = pa_to_va(mb->mods_addr);
-	uint64_t used = va_to_pa(image_end), best = 0, best_size = 0;
+	uint64_t used = va_to_pa(image_end);
 	uint32_t i;
 
 	for (i = 0; (mb->flags & MB_MODULES) && i < mb->mods_count; i++)
@@ -188,12 +188,9 @@ static void find_memory(const struct multiboot_info *mb)
 			start = used;
 		if (stop > DIRECT_SIZE)
 			stop = DIRECT_SIZE;
-		if (stop > start && stop - start > best_size) {
-			best = start;
-			best_size = stop - start;
-		}
+		if (start < stop)
+			memory_add(start, stop - start);
 	}
-	memory_init(best, best_size);
 }
 
 /* ---- the processor ------------------------------------------------------ */
@@ -233,7 +230,8 @@ static void guest_load(struct guest *g, struct modules *m,
 {
 	struct loader_in in = {
 		.ram = gmem_boot_ram(&g->mem),
-		.ram_size = (uint64_t)g->mem.nframes << PAGE_SHIFT,
+		.ram_size = g->mem.ram_bytes,
+		.rest = g->mem.bytes - g->mem.ram_bytes,
 		.kernel = m->kernel.data,
 		.kernel_size = m->kernel.size,
 		.initrd = m->initrd.data,
@@ -299,7 +297,9 @@ static void guest_devices(struct guest *g, const struct modules *m)
 	pic_init(&g->pic);
 	pit_init(&g->pit, tsc_hz);
 	io_console_init(g);
-	rtc_init(&g->rtc, (uint64_t)g->mem.nframes << PAGE_SHIFT);
+	/* What a PC's CMOS tells is below 4 GB. */
+	rtc_init(&g->rtc, g->mem.bytes < GMEM_LOW_END ? g->mem.bytes :
+							GMEM_LOW_END);
 }
 
 static const char *const guest_name[GUESTS_MAX] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory of the machine: one pointer that only moves up, through the largest
- * range of RAM that the boot loader told of.
+ * Memory of the machine: the ranges of RAM that the boot loader told of, each
+ * with one pointer that only moves up.
  */
 #include <cpu.h>
 #include <string.h>
@@ -9,20 +9,37 @@
 #include "hv.h"
 #include "memory.h"
 
-static uint64_t next, end;	/* physical */
+static struct { uint64_t next, end; } range[MEMORY_RANGES];	/* physical */
 
-void memory_init(uint64_t start, uint64_t bytes)
+static uint64_t room(unsigned int i)
 {
-	next = start;
-	end = start + bytes;
+	return range[i].end - range[i].next;
+}
+
+void memory_add(uint64_t start, uint64_t bytes)
+{
+	unsigned int i, least = 0;
+
+	for (i = 1; i < MEMORY_RANGES; i++)
+		if (room(i) < room(least))
+			least = i;
+	if (bytes <= room(least))
+		return;
+	range[least].next = start;
+	range[least].end = start + bytes;
 }
 
 void *memory_alloc(uint64_t bytes, uint64_t align)
 {
-	uint64_t at = (next + align - 1) & -align;
+	unsigned int i;
 
-	if (at > end || bytes > end - at)
-		return NULL;
-	next = at + bytes;
-	return memset(pa_to_va(at), 0, bytes);
+	for (i = 0; i < MEMORY_RANGES; i++) {
+		uint64_t at = (range[i].next + align - 1) & -align;
+
+		if (at > range[i].end || bytes > range[i].end - at)
+			continue;
+		range[i].next = at + bytes;
+		return memset(pa_to_va(at), 0, bytes);
+	}
+	return NULL;
 }

@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
-/* memory_alloc() (hv.h) takes from here from now on; physical, bytes. */
-void memory_init(uint64_t start, uint64_t bytes);
+/* Of more ranges than this the largest are used. */
+#define MEMORY_RANGES	16
+
+/* memory_alloc() (hv.h) may take this, too; physical, bytes. */
+void memory_add(uint64_t start, uint64_t bytes);
 
 #endif

@@ -358,14 +358,14 @@ void shadow_track(struct guest *g, struct gframe *f)
 /* A frame becomes a table, or stops being one. */
 void shadow_page_alloc(struct guest *g, uint32_t gfn)
 {
-	if (gfn >= g->mem.nframes)
+	if (!gmem_leaf(&g->mem, gfn))
 		return;
 	shadow_track(g, &g->frames[gfn]);
 }
 
 void shadow_page_release(struct guest *g, uint32_t gfn)
 {
-	if (gfn >= g->mem.nframes)
+	if (!gmem_leaf(&g->mem, gfn))
 		return;
 	drop(&g->shadow, &g->frames[gfn]);
 	g->frames[gfn].flags &= ~GF_TRACKED;
@@ -439,7 +439,7 @@ static struct root *root_get(struct vcpu *v)
 
 	if (!paging(g))
 		return &s->roots[0];
-	if (gfn >= g->mem.nframes)
+	if (!gmem_leaf(&g->mem, gfn))
 		guest_kill(v, "CR3 = %08x is outside its memory", v->cr3);
 	for (n = g->frames[gfn].root; n; n = s->roots[n].next)
 		if (s->roots[n].offset == offset)

@@ -152,7 +152,7 @@ void fuzz_one(struct input *input)
 	if ((how & 6) == 6) {
 		in.ram_size = input_u64(input);
 		if (in.ram_size >= LOADER_RAM_MIN &&
-		    in.ram_size <= LOADER_RAM_MAX)
+		    in.ram_size <= LOADER_LOW_END)
 			in.ram_size |= 1;
 	}
 	in.reserved_count = input_u8(input) % 8;

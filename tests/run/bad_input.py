@@ -110,9 +110,9 @@ def cases(directory):
     yield ("too little memory", refused, ("--memory", "8"),
            "memory: too small: 8 MB, the kernel needs \\d+ MB")
     yield ("far too little memory", refused, ("--memory", "0"),
-           "--memory 0: a guest has 4 to 3072 MB")
+           "--memory 0: a guest has 4 to 8192 MB")
     yield ("far too much memory", refused, ("--memory", "100000"),
-           "--memory 100000: a guest has 4 to 3072 MB")
+           "--memory 100000: a guest has 4 to 8192 MB")
     yield ("command line too long", refused, ("--append", "x" * 3000),
            "command line: 3000 characters, the kernel takes at most \\d+")
     strange = file("a kernel, role=rom", b"x" * 5000)

@@ -18,7 +18,7 @@
 #define BZ_SIZE		(SETUP + CODE)
 
 static uint8_t *ram;
-static uint64_t ram_size;
+static uint64_t ram_size, rest;
 
 static void need_ram(uint64_t size)
 {
@@ -120,7 +120,7 @@ static struct loader_out load(const uint8_t *kernel, uint64_t size,
 			      const char *error)
 {
 	struct loader_in in = {
-		.ram = ram, .ram_size = ram_size,
+		.ram = ram, .ram_size = ram_size, .rest = rest,
 		.kernel = kernel, .kernel_size = size,
 		.cmdline = "console=ttyS0",
 	};
@@ -332,8 +332,15 @@ static void test_memory_size(void **state)
 	ram_size = 3072 * MB;
 	load(image, BZ_SIZE, "");
 	ram_size = 3072 * MB + 4096;
-	assert_int_equal(load(image, BZ_SIZE, "too large: 3072 MB, at most "
-			      "3072 MB are possible").part, LOADER_MEMORY);
+	assert_int_equal(load(image, BZ_SIZE, "too large: 3072 MB and 0 MB"
+			      ).part, LOADER_MEMORY);
+	ram_size = 16 * MB;
+	rest = 8176 * MB;
+	load(image, BZ_SIZE, "");
+	rest += 4096;
+	assert_int_equal(load(image, BZ_SIZE, "too large: 16 MB and 8176 MB"
+			      ).part, LOADER_MEMORY);
+	rest = 0;
 	ram_size = 16 * MB - 1;
 	load(image, BZ_SIZE, "16777215 bytes are not a multiple of 4096");
 	/* Without init_size the image itself must fit. */
@@ -648,6 +655,42 @@ static void test_large_memory(void **state)
 	assert_int_equal(params(&out)->ext_mem_k, 0xffff);
 	assert_int_equal(params(&out)->alt_mem_k, 2047 * 1024);
 	assert_true(params(&out)->e820_table[2].size == 2047 * MB);
+	assert_int_equal(params(&out)->e820_entries, 3);
+	free(image);
+}
+
+/* What is not in one piece: up to the hole, and behind it. */
+static void test_memory_behind_the_hole(void **state)
+{
+	static const struct { uint64_t rest, low, high; } maps[] = {
+		{ 512 * MB, 1024 * MB, 0 },
+		{ 2560ull * MB, 3072ull * MB, 0 },
+		{ 2564ull * MB, 3072ull * MB, 4 * MB },
+		{ 7680ull * MB, 3072ull * MB, 5120ull * MB },
+	};
+	uint8_t *image = bzimage();
+	unsigned int i;
+
+	(void)state;
+	need_ram(512 * MB);
+	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		const struct boot_params *bp;
+		struct loader_out out;
+
+		rest = maps[i].rest;
+		out = load(image, BZ_SIZE, "");
+		bp = params(&out);
+		assert_int_equal(bp->e820_entries, maps[i].high ? 4 : 3);
+		assert_true(bp->e820_table[2].addr == MB);
+		assert_true(bp->e820_table[2].size == maps[i].low - MB);
+		assert_int_equal(bp->alt_mem_k, (maps[i].low - MB) >> 10);
+		if (!maps[i].high)
+			continue;
+		assert_true(bp->e820_table[3].addr == 4096ull * MB);
+		assert_true(bp->e820_table[3].size == maps[i].high);
+		assert_int_equal(bp->e820_table[3].type, E820_RAM);
+	}
+	rest = 0;
 	free(image);
 }
 
@@ -749,6 +792,7 @@ int main(void)
 		cmocka_unit_test(test_initrd),
 		cmocka_unit_test(test_kernel_and_reserved),
 		cmocka_unit_test(test_e820),
+		cmocka_unit_test(test_memory_behind_the_hole),
 		cmocka_unit_test(test_large_memory),
 		cmocka_unit_test(test_hostile_bzimage),
 		cmocka_unit_test(test_hostile_elf),

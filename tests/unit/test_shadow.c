@@ -100,6 +100,17 @@ static uint32_t *ram(uint32_t pa)
 	return (uint32_t *)(machine_memory + RAM_PA + pa);
 }
 
+/* A hole in the middle of memory. */
+#define HOLE_FRAME	1024u
+#define HOLE_FRAMES	512u
+
+static bool absent(uint64_t pa)
+{
+	uint64_t gfn = pa >> 12;
+
+	return gfn >= FRAMES || gfn - HOLE_FRAME < HOLE_FRAMES;
+}
+
 /* Entry i of the guest table at this address, in either format. */
 static uint64_t get(uint32_t table, uint32_t i)
 {
@@ -134,7 +145,7 @@ static bool model_walk(uint32_t cr3, uint32_t va, struct model *m)
 	if (wide) {
 		pde = get(cr3 & ~0x1fu, va >> 30);
 		dir = pde & 0xfffff000;
-		if (!(pde & P) || pde >> 12 >= FRAMES)
+		if (!(pde & P) || absent(pde))
 			return false;
 	}
 	pde = get(dir, wide ? va >> 21 & 511 : va >> 22);
@@ -258,7 +269,7 @@ static void do_access(uint32_t va, bool write, bool user)
 			assert_int_equal(error | 1u << 31, want);
 			return;
 		case FAULT_BUS:
-			assert_true(bus >= FRAMES << 12 && write);
+			assert_true(absent(bus) && write);
 			return;
 		case FAULT_TABLE:
 			fail();
@@ -271,7 +282,7 @@ static void do_access(uint32_t va, bool write, bool user)
 	/* The guest keeps the rules here, so nothing stale is in the way. */
 	assert_int_equal(want, 0);
 	assert_true(model_walk(v->cr3, va, &m));
-	if (m.pa < FRAMES << 12)
+	if (!absent(m.pa))
 		assert_int_equal(pa, RAM_PA + m.pa);
 	else
 		assert_int_equal(pa, g->mem.bus & ADDR);
@@ -292,7 +303,7 @@ static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 	assert_true(m.rights & A);
 	if (m.nx)
 		assert_true((e | above) >> 63);
-	if (m.pa < FRAMES << 12)
+	if (!absent(m.pa))
 		assert_int_equal(e & ADDR & ~(e & PS ? 0x1fffffull : 0),
 				 RAM_PA + (m.pa & ~(e & PS ? 0x1fffffu : 0)));
 	else
@@ -543,6 +554,7 @@ static int setup(void **state)
 	next_pa = RAM_PA;
 	assert_true(gmem_init(&g->mem, GUEST_MB << 20));
 	assert_int_equal(gmem_leaf(&g->mem, 0) & ADDR, RAM_PA);
+	memset(g->mem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
 	v->sh = memory_alloc(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
 	v->sh->linear[0].va = LINEAR_VA;
@@ -646,6 +658,80 @@ static void test_no_execute(void **state)
 	error = PF_U;
 	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_GUEST);
 	assert_int_equal(error, PF_P | PF_U | PF_RSVD);
+}
+
+/* A frame of the hole in memory, as all that a frame can be. */
+static void test_absent_frames(void **state)
+{
+	const uint64_t a = (HOLE_FRAME + 7) << 12, flags = P | W | U | A | D;
+	uint32_t error, i, mapped = 0;
+	uint64_t pa;
+	gpa_t bus;
+
+	put(16 << 12, 2, 20 << 12 | flags);
+	/* As a page, filled by the drain and by the fault. */
+	put(20 << 12, 0, a | flags);
+	put(20 << 12, 1, 100 << 12 | flags);
+	error = 0;
+	assert_int_equal(shadow_fault(v, wide ? 0x401000 : 0x801000, &error,
+				      &bus), FAULT_FIXED);
+	tell(entry_at(20 << 12, 0));
+	queue_drain(v);
+	for (i = 0; i < g->shadow.count; i++)
+		if (g->shadow.pages[i].role == SP_PT)
+			mapped += !!(g->shadow.pages[i].table[0] & P);
+	assert_int_equal(mapped, 0);
+	error = PF_W;
+	assert_int_equal(shadow_fault(v, wide ? 0x400000 : 0x800000, &error,
+				      &bus), FAULT_BUS);
+	assert_int_equal(bus, a);
+	error = 0;
+	assert_int_equal(shadow_fault(v, wide ? 0x400000 : 0x800000, &error,
+				      &bus), FAULT_FIXED);
+	assert_true(cpu_walk(wide ? 0x400000 : 0x800000, &pa, &error));
+	assert_int_equal(pa, g->mem.bus & ADDR);
+	assert_false(error & W & g->mem.bus);
+	/* As a large one, of which no frame is there. */
+	put(16 << 12, 3, (HOLE_FRAME << 12) | flags | PS);
+	error = 0;
+	assert_int_equal(shadow_fault(v, wide ? 0x600000 : 0xc00000, &error,
+				      &bus), FAULT_FIXED);
+	assert_true(cpu_walk(wide ? 0x600000 : 0xc00000, &pa, &error));
+	assert_int_equal(pa, g->mem.bus & ADDR);
+	/* As a table, told of and not. */
+	for (i = 0; i < 2; i++) {
+		put(16 << 12, 2, a | flags);
+		tell(entry_at(16 << 12, 2));
+		tell_page(a >> 12, i ? STUB_QP_ALLOC : STUB_QP_RELEASE);
+		tell(a);
+		tell(a + 8);
+		queue_drain(v);
+		shadow_flush(v);
+		error = 0;
+		assert_int_equal(shadow_fault(v, wide ? 0x400000 : 0x800000,
+					      &error, &bus), FAULT_TABLE);
+		assert_int_equal(bus, a);
+	}
+	if (wide) {	/* as a directory */
+		put(30 << 12, 0, a | P);
+		tell(entry_at(30 << 12, 0));
+		queue_drain(v);
+		error = 0;
+		assert_int_equal(shadow_fault(v, 0, &error, &bus),
+				 FAULT_GUEST);
+	}
+	assert_false(g->frames[a >> 12].flags);
+	/* As what CR3 points to. */
+	if (setjmp(killed))
+		return;
+	cr3_write(v, a);
+	(void)state;
+	fail();
+}
+
+static void test_absent_frames_pae(void **state)
+{
+	test_absent_frames(state);
 }
 
 /* The quarter with the hole has no directory, or one that is no memory. */
@@ -948,6 +1034,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_random_updates_pae,
 						setup_pae, teardown_pae),
 		cmocka_unit_test_setup_teardown(test_directory_is_missing,
+						setup_pae, teardown_pae),
+		cmocka_unit_test_setup_teardown(test_absent_frames, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_absent_frames_pae,
 						setup_pae, teardown_pae),
 		cmocka_unit_test_setup_teardown(test_no_execute,
 						setup_pae, teardown_pae),
