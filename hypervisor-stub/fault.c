@@ -32,7 +32,7 @@ static bool sharers_agree(struct guest *g, struct spage *pd, gva_t va,
 	struct shadow *s = &g->shadow;
 	uint32_t n;
 
-	for (n = 1; n < ROOTS && !pae(g); n++)
+	for (n = 1; n < s->root_top && !pae(g); n++)
 		if (s->roots[n].pd[va >> 30] == pd &&
 		    &s->roots[n] != s->current &&
 		    read_pde(g, &s->roots[n], va) != pde)

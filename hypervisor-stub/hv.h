@@ -116,6 +116,7 @@ struct shadow {
 	uint32_t	untracked;	/* list of page tables */
 	struct root	*roots;		/* index 0: paging is off */
 	uint32_t	root_free;	/* list */
+	uint32_t	root_top;	/* from this one on none was ever used */
 	struct root	*current;
 	struct root	*sharer;	/* its kernel quarter is offered to all */
 	uint64_t	*pdpt;		/* of the vCPU: the root's four pages */

@@ -213,7 +213,7 @@ static void pd_drop(struct shadow *s, struct spage *pd)
 {
 	uint32_t n, q;
 
-	for (n = 1; n < ROOTS; n++)
+	for (n = 1; n < s->root_top; n++)
 		for (q = 0; q < 4; q++)
 			if (s->roots[n].pd[q] == pd)
 				pd_put(s, &s->roots[n], q);
@@ -245,7 +245,7 @@ void shadow_zap(struct guest *g)
 	uint32_t i;
 
 	g->stats.shadow_zaps++;
-	for (i = 0; i < ROOTS; i++) {
+	for (i = 0; i < s->root_top; i++) {
 		struct root *r = &s->roots[i];
 
 		root_clear(s, r);
@@ -449,6 +449,8 @@ static struct root *root_get(struct vcpu *v)
 	n = s->root_free;
 	r = &s->roots[n];
 	s->root_free = r->next;
+	if (n >= s->root_top)
+		s->root_top = n + 1;
 	r->used = true;
 	r->gfn = gfn;
 	r->offset = offset;
@@ -555,7 +557,7 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	s->free_count = pool_pages - 1;
 	for (i = 1; i < ROOTS; i++)
 		s->roots[i].next = i + 1 < ROOTS ? i + 1 : 0;
-	s->root_free = 1;
+	s->root_free = s->root_top = 1;
 	/* With paging off every address is its own translation. */
 	for (i = 0; i < 4; i++)
 		s->roots[0].dir[i] = gtable_part(gtable_identity(), i * 1024);

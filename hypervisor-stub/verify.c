@@ -89,7 +89,7 @@ void shadow_verify(struct vcpu *v)
 
 	if (!all_told(v))
 		return;
-	for (n = 1; v->hole && n < ROOTS; n++) {
+	for (n = 1; v->hole && n < s->root_top; n++) {
 		struct root *r = &s->roots[n];
 
 		if (!r->used || !tracked(g, r))

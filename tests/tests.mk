@@ -13,20 +13,21 @@ COVERAGE_FLAGS	:= -fprofile-instr-generate -fcoverage-mapping
 UNIT_TESTS	:=
 UNIT_COVERAGE	:=
 
-UNIT_HEADERS	:= $(wildcard hypervisor-stub/*.h hypervisor-stub/include/*.h \
-		   spec/include/*.h rom/tool/*.h tests/unit/*.h tests/unit/fake/*.h)
+TEST_HEADERS	:= $(wildcard hypervisor-stub/*.h hypervisor-stub/include/*.h \
+		   spec/include/*.h rom/tool/*.h tests/unit/*.h tests/unit/fake/*.h \
+		   tests/fuzz/*.h)
 
 # $(1) name, $(2) sources under test, $(3) libraries beyond cmocka
 define unit_test
 UNIT_TESTS	+= $(B)/tests/unit/$(1)
-$(B)/tests/unit/$(1): tests/unit/test_$(1).c $(2) $(UNIT_HEADERS) | $(B)/.deps
+$(B)/tests/unit/$(1): tests/unit/test_$(1).c $(2) $(TEST_HEADERS) | $(B)/.deps
 	@mkdir -p $$(@D)
 	@echo "  CC      tests/unit/$(1)"
 	@$$(HOSTCC) $$(UNITCFLAGS) -o $$@ tests/unit/test_$(1).c $(2) \
 		-lcmocka $(3)
 
 UNIT_COVERAGE	+= $(B)/coverage/unit/$(1)
-$(B)/coverage/unit/$(1): tests/unit/test_$(1).c $(2) $(UNIT_HEADERS) | $(B)/.deps
+$(B)/coverage/unit/$(1): tests/unit/test_$(1).c $(2) $(TEST_HEADERS) | $(B)/.deps
 	@mkdir -p $$(@D)
 	@echo "  CC      coverage/unit/$(1)"
 	@clang $$(UNITFLAGS) $$(COVERAGE_FLAGS) -o $$@ \
@@ -42,7 +43,8 @@ $(eval $(call unit_test,decode,hypervisor-stub/decode.c \
 	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
 $(eval $(call unit_test,loader,hypervisor-stub/loader.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,shadow.c fault.c \
-	queue.c verify.c gmem.c) tests/unit/fake/cpu.c))
+	queue.c verify.c gmem.c) $(addprefix tests/unit/,shadow_model.c \
+	shadow_walk.c testing.c fake/cpu.c)))
 $(eval $(call unit_test,emul,$(addprefix \
 	hypervisor-stub/,emul.c msr.c decode.c apic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))

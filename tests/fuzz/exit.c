@@ -89,8 +89,8 @@ static void registers(struct input *in)
 		break;
 	case 3:
 		if (v->windows)
-			v->regs->eip = v->window[how >> 4 % v->windows].start +
-				       input_u8(in) % 8;
+			v->regs->eip = input_u8(in) % 16 +
+				v->window[(how >> 4) % v->windows].start;
 		break;
 	case 4:
 		v->regs->eip = v->iret_insn[how >> 4 & 1];

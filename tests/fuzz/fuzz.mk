@@ -11,14 +11,12 @@ FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/fuzz \
 		   -Itests/unit -Ihypervisor-stub -Ispec/include -Irom/tool
 FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
-FUZZ_HEADERS	:= $(wildcard hypervisor-stub/*.h hypervisor-stub/include/*.h \
-		   spec/include/*.h tests/fuzz/*.h tests/unit/*.h tests/unit/fake/*.h)
 FUZZ_TARGETS	:=
 FUZZ_BIN	:=
 FUZZ_COVERAGE	:=
 
 # What judges is not fuzzed itself: neither sanitizers nor coverage.
-$(B)/fuzz/obj/%.o: tests/%.c $(FUZZ_HEADERS) | $(B)/.deps
+$(B)/fuzz/obj/%.o: tests/%.c $(TEST_HEADERS) | $(B)/.deps
 	@mkdir -p $(@D)
 	@$(FUZZ_CC) -O2 $(FUZZCFLAGS) -c -o $@ $<
 
@@ -28,7 +26,7 @@ define fuzz_target
 FUZZ_TARGETS	+= $(1):$(2)
 FUZZ_BIN	+= $(B)/fuzz/bin/$(1)
 $(B)/fuzz/bin/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
-		$(B)/fuzz/obj/fuzz/fuzz.o $(FUZZ_HEADERS)
+		$(B)/fuzz/obj/fuzz/fuzz.o $(TEST_HEADERS)
 	@mkdir -p $$(@D)
 	@echo "  FUZZ    $(1)"
 	@$(FUZZ_CC) -O1 $(FUZZCFLAGS) $(FUZZ_SANITIZE) $(5) -o $$@ \
@@ -37,7 +35,7 @@ $(B)/fuzz/bin/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
 
 FUZZ_COVERAGE	+= $(B)/coverage/fuzz/$(1)
 $(B)/coverage/fuzz/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
-		$(B)/fuzz/obj/fuzz/fuzz.o $(FUZZ_HEADERS)
+		$(B)/fuzz/obj/fuzz/fuzz.o $(TEST_HEADERS)
 	@mkdir -p $$(@D)
 	@echo "  FUZZ    coverage/fuzz/$(1)"
 	@$(FUZZ_CC) -O1 $(FUZZCFLAGS) -fsanitize=fuzzer,address \
@@ -53,6 +51,16 @@ $(eval $(call fuzz_target,rom,8192,hypervisor-stub/rom.c rom/tool/check.c,\
 $(eval $(call fuzz_target,devices,512,$(addprefix hypervisor-stub/,pic.c pit.c \
 	uart.c rtc.c apic.c)))
 
+# The shadow tables with the model of the unit test.
+FUZZ_SHADOW	:= $(addprefix hypervisor-stub/,shadow.c fault.c queue.c verify.c \
+		   gmem.c)
+FUZZ_MODEL	:= unit/shadow_model unit/shadow_walk unit/fake/cpu
+# Comparisons that say how near they are help with magic numbers: none here.
+NO_CMP		:= -fno-sanitize-coverage=trace-cmp
+
+$(eval $(call fuzz_target,shadow,512,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
+$(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
+
 # All of the hypervisor that a guest can make run.
 FUZZ_WORLD	:= rom/tool/check.c \
 		   $(addprefix hypervisor-stub/,gmem.c shadow.c fault.c queue.c \
@@ -60,9 +68,6 @@ FUZZ_WORLD	:= rom/tool/check.c \
 		   cr.c io.c pic.c apic.c pit.c uart.c rtc.c timer.c rom.c stats.c \
 		   log.c sched.c)
 FUZZ_JUDGE	:= fuzz/world unit/fake/cpu
-# Comparisons that say how near they are help with magic numbers, and here
-# there are none.
-NO_CMP		:= -fno-sanitize-coverage=trace-cmp
 
 $(eval $(call fuzz_target,emul,40,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(eval $(call fuzz_target,desc,192,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))

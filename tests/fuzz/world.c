@@ -39,7 +39,7 @@ void *memory_alloc(uint64_t bytes, uint64_t align)
 	CHECK(at + bytes <= MACHINE_BYTES);
 	__asan_poison_memory_region(machine_memory + next_pa, at - next_pa);
 	next_pa = at + bytes;
-	if (bytes == POOL * PAGE_SIZE)
+	if (bytes == POOL * PAGE_SIZE && align == PAGE_SIZE)
 		pool_tables = machine_memory + at;
 	return machine_memory + at;
 }

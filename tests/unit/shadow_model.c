@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The machine, the model and the checks; see shadow_model.h. Each access must
+ * fault or succeed as the model says, and nothing that the shadow maps may go
+ * beyond the guest's tables of that moment.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shadow_model.h"
+
+#define MACHINE_MB	32
+#define POOL		48	/* small: it must run dry now and then */
+
+static struct guest guest;
+struct guest *const g = &guest;
+struct vcpu *const v = &guest.vcpu;
+struct vcpu *current;
+bool wide;
+jmp_buf *model_killed;
+uint32_t model_gdt_changed;
+static struct regs regs;
+static uint64_t next_pa;
+
+/* ---- what the code under test calls ------------------------------------- */
+
+void *memory_alloc(uint64_t bytes, uint64_t align)
+{
+	uint64_t at = (next_pa + align - 1) & -align;
+
+	next_pa = at + bytes;
+	CHECK(next_pa <= MACHINE_MB << 20);
+	/* Of the guest's RAM only tables are ever written, of ours the pool
+	 * is cleared when it is used. */
+	if (bytes == GUEST_MB << 20)
+		memset(machine_memory + at + (16 << 12), 0, 16 << 12);
+	else if (bytes != POOL << 12 || align != 4096)
+		memset(machine_memory + at, 0, bytes);
+	return machine_memory + at;
+}
+
+void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
+{
+	(void)vcpu;
+	if (!model_killed)
+		check_failed(__FILE__, __LINE__, "the guest died: %s", fmt);
+	longjmp(*model_killed, 1);
+}
+
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+	check_failed(file, line, "panic: %s", fmt);
+}
+
+uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
+{
+	(void)dst, (void)src;
+	return len;
+}
+
+void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
+{
+	(void)vcpu;
+	model_gdt_changed |= 1u << index;
+}
+
+void cr3_write(struct vcpu *vcpu, uint32_t value)
+{
+	vcpu->cr3 = value;
+	shadow_load(vcpu);
+}
+
+/* ---- the model ---------------------------------------------------------- */
+
+uint32_t *ram(uint32_t pa)
+{
+	return (uint32_t *)(machine_memory + RAM_PA + pa);
+}
+
+static bool absent(uint64_t pa)
+{
+	uint64_t gfn = pa >> 12;
+
+	return gfn >= FRAMES || gfn - HOLE_FRAME < HOLE_FRAMES;
+}
+
+/* Entry i of the guest table at this address, in either format. */
+static uint64_t get(uint32_t table, uint32_t i)
+{
+	return wide ? ((uint64_t *)ram(table))[i] : ram(table)[i];
+}
+
+void put(uint32_t table, uint32_t i, uint64_t val)
+{
+	if (wide)
+		((uint64_t *)ram(table))[i] = val;
+	else
+		ram(table)[i] = val;
+}
+
+uint32_t entry_at(uint32_t table, uint32_t i)
+{
+	return table + i * (wide ? 8 : 4);
+}
+
+struct model {
+	uint64_t pa;
+	uint32_t rights;	/* P W U of both levels, D of the leaf */
+	bool nx;
+};
+
+static bool model_walk(uint32_t cr3, uint32_t va, struct model *m)
+{
+	uint32_t dir = cr3 & ~0xfffu, mask = wide ? 0x1ff000 : 0x3ff000;
+	uint64_t pde, pte;
+
+	m->rights = 0;
+	if (wide) {
+		pde = get(cr3 & ~0x1fu, va >> 30);
+		dir = pde & 0xfffff000;
+		if (!(pde & P) || absent(pde))
+			return false;
+	}
+	pde = get(dir, wide ? va >> 21 & 511 : va >> 22);
+	if (!(pde & P))
+		return false;
+	if (pde & PS) {
+		m->pa = (pde & ADDR & ~(uint64_t)(mask | 0xfff)) | (va & mask);
+		m->rights = pde & (P | W | U | D | A);
+		m->nx = pde >> 63;
+		return true;
+	}
+	pte = get(pde & 0xfffff000, va >> 12 & (wide ? 511 : 1023));
+	if (!(pte & P))
+		return false;
+	m->pa = pte & ADDR;
+	m->nx = (pde | pte) >> 63;
+	m->rights = (pde & pte & (P | W | U | A)) | (pte & D);
+	return true;
+}
+
+/* 0, or the error code with bit 31 set. */
+static uint32_t model_access(uint32_t va, bool write, bool user)
+{
+	struct model m;
+	uint32_t code = 1u << 31 | (write ? PF_W : 0) | (user ? PF_U : 0);
+	bool wp = v->cr0 & CR0_WP;
+
+	if (va >= HOLE)
+		return code;
+	if (!model_walk(v->cr3, va, &m))
+		return code;
+	if ((user && !(m.rights & U)) ||
+	    (write && !(m.rights & W) && (user || wp)))
+		return code | PF_P;
+	return 0;
+}
+
+/* ---- the CPU: walk what PDPT and below say ------------------------------ */
+
+bool cpu_walk(uint32_t va, uint64_t *pa, uint32_t *rights)
+{
+	uint64_t e = g->shadow.pdpt[va >> 30];
+	uint64_t *t;
+
+	*rights = W | U;
+	if (!(e & P))
+		return false;
+	*rights &= e;
+	t = pa_to_va(e & ADDR);
+	e = t[va >> 21 & 511];
+	if (!(e & P))
+		return false;
+	*rights &= e;
+	if (e & PS) {
+		*pa = (e & ADDR & ~0x1fffffull) | (va & 0x1ff000);
+		return true;
+	}
+	t = pa_to_va(e & ADDR);
+	e = t[va >> 12 & 511];
+	if (!(e & P))
+		return false;
+	*rights &= e;
+	*pa = e & ADDR;
+	return true;
+}
+
+bool cpu_allows(uint32_t va, bool write, bool user, uint64_t *pa)
+{
+	uint32_t rights;
+
+	return cpu_walk(va, pa, &rights) && (!user || (rights & U)) &&
+	       (!write || (rights & W));
+}
+
+/*
+ * A TLB that remembers everything since the last flush: what it holds must
+ * still be in the shadow tables, or somebody forgot to flush.
+ */
+static struct { uint32_t va, rights; uint64_t pa; } tlb[64];
+static unsigned int tlb_used, tlb_seen;
+
+void tlb_check(void)
+{
+	uint32_t rights, i;
+	uint64_t pa;
+
+	if (tlb_seen != tlb_flushes)
+		tlb_used = 0;
+	tlb_seen = tlb_flushes;
+	for (i = 0; i < tlb_used; i++) {
+		CHECK(cpu_walk(tlb[i].va, &pa, &rights));
+		CHECK_EQ(pa, tlb[i].pa);
+		CHECK_EQ(tlb[i].rights & ~rights, 0);
+	}
+}
+
+static void tlb_fill(uint32_t va)
+{
+	if (tlb_used == ARRAY_SIZE(tlb))
+		return;
+	tlb[tlb_used].va = va;
+	CHECK(cpu_walk(va, &tlb[tlb_used].pa, &tlb[tlb_used].rights));
+	tlb_used++;
+}
+
+/* An access as the guest makes it: faults are resolved until it is through. */
+void do_access(uint32_t va, bool write, bool user)
+{
+	uint32_t want = model_access(va, write, user), error;
+	uint32_t bits = write ? A | D : A;
+	uint64_t pa;
+	struct model m;
+	gpa_t bus;
+
+	error = (write ? PF_W : 0) | (user ? PF_U : 0);
+	if (!cpu_allows(va, write, user, &pa)) {
+		CHECK(!shadow_allows(g, va, error));
+		queue_drain(v);
+		switch (shadow_fault(v, va, &error, &bus)) {
+		case FAULT_GUEST:
+			CHECK_EQ(error | 1u << 31, want);
+			return;
+		case FAULT_BUS:
+			CHECK(absent(bus) && write);
+			return;
+		case FAULT_TABLE:
+			CHECK(!"a table that is no memory");
+			return;
+		case FAULT_FIXED:
+			break;
+		}
+		CHECK(cpu_allows(va, write, user, &pa));
+	}
+	/* The guest keeps the rules here, so nothing stale is in the way. */
+	CHECK_EQ(want, 0);
+	CHECK(model_walk(v->cr3, va, &m));
+	if (!absent(m.pa))
+		CHECK_EQ(pa, RAM_PA + m.pa);
+	else
+		CHECK_EQ(pa, g->mem.bus & ADDR);
+	CHECK_EQ(m.rights & bits & D, bits & D);
+	CHECK(m.rights & A);
+	tlb_check();
+	tlb_fill(va);
+}
+
+/* ---- everything that is mapped, against the model ----------------------- */
+
+static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
+{
+	struct model m;
+	bool force = !(v->cr0 & CR0_WP);
+
+	CHECK(model_walk(cr3, va, &m));
+	CHECK(m.rights & A);
+	if (m.nx)
+		CHECK((e | above) >> 63);
+	if (!absent(m.pa))
+		CHECK_EQ(e & ADDR & ~(e & PS ? 0x1fffffull : 0),
+				 RAM_PA + (m.pa & ~(e & PS ? 0x1fffffu : 0)));
+	else
+		CHECK_EQ(e & ADDR, g->mem.bus & ADDR);
+	if (e & above & U)
+		CHECK(m.rights & U);
+	if (e & above & W) {
+		CHECK(m.rights & D);
+		CHECK((m.rights & W) || (force && !(e & above & U)));
+	}
+}
+
+void check_all(void)
+{
+	struct shadow *s = &g->shadow;
+	uint32_t i, q, j, k, used = 0, n = 0, links = 0, parents = 0;
+	uint32_t users[POOL] = { 0 };
+
+	for (q = 0; q < 4; q++)
+		if (s->roots[0].pd[q])
+			users[s->roots[0].pd[q] - s->pages]++;
+	for (i = 1; i < s->root_top; i++) {
+		struct root *r = &s->roots[i];
+
+		if (!r->used)
+			continue;
+		for (q = 0; q < 4; q++) {
+			uint64_t *pd;
+
+			if (!r->pd[q])
+				continue;
+			users[r->pd[q] - s->pages]++;
+			pd = r->pd[q]->table;
+			if (q == HOLE >> 30)
+				CHECK_EQ(pd[HOLE >> 21 & 511] & ADDR,
+						 va_to_pa(s->hole_pt));
+			for (j = 0; j < 512; j++) {
+				uint32_t va = q << 30 | j << 21;
+				uint64_t *pt = pa_to_va(pd[j] & ADDR);
+
+				if (!(pd[j] & P) || va >= HOLE)
+					continue;
+				if (pd[j] & PS) {
+					check_leaf(r->gfn << 12 | r->offset,
+						   va, pd[j], W | U);
+					continue;
+				}
+				CHECK(pd[j] & SE_LINK);
+				for (k = 0; k < 512; k++)
+					if (pt[k] & P)
+						check_leaf(r->gfn << 12 |
+							   r->offset,
+							   va | k << 12, pt[k],
+							   pd[j]);
+			}
+		}
+	}
+	for (i = 1; i < s->count; i++) {
+		if (!s->pages[i].role)
+			continue;
+		used++;
+		if (s->pages[i].role != SP_PD) {
+			parents += s->pages[i].parents;
+			continue;
+		}
+		for (j = 0; j < 512; j++)
+			links += !!(s->pages[i].table[j] & SE_LINK);
+		CHECK_EQ(users[i], s->pages[i].parents);
+	}
+	n = 0;
+	for (i = s->free; i; i = s->pages[i].next)
+		n++;
+	CHECK_EQ(n, s->free_count);
+	CHECK_EQ(n + used, s->count - 1);
+	CHECK_EQ(links, parents);
+}
+
+/* ---- start -------------------------------------------------------------- */
+
+void model_start(bool is_wide)
+{
+	if (!machine_memory)
+		machine_memory = aligned_alloc(2 << 20, MACHINE_MB << 20);
+	memset(g, 0, sizeof(*g));
+	wide = is_wide;
+	model_killed = NULL;
+	v->g = g;
+	regs.cs = 0x73;
+	v->regs = &regs;
+	next_pa = RAM_PA;
+	CHECK(gmem_init(&g->mem, GUEST_MB << 20));
+	CHECK_EQ(gmem_leaf(&g->mem, 0) & ADDR, RAM_PA);
+	memset(g->mem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
+	v->sh = memory_alloc(sizeof(*v->sh), 4096);
+	v->sh->tail = -STUB_QUEUE_LEN;
+	v->sh->linear[0].va = LINEAR_VA;
+	v->sh->linear[0].bytes = FRAMES << 12;
+	CHECK(!shadow_init(g, POOL));
+	v->hole = HOLE;
+	v->guest_last = HOLE - 1;
+	v->cr0 = CR0_PG | CR0_WP;
+	v->cr4 = wide ? CR4_PAE : CR4_PSE;
+	v->efer = wide ? EFER_NXE : 0;
+	v->cr3 = wide ? 30 << 12 : 16 << 12;
+	if (wide)
+		put(30 << 12, 0, 16 << 12 | P);
+	shadow_mode(v);
+	tlb_used = 0;
+}
