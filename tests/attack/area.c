@@ -200,7 +200,7 @@ static bool harmless(const struct frame *f)
 	return false;
 }
 
-static void step(struct frame *f)
+static void stepped(struct frame *f)
 {
 	if (harmless(f))
 		return;
@@ -217,7 +217,7 @@ static void rom_jumps(uint32_t part)
 	const uint32_t end = info->windows;	/* behind it tables only */
 
 	keep_area();
-	vector_hook[1] = step;
+	vector_hook[1] = stepped;
 	for (uint32_t at = end * part / 4; at < end * (part + 1) / 4; at++) {
 		for (uint32_t i = 0; i < 64; i++)
 			step_stack[i] = (uintptr_t)stepped_out;

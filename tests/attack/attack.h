@@ -36,6 +36,7 @@ extern const struct attack hole_cases[];	/* hole.c */
 extern const struct attack exhaust_cases[];	/* exhaust.c */
 extern const struct attack neighbour_cases[];	/* neighbour.c */
 extern const struct attack pae_cases[];		/* pae.c */
+extern const struct attack step_cases[];	/* steps.c: needs -icount */
 extern const struct attack bystander_cases[];	/* bystander.c: not one */
 
 /* What the bystander's memory is made of; attackers look for it. */
@@ -122,12 +123,34 @@ int enter_vm86(uint32_t cs, uint32_t eip, uint32_t eflags);
 /* MOV SS from this word, then the hypercall edx. */
 int load_ss_and_call(const uint32_t *word, uint32_t nr);
 /* Single steps from eip, all registers value, on a stack of its own whose
- * words all are stepped_out; until step() of area.c lets it go. */
+ * words all are stepped_out; until stepped() of area.c lets it go. */
 void step_from(uint32_t eip, uint32_t value);
 extern uint32_t step_stack[64];
 extern const uint8_t stepped_out[];
 
 extern uint32_t fixup;
 extern int fixup_vector;
+
+/* One call of the ROM with an interrupt some instructions later: an alarm
+ * after so many cycles, the delay, the call. Order of registers: EAX, ECX,
+ * EDX, EBX, ESI, EDI, EBP, ESP. */
+struct step_call {
+	uint32_t	delay, entry;
+	uint32_t	in[3], stack;
+	uint32_t	time, flags;
+	uint32_t	out[8], eflags, mask;
+	uint32_t	called, done;		/* returned to, has returned */
+	uint32_t	esp;			/* those above count from here */
+	uint32_t	iret, sysexit;		/* entries */
+};
+#define STEP_EAX	1u
+#define STEP_ECX	2u
+#define STEP_EDX	4u
+extern struct step_call the_call;
+void step_run(void);
+void __attribute__((noreturn)) step_finish(void);	/* what it fills in is there */
+/* IRET and SYSEXIT as calls: to the caller, or to INT 80h in user mode. */
+extern const uint8_t step_iret_on[], step_iret_off[], step_iret_user[],
+		     step_sysexit[], step_end[];
 
 #endif

@@ -227,7 +227,126 @@ stepped_out:
 	popad
 	ret
 
+; ---- steps.c: struct step_call ------------------------------------------------
+
+%define SHARED		0xfc010000
+%define SHARED_FLAGS	SHARED + 4
+%define SHARED_TSC_BASE	SHARED + 0x98
+%define SHARED_EXPIRY	SHARED + 0xb0
+%define SHARED_PERIOD	SHARED + 0xb8
+%define STUB_HC_SET_ALARM 25
+%define U_CODE		0x40000000
+%define U_STACK_END	0x40002000
+
+struc STEP
+.delay	resd 1
+.entry	resd 1
+.in	resd 3
+.stack	resd 1
+.time	resd 1
+.flags	resd 1
+.out	resd 8
+.eflags	resd 1
+.mask	resd 1
+.called	resd 1
+.done	resd 1
+.esp	resd 1
+.iret	resd 1
+.sysexit resd 1
+endstruc
+
+	extern the_call
+	global step_run, step_finish
+step_run:
+	pushad
+	mov [the_call + STEP.esp], esp
+	mov dword [the_call + STEP.called], .returned
+	mov dword [the_call + STEP.done], 0
+	rdtsc
+	sub eax, [SHARED_TSC_BASE]
+	sbb edx, [SHARED_TSC_BASE + 4]
+	add eax, [the_call + STEP.time]
+	adc edx, 0
+	mov [SHARED_EXPIRY], eax
+	mov [SHARED_EXPIRY + 4], edx
+	xor edx, edx
+	mov [SHARED_PERIOD], edx
+	mov [SHARED_PERIOD + 4], edx
+	xor ecx, ecx
+	mov eax, STUB_HC_SET_ALARM
+	int STUB_VECTOR
+	mov eax, [the_call + STEP.flags]
+	or [SHARED_FLAGS], eax
+	push 0
+	push dword [the_call + STEP.stack]
+	mov ebx, 0x0b0b0b0b
+	mov esi, 0x51515151
+	mov edi, 0xd1d1d1d1
+	mov ebp, 0x6b6b6b6b
+; delay instructions, and a constant number
+	mov ecx, [the_call + STEP.delay]
+	mov edx, ecx
+	and edx, 1
+	shr ecx, 1
+.delay:	dec ecx
+	jnz .delay
+	test edx, edx
+	jz .even
+	nop
+.even:	mov eax, [the_call + STEP.in]
+	mov ecx, [the_call + STEP.in + 4]
+	mov edx, [the_call + STEP.in + 8]
+	call [the_call + STEP.entry]
+.returned:
+	mov dword [the_call + STEP.done], 1
+	mov [the_call + STEP.out], eax
+	mov [the_call + STEP.out + 4], ecx
+	mov [the_call + STEP.out + 8], edx
+	mov [the_call + STEP.out + 12], ebx
+	mov [the_call + STEP.out + 16], esi
+	mov [the_call + STEP.out + 20], edi
+	mov [the_call + STEP.out + 24], ebp
+	pushfd
+	pop dword [the_call + STEP.eflags]
+	mov eax, esp
+	sub eax, [the_call + STEP.esp]
+	mov [the_call + STEP.out + 28], eax
+	mov eax, [SHARED_FLAGS]
+	mov [the_call + STEP.mask], eax
+step_finish:
+	cld
+	mov esp, [the_call + STEP.esp]
+	popad
+	ret
+
+	global step_iret_on, step_iret_off, step_iret_user, step_sysexit
+step_iret_on:
+	pop dword [step_return]
+	push EFLAGS_IF | 2
+	jmp step_iret
+step_iret_off:
+	pop dword [step_return]
+	push 2
+step_iret:
+	push cs
+	push dword [step_return]
+	jmp [the_call + STEP.iret]
+step_iret_user:
+	push USER_DS
+	push U_STACK_END
+	push EFLAGS_IF | 2
+	push USER_CS
+	push U_CODE
+	jmp [the_call + STEP.iret]
+step_sysexit:
+	mov edx, U_CODE
+	mov ecx, U_STACK_END
+	jmp [the_call + STEP.sysexit]
+	global step_end
+step_end:
+
 	section .bss nobits alloc write align=16
+step_return:	resd 1
 	global far_cs, step_stack
 try_esp:	resd 1
 far_pointer:	resd 2

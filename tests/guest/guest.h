@@ -120,6 +120,7 @@ extern volatile uint32_t irq0_count;
 extern volatile uint32_t irq0_eflags;	/* of the last frame */
 extern volatile uint32_t irq0_mask;	/* GetInterruptMask in the handler */
 extern volatile uint32_t irq0_in_iret;	/* came inside the ROM's IRET */
+extern const struct frame *irq0_frame;	/* while its handler runs */
 extern void (*irq0_hook)(void);		/* what the handler does besides */
 extern void (*vector_hook[256])(struct frame *f);	/* handlers of tests */
 

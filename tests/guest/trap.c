@@ -8,6 +8,7 @@ struct frame last_trap;
 uint32_t last_trap_esp, last_trap_at, last_mask, last_cr2, stack_override;
 volatile uint32_t irq0_count, irq0_eflags, irq0_mask, irq0_in_iret;
 void (*irq0_hook)(void);
+const struct frame *irq0_frame;
 void (*vector_hook[256])(struct frame *f);
 
 /* entry.asm */
@@ -47,6 +48,7 @@ void trap(struct frame *f)
 		irq0_in_iret += f->eip - vmi_entry[VMI_CALL_IRET] <
 				IRET_BYTES;
 		irq0_count++;
+		irq0_frame = f;
 		if (irq0_hook)
 			irq0_hook();
 		outb(0x20, 0x20);
