@@ -24,7 +24,7 @@ static struct loader_range range[RANGES];
 /* A part of memory, mostly; now and then anything. */
 static uint64_t input_place(struct input *in, uint8_t how)
 {
-	return how & 0xc0 ? (uint64_t)input_u16(in) << 8 : input_u64(in);
+	return how & 0x40 ? (uint64_t)input_u16(in) << 8 : input_u64(in);
 }
 
 static void poison(const struct loader_in *in, bool on)
@@ -65,9 +65,13 @@ static bool is_reserved(const struct loader_in *in, uint64_t start,
 	return false;
 }
 
+/* What the guest is told: all of its memory, whole up to 3 GB and the rest
+ * from 4 GB on, but for what is reserved in what the loader sees. */
 static void check_e820(const struct loader_in *in)
 {
 	const struct boot_params *bp = (void *)(ram + 0x2000);
+	uint64_t all = in->ram_size + in->rest;
+	uint64_t low = all < LOADER_LOW_END ? all : LOADER_LOW_END;
 	uint64_t pos = 0, end;
 	unsigned int i;
 
@@ -76,14 +80,22 @@ static void check_e820(const struct loader_in *in)
 		const struct e820_entry *e = &bp->e820_table[i];
 
 		end = e->addr + e->size;
-		CHECK(e->size && e->addr >= pos && end <= in->ram_size);
+		if (e->addr == LOADER_HIGH) {
+			CHECK_EQ(i, bp->e820_entries - 1);
+			CHECK_EQ(pos, low);
+			CHECK_EQ(e->size, all - low);
+			CHECK_EQ(e->type, E820_RAM);
+			return;
+		}
+		CHECK(e->size && e->addr >= pos && end <= low);
 		if (e->type == E820_RAM && e->addr >= MB)
 			CHECK(!is_reserved(in, e->addr, end));
 		if (pos >= MB)	/* no gap, and nothing is forgotten */
 			CHECK_EQ(e->addr, pos);
 		pos = end;
 	}
-	CHECK_EQ(pos, in->ram_size);
+	CHECK_EQ(pos, low);
+	CHECK_EQ(low, all);
 }
 
 static void check_loaded(const struct loader_in *in,
@@ -155,6 +167,8 @@ void fuzz_one(struct input *input)
 		    in.ram_size <= LOADER_LOW_END)
 			in.ram_size |= 1;
 	}
+	if (how & 128)
+		in.rest = (uint64_t)input_u16(input) << 20;
 	in.reserved_count = input_u8(input) % 8;
 	if (how & 8)
 		in.reserved_count += input_u8(input);
