@@ -96,20 +96,27 @@ static struct spage *pd_get(struct guest *g, uint32_t q)
 	return p ? pd_use(g, q, p) : pd_new(g, q);
 }
 
-/* Set an entry of the current root, whose directory now says pde, in a page that
- * is its own or for which all sharers agree. */
-static void fill_pde(struct guest *g, gva_t va, uint64_t pde, uint64_t val)
+/* The page for an entry of the current root, whose directory now says pde: its
+ * own, or one for which all sharers agree. */
+static struct spage *pd_agreed(struct guest *g, gva_t va, uint64_t pde)
 {
 	struct spage *pd = pd_get(g, va >> 30);
-	uint32_t i = va >> 21 & 511;
 
-	if (pd->table[i] != val && pd->parents > 1 &&
-	    !sharers_agree(g, pd, va, pde)) {
+	if (pd->parents > 1 && !sharers_agree(g, pd, va, pde)) {
 		pd->parents--;
 		g->shadow.flush = true;
 		pd = pd_new(g, va >> 30);
 	}
-	shadow_set_pde(&g->shadow, &pd->table[i], val);
+	return pd;
+}
+
+static void fill_pde(struct guest *g, gva_t va, uint64_t pde, uint64_t val)
+{
+	uint32_t i = va >> 21 & 511;
+
+	if (pd_get(g, va >> 30)->table[i] != val)
+		shadow_set_pde(&g->shadow, &pd_agreed(g, va, pde)->table[i],
+			       val);
 }
 
 /* ---- the guest's tables ------------------------------------------------- */
@@ -165,7 +172,8 @@ static void fill_large(struct guest *g, gva_t va, uint64_t guest_pde,
 			 PTE_PS | (val & SE_NX));
 		return;
 	}
-	pde = pd_get(g, va >> 30)->table[va >> 21 & 511];
+	/* Its leaves have the rights of this directory's entry. */
+	pde = pd_agreed(g, va, guest_pde)->table[va >> 21 & 511];
 	if ((pde & SE_LINK) && page_of(s, pde)->role == SP_SPLIT) {
 		p = page_of(s, pde);
 	} else {
