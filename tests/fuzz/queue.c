@@ -66,6 +66,17 @@ static uint32_t table(uint8_t n)
 	return (16 + n % 16) << PAGE_SHIFT;
 }
 
+static uint32_t frame(struct input *in)
+{
+	static const uint16_t edge[] = {
+		FRAMES - 1, FRAMES, FRAMES + 1, HOLE_FRAME - 1, HOLE_FRAME,
+		HOLE_FRAME + HOLE_FRAMES - 1, HOLE_FRAME + HOLE_FRAMES, 0
+	};
+	uint8_t n = input_u8(in);
+
+	return n < ARRAY_SIZE(edge) ? edge[n] : n | input_u8(in) << 8;
+}
+
 /* An entry for few places, of few frames, or anything. */
 static void entry(struct input *in)
 {
@@ -75,7 +86,7 @@ static void entry(struct input *in)
 	uint64_t val = rights | (uint64_t)table(input_u8(in));
 
 	if (how & 8)
-		val = rights | (uint64_t)input_u16(in) << PAGE_SHIFT;
+		val = rights | (uint64_t)frame(in) << PAGE_SHIFT;
 	if (how & 16)
 		val = input_u64(in);
 	put(table(how >> 5 | (rights & 0x10) >> 1), wide ? i & 511 : i, val);
@@ -87,8 +98,13 @@ static void queue(struct input *in)
 	uint32_t n = input_u8(in) & 15;
 	int32_t tail = v->sh->tail;
 
-	for (; n && tail < 0 && tail >= -STUB_QUEUE_LEN; n--)
-		v->sh->queue[STUB_QUEUE_LEN + tail++] = input_u32(in);
+	for (; n && tail < 0 && tail >= -STUB_QUEUE_LEN; n--) {
+		uint32_t word = input_u32(in);
+
+		if ((word & 0x1c) == 0x1c)
+			word = frame(in) << PAGE_SHIFT | (word & 0xfff);
+		v->sh->queue[STUB_QUEUE_LEN + tail++] = word;
+	}
 	v->sh->tail = tail;
 }
 
@@ -167,10 +183,13 @@ static void call(struct input *in)
 		shadow_page_alloc(g, 16 + input_u8(in) % 16);
 		break;
 	case 3:
-		shadow_page_release(g, input_u16(in));
+		shadow_page_release(g, frame(in));
 		break;
 	case 4:
-		shadow_entry_changed(g, input_u16(in) << 4);
+		shadow_entry_changed(g, (gpa_t)frame(in) << PAGE_SHIFT);
+		break;
+	case 5:
+		shadow_entry_changed(g, table(how >> 3) | input_u8(in) << 2);
 		break;
 	}
 	shadow_flush_tlb(g);

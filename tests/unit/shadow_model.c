@@ -11,6 +11,7 @@
 
 #define MACHINE_MB	32
 #define POOL		48	/* small: it must run dry now and then */
+#define GAP		64	/* between what is allocated */
 
 static struct guest guest;
 struct guest *const g = &guest;
@@ -24,10 +25,17 @@ static uint64_t next_pa;
 
 /* ---- what the code under test calls ------------------------------------- */
 
+/* ASan's, if it is there. */
+void __attribute__((weak))
+__asan_poison_memory_region(const volatile void *, size_t);
+
 void *memory_alloc(uint64_t bytes, uint64_t align)
 {
-	uint64_t at = (next_pa + align - 1) & -align;
+	uint64_t at = (next_pa + GAP + align - 1) & -align;
 
+	if (__asan_poison_memory_region)
+		__asan_poison_memory_region(machine_memory + next_pa,
+					    at - next_pa);
 	next_pa = at + bytes;
 	CHECK(next_pa <= MACHINE_MB << 20);
 	/* Of the guest's RAM only tables are ever written, of ours the pool
@@ -366,7 +374,7 @@ void model_start(bool is_wide)
 	v->g = g;
 	regs.cs = 0x73;
 	v->regs = &regs;
-	next_pa = RAM_PA;
+	next_pa = RAM_PA - GAP;
 	CHECK(gmem_init(&g->mem, GUEST_MB << 20));
 	CHECK_EQ(gmem_leaf(&g->mem, 0) & ADDR, RAM_PA);
 	memset(g->mem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
