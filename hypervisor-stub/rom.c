@@ -118,10 +118,10 @@ void rom_activate(struct vcpu *v)
 
 /*
  * Where in the kernel does a jump to our IRET stand? The guest patched it in
- * and a JMP leaves no trace. All entry code of a kernel lies together: look
- * around its page-fault handler, and take the nearest; also where linear slot
- * 0 maps the handler, for kernels that take their events at low addresses.
- * Needed only when an IRET faults.
+ * and a JMP leaves no trace. It is what system calls return by: look around
+ * their entry (that of page faults may be far away, in a section of its own),
+ * and take the nearest; also where linear slot 0 maps the entry, for kernels
+ * that take their events at low addresses. Needed only when an IRET faults.
  */
 #define SITE_RANGE	(64u << 10)	/* on either side */
 #define JMP		0xe9		/* with 32 bits */
@@ -158,14 +158,15 @@ static bool find_site_around(struct vcpu *v, gva_t middle)
 
 bool rom_find_iret_site(struct vcpu *v)
 {
-	gva_t handler = v->gate[VEC_PF].eip;
+	gva_t entry = v->gate[v->gate[SYSCALL_VECTOR].type ?
+			      SYSCALL_VECTOR : VEC_PF].eip;
 	uint8_t insn[5];
 
 	if (v->iret_site && guest_read(v, insn, v->iret_site, 5) &&
 	    is_jump_to(insn, v->iret_site, v->iret_entry))
 		return true;
-	return find_site_around(v, handler) ||
-	       find_site_around(v, handler - v->sh->linear[0].pa +
+	return find_site_around(v, entry) ||
+	       find_site_around(v, entry - v->sh->linear[0].pa +
 				v->sh->linear[0].va);
 }
 

@@ -9,6 +9,7 @@ check: $(B)/conformance.elf
 CONF_SRC	:= $(wildcard tests/conformance/*.c)
 CONF_OBJ	:= $(CONF_SRC:tests/%.c=$(B)/tests/%.o) \
 		   $(B)/tests/conformance/calls.o \
+		   $(B)/tests/conformance/instructions.o \
 		   $(addprefix $(B)/tests/guest/,cpu.o pic.o tap.o trap.o \
 		   vmi.o entry.o)
 CONF_ROMS	= $(or $(ROM),$(B)/rom/stub.rom $(B)/rom/native.rom)
@@ -20,7 +21,7 @@ $(B)/tests/conformance/%.o: tests/conformance/%.c tests/conformance/conf.h \
 	@echo "  CC      $<"
 	@$(HOSTCC) $(GUEST_CFLAGS) -Itests/guest -c -o $@ $<
 
-$(B)/tests/conformance/calls.o: tests/conformance/calls.asm | $(B)/.deps
+$(B)/tests/conformance/%.o: tests/conformance/%.asm | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  NASM    $<"
 	@nasm -f elf32 -g -w+all -w+error -o $@ $<

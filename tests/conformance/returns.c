@@ -122,6 +122,12 @@ static void in_kernel(void)
 	vmi0(DisableInterrupts);
 }
 
+static bool rom_holds(uint32_t eip)
+{
+	return eip - (uintptr_t)rom <
+	       ((const struct vmi_rom_header *)rom)->length * VMI_ROM_UNIT;
+}
+
 /* At ring 0 the fault of the ROM's own IRET is the processor's to place. */
 static void bad_frame(uint32_t cs, uint32_t ss, uint32_t vector,
 		      uint32_t error, const char *name)
@@ -138,8 +144,7 @@ static void bad_frame(uint32_t cs, uint32_t ss, uint32_t vector,
 		vector = 11;
 	right = last_trap.vector == vector && last_trap.error == error &&
 		last_trap_esp == frame_esp;
-	if (right && last_trap.eip != site && kernel_ring() == 0 &&
-	    last_trap.eip == vmi_entry[VMI_CALL_IRET])
+	if (right && kernel_ring() == 0 && rom_holds(last_trap.eip))
 		skip("3.6.4", name, "at ring 0 the ROM's IRET itself faults");
 	else if (!point("3.6.4", right && last_trap.eip == site, name))
 		print("# vector %u error %x eip %x esp %x, expected %u %x %x "
