@@ -182,7 +182,7 @@ void spaces(void);
 void pae_pages(void);			/* pae.c */
 void batches(void);			/* batches.c */
 void timers(void);			/* timers.c */
-void rest(void);			/* rest.c */
+void apic(void);			/* apic.c */
 
 /* What LSL says of a selector with RPL 3; -1 if it is not usable. */
 uint32_t limit_of(uint32_t selector);

@@ -7,6 +7,32 @@ static bool flag(void)
 	return vmi0(GetInterruptMask) & EFLAGS_IF;
 }
 
+static uint32_t pushf_flag(void)
+{
+	uint32_t flags;
+
+	__asm__ volatile("pushfl\n\tpopl %0" : "=r"(flags));
+	return flags & EFLAGS_IF;
+}
+
+static void own_flag(void)
+{
+	bool same_flag = true;
+
+	if (kernel_ring()) {
+		skip("2.5.11", "the processor's own interrupt flag",
+		     "the kernel is not at ring 0");
+		return;
+	}
+	for (int on = 0; on < 2; on++) {
+		vmi1(SetInterruptMask, on ? EFLAGS_IF : 0);
+		same_flag &= pushf_flag() == (on ? EFLAGS_IF : 0);
+		__asm__ volatile("cli");
+		same_flag &= !(vmi0(GetInterruptMask) & EFLAGS_IF);
+	}
+	point("2.5.11", same_flag, "at ring 0 the flag is the processor's");
+}
+
 void flags(void)
 {
 	vmi0(EnableInterrupts);
@@ -33,6 +59,7 @@ void flags(void)
 		      "Set takes what Get gave, off");
 	}
 	vmi0(DisableInterrupts);
+	own_flag();
 }
 
 /* ---- delivery --------------------------------------------------------------- */

@@ -95,7 +95,7 @@ void guest_main(const uint8_t *boot_params, uint32_t magic,
 		pae_pages();
 	batches();
 	timers();
-	rest();
+	apic();
 	points_end();
 	/* which run.py makes a point of */
 	if (pae) {

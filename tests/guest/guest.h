@@ -213,8 +213,6 @@ void test_batches(void);
 void test_interrupts(void);		/* test_interrupts.c */
 void test_windows(void);
 
-void test_apic(void);			/* test_apic.c */
-void test_alarms(void);
 void test_cpuid(void);			/* test_cpu.c */
 void test_fpu(void);
 void test_debug(void);

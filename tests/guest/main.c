@@ -63,8 +63,6 @@ void guest_main(const uint8_t *boot_params)
 	test_batches();
 	test_interrupts();
 	test_windows();
-	test_apic();
-	test_alarms();
 	test_cpuid();
 	test_fpu();
 	test_debug();

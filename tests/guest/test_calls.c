@@ -50,6 +50,7 @@ void test_registers(void)
 	costs(0, MANY, vmi0(GetCR3), "GetCR3 costs no exit");
 	costs(0, MANY, vmi0(GetCR4), "GetCR4 costs no exit");
 	costs(0, MANY, vmi1(SetCR2, i_), "SetCR2 costs no exit");
+	costs(MANY, MANY, vmi1(APICRead, 0x80), "APICRead is one exit");
 	costs(0, MANY, vmi0(CLTS), "CLTS with TS clear costs no exit");
 	costs(0, MANY, vmi1(GetDR, 6), "GetDR costs no exit");
 	costs(0, MANY, vmi0(IODelay), "IODelay costs no exit");
