@@ -221,8 +221,8 @@ static void guest_memory(struct guest *g, uint64_t mb)
 			  (uint64_t)LOADER_RAM_MIN >> 20,
 			  (uint64_t)LOADER_RAM_MAX >> 20);
 	if (!gmem_init(&g->mem, bytes))
-		bad_input("memory=%lu: the machine has not that much, and some for the hypervisor",
-			  mb);
+		bad_input("%s: memory=%lu: the machine has not that much, and some for the hypervisor",
+			  g->name, mb);
 }
 
 static void guest_load(struct guest *g, struct modules *m,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The attacker, build/tests/attack.elf, with the runtime of tests/guest;
-# tests/run/attack.py runs it, in make check and in make attack.
+# tests/run/attack.py runs it, in make check and in make attack, and
+# attack_bochs.py a part of it in Bochs.
 
-RUN_TESTS	+= attack.py
+RUN_TESTS	+= attack.py attack_bochs.py faults.py
 check: $(B)/tests/attack.elf
 
 # For so many seconds random pages are poured in (as in tests/fuzz).

@@ -115,6 +115,102 @@ static void lazy(uint32_t arg)
 	same(wrong, 0, "each handler saw what the batch had deferred");
 }
 
+/* A guest that never acknowledges its timer gets no other interrupt of that
+ * line or behind it, and goes on; when it does at last, they come. */
+static void count_only(struct frame *f)
+{
+	(void)f;
+	interrupts++;
+}
+
+static void wait_cycles(uint64_t cycles)
+{
+	for (uint64_t end = vmi_cycles() + cycles; vmi_cycles() < end;)
+		;
+}
+
+static void no_eoi(uint32_t arg)
+{
+	(void)arg;
+	pic_init();
+	outb(0x20, 0x11);
+	outb(0x21, NATIVE_IRQ0);
+	outb(0x21, 4);
+	outb(0x21, 1);
+	outb(0x21, 0xee);		/* the timer and the console */
+	vector_hook[NATIVE_IRQ0] = count_only;
+	vector_hook[NATIVE_IRQ0 + 4] = count_only;
+	alarm_at(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, 0,
+		 SHARED->tsc_hz >> 10);
+	outb(0x3f9, 2);			/* the console's line is behind it */
+	vmi0(EnableInterrupts);
+	wait_cycles(SHARED->tsc_hz >> 6);
+	same(interrupts, 1, "one interrupt, as long as it is in service");
+	outb(0x20, 0x20);
+	wait_cycles(SHARED->tsc_hz >> 9);
+	vmi0(DisableInterrupts);
+	ok(interrupts > 1, "the next, once that is acknowledged");
+	vmi1(CancelAlarm, VMI_ALARM_PERIODIC);
+}
+
+/* The PIT and two alarms share a line. What comes while it is requested is
+ * one request (8259A data sheet); none of them stops the others. */
+static void shared_line(uint32_t arg)
+{
+	uint32_t before;
+
+	(void)arg;
+	pic_init();
+	pit_one_shot();
+	alarm_at(VMI_CYCLES_REAL, 0, 0);
+	alarm_at(VMI_CYCLES_AVAILABLE, 0, 0);
+	pit_wait();
+	vmi0(EnableInterrupts);
+	vmi0(DisableInterrupts);
+	same(irq0_count, 1, "three at once are one");
+	outb(0x43, 0x34);		/* the PIT: each millisecond */
+	outb(0x40, 0xa9);
+	outb(0x40, 0x04);
+	alarm_at(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, 0,
+		 SHARED->tsc_hz >> 12);
+	alarm_at(VMI_CYCLES_AVAILABLE | VMI_ALARM_PERIODIC, 0,
+		 SHARED->tsc_hz >> 9);
+	vmi0(EnableInterrupts);
+	while (irq0_count < 100)
+		;
+	vmi1(CancelAlarm, VMI_CYCLES_REAL);
+	vmi1(CancelAlarm, VMI_CYCLES_AVAILABLE);
+	for (before = irq0_count; irq0_count < before + 10;)
+		;			/* the PIT is still there */
+	outb(0x43, 0x30);
+	vmi0(DisableInterrupts);
+	ok(true, "each goes on");
+}
+
+/* A request that is gone when it is looked at: the console has nothing to
+ * say. Its interrupt may come or not, once; nothing is held up by it. */
+static void spurious(uint32_t arg)
+{
+	(void)arg;
+	pic_init();
+	outb(0x21, 0xee);
+	vector_hook[VEC_IRQ0 + 4] = count;
+	for (uint32_t i = 0; i < 100; i++) {
+		outb(0x3f9, 2);		/* its transmitter is empty, */
+		outb(0x3f9, 0);		/* which nobody wants to know */
+		inb(0x3fa);
+		vmi0(EnableInterrupts);
+		vmi0(DisableInterrupts);
+	}
+	ok(interrupts <= 100, "one for each at most");
+	pit_wait();
+	vmi0(EnableInterrupts);
+	vmi0(DisableInterrupts);
+	same(irq0_count, 1, "the timer's comes");
+	outb(0x20, 0x0b);
+	same(inb(0x20), 0, "nothing is in service");
+}
+
 /* One alarm for each counter, and none for the stolen one or beyond.
  * VMI-3.7. */
 static void alarm(uint32_t arg)
@@ -211,6 +307,9 @@ const struct attack event_cases[] = {
 	CASE_NATIVE(stihlt_native),
 	CASE(halts),
 	CASE(lazy),
+	CASE(no_eoi),
+	CASE(shared_line),
+	CASE(spurious),
 	CASE(alarm),
 	CASE(period),
 	CASE(period_1),

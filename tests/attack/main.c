@@ -176,6 +176,9 @@ void guest_main(const uint8_t *boot_params)
 		a->run(a->arg);
 		ok(true, "survived");
 		tap_end();
+		/* where nobody reads the lines: a death of its own */
+		if (tap_failures && number("strict"))
+			hypercall(0xbad, 0, 0);
 	}
 	outb(0x64, 0xfe);	/* the way out that needs nothing of VMI */
 }

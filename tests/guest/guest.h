@@ -171,6 +171,7 @@ void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One result; what follows from note() explains a failure. */
 bool ok(bool good, const char *name);
 void tap_end(void);
+extern unsigned int tap_failures;
 #define same(actual, expected, name) do {				\
 	uint32_t actual_ = (uint32_t)(actual);				\
 	uint32_t expected_ = (uint32_t)(expected);			\

@@ -8,6 +8,7 @@
 #define LSR_EMPTY	0x20
 
 static unsigned int tests;
+unsigned int tap_failures;
 
 static void put_char(char c)
 {
@@ -64,6 +65,7 @@ void print(const char *format, ...)
 
 bool ok(bool good, const char *name)
 {
+	tap_failures += !good;
 	print("%sok %u - guest: %s\n", good ? "" : "not ", ++tests, name);
 	return good;
 }
