@@ -203,6 +203,16 @@ static void hc_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
 	event_poll(v);
 }
 
+/* What the queue cannot say of frames above 4 GB. */
+static void hc_page(struct vcpu *v, uint32_t gfn, uint32_t op)
+{
+	if (op == STUB_QP_ALLOC)
+		shadow_page_alloc(v->g, gfn);
+	else if (op == STUB_QP_RELEASE)
+		shadow_page_release(v->g, gfn);
+	shadow_flush_tlb(v->g);
+}
+
 /* drains: it looks at guest memory or tables, which must be up to date. */
 static const struct {
 	void	(*handler)(struct vcpu *, uint32_t edx, uint32_t ecx);
@@ -239,6 +249,7 @@ static const struct {
 	[STUB_HC_TRACE]		= { hc_trace, false },
 	[STUB_HC_APIC_READ]	= { hc_apic_read, false },
 	[STUB_HC_APIC_WRITE]	= { hc_apic_write, false },
+	[STUB_HC_PAGE]		= { hc_page, true },
 };
 
 void hcall(struct vcpu *v, struct regs *r)

@@ -58,7 +58,7 @@
 struct stub_linear {
 	uint32_t	va;		/* first virtual address */
 	uint32_t	bytes;		/* 0: slot unused */
-	uint32_t	pa;		/* what va maps to */
+	uint32_t	pa;		/* what va maps to, below 4 GB */
 };
 
 struct stub_shared {
@@ -146,12 +146,13 @@ VMI_SIZE(stub_shared, 0x2000);
 	X(27, WALLCLOCK, GetWallclockTime) /* -> edx:eax ns */		\
 	X(28, TRACE, none)	/* write trace[] out, trace_used = 0 */	\
 	X(29, APIC_READ, APICRead)	/* edx offset -> eax */		\
-	X(30, APIC_WRITE, APICWrite)	/* edx offset, ecx value */
+	X(30, APIC_WRITE, APICWrite)	/* edx offset, ecx value */	\
+	X(31, PAGE, AllocatePage)	/* edx frame, ecx STUB_QP_* */
 
 #define STUB_HC_ENUM(nr, name, call)	STUB_HC_##name = nr,
 enum stub_hcall { STUB_HCALLS(STUB_HC_ENUM) };
 #undef STUB_HC_ENUM
-#define STUB_HC_COUNT		31
+#define STUB_HC_COUNT		32
 
 /*
  * CPUID leaves of the hypervisor, through VMI_CALL_CPUID alone. Leaf BASE:

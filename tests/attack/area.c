@@ -195,6 +195,7 @@ static bool harmless(const struct frame *f)
 	case STUB_HC_WALLCLOCK:
 	case STUB_HC_TRACE:
 	case STUB_HC_APIC_READ:
+	case STUB_HC_PAGE:
 		return insn[1] == STUB_VECTOR;
 	}
 	return false;

@@ -150,6 +150,25 @@ void test_tables(void)
 	      vmi2(ReleasePage, (uintptr_t)other_directory / PAGE,
 		   VMI_PAGE_PD | VMI_PAGE_ZEROED),
 	      "AllocatePage and ReleasePage cost no exit");
+
+	/* frames that have no place in a word of the queue */
+	costs(200, 100, vmi4(VMI_CALL_AllocatePage, 0x1fffff + i_, VMI_PAGE_PT,
+			     0, 0);
+	      vmi2(ReleasePage, 0x1fffff + i_, VMI_PAGE_PT),
+	      "a page above 4 GB is told of at once");
+	vmi4(VMI_CALL_SetLinearMapping, 1, (uintptr_t)alias, 1,
+	     0x100000 + (uintptr_t)play_table / PAGE);
+	costs(1, 1, set_entry(&alias[PLAY_FIRST], frame_entry(10),
+			      VMI_PAGE_PT),
+	      "no linear slot is for entries above 4 GB");
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	same(play_read(PLAY_FIRST), FRAME_MARK + 10, "which are asked for");
+	vmi4(VMI_CALL_SetLinearMapping, 1, (uintptr_t)alias, 2, 0xfffff);
+	costs(0, 1, set_entry(&alias[PLAY_FIRST], frame_entry(11),
+			      VMI_PAGE_PT),
+	      "the part of a slot below 4 GB counts");
+	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
+	play_map(PLAY_FIRST, frame_entry(0));
 }
 
 /* ---- batches ------------------------------------------------------------------------ */

@@ -183,15 +183,22 @@ ROM_CALL uint32_t rom_locate(uint32_t va)
 	return 0;
 }
 
-/* VMI-3.4.10: a range that is larger than memory is fine, but it cannot wrap. */
+/*
+ * VMI-3.4.10: a range that is larger than memory is fine, but it cannot wrap.
+ * What it maps above 4 GB is left out, since the queue has no word for it: then
+ * rom_locate() finds nothing and the hypervisor is asked.
+ */
 ROM_CALL void rom_SetLinearMapping(uint32_t number, uint32_t va,
 				   uint32_t pages, uint32_t frame)
 {
 	uint32_t most = (0u - va) >> 12 ? (0u - va) >> 12 : 0xfffff;
+	uint32_t below = frame <= 0x100000 ? 0x100000 - frame : 0;
 	volatile struct stub_linear *slot;
 
 	if (number >= VMI_LINEAR_SLOTS)
 		return;
+	if (most > below)
+		most = below;
 	slot = &shared.linear[number];
 
 	/* what is queued was logged under the old mapping */

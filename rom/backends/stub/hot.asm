@@ -267,17 +267,32 @@ log_interrupted:
 	HCALL QUEUE_FULL
 	jmp rom_EnableInterrupts
 
-ENTRY AllocatePage			; 10; eax = page frame
+ENTRY AllocatePage			; 12; eax = page frame
+	cmp eax, 1 << 20
+	jae allocate_above
 	shl eax, 12
 	lea edx, [eax + STUB_Q_PAGE + STUB_QP_ALLOC]
 	jmp log_word
 END_ENTRY AllocatePage
 
-ENTRY ReleasePage			; 10; eax = page frame
+ENTRY ReleasePage			; 12; eax = page frame
+	cmp eax, 1 << 20
+	jae release_above
 	shl eax, 12
 	lea edx, [eax + STUB_Q_PAGE + STUB_QP_RELEASE]
 	jmp log_word
 END_ENTRY ReleasePage
+
+; A frame above 4 GB: the queue has no word for it.
+allocate_above:
+	mov ecx, STUB_QP_ALLOC
+	jmp page_above
+release_above:
+	mov ecx, STUB_QP_RELEASE
+page_above:
+	mov edx, eax
+	HCALL PAGE
+	ret
 
 ; Notes the work after queueing it: an interrupt in between, which drains,
 ; must not leave a queued word without its note.
