@@ -3,6 +3,7 @@
  * Memory of the machine, and guest memory made of it: from several ranges,
  * with the hole of a PC below 4 GB.
  */
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include <cpu.h>
@@ -94,11 +95,9 @@ static void test_many_ranges(void **state)
 /* Each frame that should be there is, once, aligned like its number. */
 static void check(const struct gmem *m, uint64_t bytes)
 {
-	static uint8_t taken[DIRECT_SIZE >> PAGE_SHIFT];
+	uint8_t *taken = calloc(DIRECT_SIZE >> PAGE_SHIFT, 1);
 	uint64_t gfn, there = 0, leaf;
 
-	for (gfn = 0; gfn < sizeof(taken); gfn++)
-		taken[gfn] = 0;
 	for (gfn = 0; gfn < m->nframes + 512u; gfn++) {
 		gpa_t gpa = gfn << PAGE_SHIFT;
 		bool ram = gpa < GMEM_LOW_END ? gpa < bytes :
@@ -124,6 +123,7 @@ static void check(const struct gmem *m, uint64_t bytes)
 					 leaf + 511 * PAGE_SIZE);
 	}
 	assert_int_equal(there << PAGE_SHIFT, bytes);
+	free(taken);
 }
 
 static void test_one_piece(void **state)
