@@ -138,20 +138,20 @@ static bool find_site_around(struct vcpu *v, gva_t middle)
 {
 	static uint8_t text[2 * SITE_RANGE];
 	gva_t start = (middle - SITE_RANGE) & ~(PAGE_SIZE - 1);
-	uint32_t i, page, best = UINT32_MAX;
+	const uint8_t *p, *end = text + sizeof(text) - 4;
+	uint32_t page, best = UINT32_MAX;
 
 	for (page = 0; page < sizeof(text); page += PAGE_SIZE)
 		if (!guest_read(v, text + page, start + page, PAGE_SIZE))
 			memset(text + page, 0, PAGE_SIZE);
-	for (i = 0; i + 5 <= sizeof(text); i++) {
-		uint32_t distance = start + i > middle ? start + i - middle :
-							 middle - start - i;
+	for (p = text; (p = memchr(p, JMP, end - p)); p++) {
+		gva_t at = start + (p - text);
+		uint32_t distance = at > middle ? at - middle : middle - at;
 
-		if (text[i] != JMP || distance >= best ||
-		    !is_jump_to(text + i, start + i, v->iret_entry))
+		if (distance >= best || !is_jump_to(p, at, v->iret_entry))
 			continue;
 		best = distance;
-		v->iret_site = start + i;
+		v->iret_site = at;
 	}
 	return best != UINT32_MAX;
 }

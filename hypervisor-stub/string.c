@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the compiler expects to find, and strlen. */
+/* What the compiler expects to find, memchr and strlen. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -34,6 +35,17 @@ int memcmp(const void *a, const void *b, size_t n)
 		if (*p != *q)
 			return *p - *q;
 	return 0;
+}
+
+void *memchr(const void *s, int c, size_t n)
+{
+	bool found;
+
+	if (!n)
+		return NULL;
+	asm volatile("repne scasb" : "+D"(s), "+c"(n), "=@ccz"(found)
+		     : "a"(c) : "memory");
+	return found ? (uint8_t *)s - 1 : NULL;
 }
 
 size_t strlen(const char *s)

@@ -48,7 +48,7 @@ $(eval $(call fuzz_target,decode,24,hypervisor-stub/decode.c,unit/zydis))
 $(eval $(call fuzz_target,loader,1536,hypervisor-stub/loader.c))
 $(eval $(call fuzz_target,rom,8192,hypervisor-stub/rom.c rom/tool/check.c,\
 	unit/fake/cpu))
-$(eval $(call fuzz_target,devices,512,$(addprefix hypervisor-stub/,pic.c pit.c \
+$(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,pic.c pit.c \
 	uart.c rtc.c apic.c)))
 
 # The shadow tables with the model of the unit test.
@@ -58,7 +58,7 @@ FUZZ_MODEL	:= unit/shadow_model unit/shadow_walk unit/fake/cpu
 # Comparisons that say how near they are help with magic numbers: none here.
 NO_CMP		:= -fno-sanitize-coverage=trace-cmp
 
-$(eval $(call fuzz_target,shadow,512,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
+$(eval $(call fuzz_target,shadow,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 $(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 
 # All of the hypervisor that a guest can make run.
@@ -70,8 +70,8 @@ FUZZ_WORLD	:= rom/tool/check.c \
 FUZZ_JUDGE	:= fuzz/world unit/fake/cpu
 
 $(eval $(call fuzz_target,emul,40,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
-$(eval $(call fuzz_target,desc,192,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
-$(eval $(call fuzz_target,exit,512,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
+$(eval $(call fuzz_target,desc,128,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
+$(eval $(call fuzz_target,exit,256,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(FUZZ_BIN) $(FUZZ_COVERAGE): | $(B)/rom/stub.rom
 
 # For tests/run/fuzz.

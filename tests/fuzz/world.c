@@ -574,8 +574,8 @@ static void machine_start(void)
 
 /*
  * The start of each mode: struct guest, the processor, and all memory but the
- * guest's RAM and shadow tables. Of RAM only what was written is restored; a
- * shadow page is cleared when it is taken.
+ * guest's RAM and shadow tables. Of RAM and roots only what was used is
+ * restored; a shadow page is cleared when it is taken.
  */
 struct area {
 	uint8_t		*at, *saved;
@@ -583,7 +583,8 @@ struct area {
 };
 
 static struct snapshot {
-	struct area		area[2];
+	struct area		area[3];
+	struct root		*roots;
 	struct guest		guest;
 	struct machine_cpu	cpu;
 	uint8_t			*ram;		/* USED_FRAMES */
@@ -600,20 +601,24 @@ static void copy(void *dst, const void *src, size_t len)
 static void save(struct snapshot *s)
 {
 	uint8_t *ram_end = world_ram(0) + RAM_BYTES;
-	struct area area[2] = {
+	uint8_t *roots = (uint8_t *)guest.shadow.roots;
+	uint8_t *behind = roots + ROOTS * sizeof(struct root) + GAP;
+	struct area area[3] = {
 		{ .at = ram_end + GAP,
 		  .len = pool_tables - GAP - ram_end - GAP },
 		{ .at = pool_tables + POOL * PAGE_SIZE + GAP,
-		  .len = machine_memory + next_pa -
-			 (pool_tables + POOL * PAGE_SIZE + GAP) },
+		  .len = roots - (pool_tables + POOL * PAGE_SIZE + GAP) },
+		{ .at = behind, .len = machine_memory + next_pa - behind },
 	};
 	int i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		area[i].saved = malloc(area[i].len);
 		copy(area[i].saved, area[i].at, area[i].len);
 		s->area[i] = area[i];
 	}
+	s->roots = malloc(ROOTS * sizeof(struct root));
+	memcpy(s->roots, roots, ROOTS * sizeof(struct root));
 	s->guest = guest;
 	s->cpu = cpu;
 	s->ram = malloc(USED_FRAMES * PAGE_SIZE);
@@ -624,10 +629,13 @@ static void save(struct snapshot *s)
 
 static void restore(const struct snapshot *s)
 {
-	uint32_t i;
+	uint32_t i, top = guest.shadow.root_top;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		copy(s->area[i].at, s->area[i].saved, s->area[i].len);
+	if (top < s->guest.shadow.root_top)
+		top = s->guest.shadow.root_top;
+	memcpy(s->guest.shadow.roots, s->roots, top * sizeof(*s->roots));
 	guest = s->guest;
 	cpu = s->cpu;
 	for (i = 1; i < POOL; i++)

@@ -13,7 +13,7 @@
 #define POOL		48	/* small: it must run dry now and then */
 #define GAP		64	/* between what is allocated */
 
-static struct guest guest;
+static struct guest guest, start;
 struct guest *const g = &guest;
 struct vcpu *const v = &guest.vcpu;
 struct vcpu *current;
@@ -29,6 +29,13 @@ static uint64_t next_pa;
 void __attribute__((weak))
 __asan_poison_memory_region(const volatile void *, size_t);
 
+/* What was allocated, and what was in it at the start. */
+static struct {
+	uint8_t	*at, *saved;
+	size_t	len;
+} area[16];
+static unsigned int areas;
+
 void *memory_alloc(uint64_t bytes, uint64_t align)
 {
 	uint64_t at = (next_pa + GAP + align - 1) & -align;
@@ -37,13 +44,10 @@ void *memory_alloc(uint64_t bytes, uint64_t align)
 		__asan_poison_memory_region(machine_memory + next_pa,
 					    at - next_pa);
 	next_pa = at + bytes;
-	CHECK(next_pa <= MACHINE_MB << 20);
-	/* Of the guest's RAM only tables are ever written, of ours the pool
-	 * is cleared when it is used. */
-	if (bytes == GUEST_MB << 20)
-		memset(machine_memory + at + (16 << 12), 0, 16 << 12);
-	else if (bytes != POOL << 12 || align != 4096)
-		memset(machine_memory + at, 0, bytes);
+	CHECK(next_pa <= MACHINE_MB << 20 && areas < ARRAY_SIZE(area));
+	area[areas].at = machine_memory + at;
+	area[areas].len = bytes;
+	areas++;
 	return machine_memory + at;
 }
 
@@ -364,13 +368,13 @@ void check_all(void)
 
 /* ---- start -------------------------------------------------------------- */
 
-void model_start(bool is_wide)
+/* What is the same for every guest, only once. */
+static void init(void)
 {
-	if (!machine_memory)
-		machine_memory = aligned_alloc(2 << 20, MACHINE_MB << 20);
-	memset(g, 0, sizeof(*g));
-	wide = is_wide;
-	model_killed = NULL;
+	unsigned int i;
+
+	machine_memory = aligned_alloc(2 << 20, MACHINE_MB << 20);
+	memset(machine_memory, 0, MACHINE_MB << 20);
 	v->g = g;
 	regs.cs = 0x73;
 	v->regs = &regs;
@@ -386,6 +390,41 @@ void model_start(bool is_wide)
 	v->hole = HOLE;
 	v->guest_last = HOLE - 1;
 	v->cr0 = CR0_PG | CR0_WP;
+	for (i = 0; i < areas; i++) {
+		area[i].saved = malloc(area[i].len);
+		memcpy(area[i].saved, area[i].at, area[i].len);
+	}
+	start = *g;
+}
+
+/* Of the guest's RAM only tables are written; a shadow page is cleared when
+ * it is used; of the roots the first are used. */
+static void restore(unsigned int i)
+{
+	uint8_t *roots = (uint8_t *)start.shadow.roots;
+	uint8_t *tables = (uint8_t *)start.shadow.pages[1].table - PAGE_SIZE;
+	size_t len = area[i].len;
+
+	if (area[i].at == (uint8_t *)ram(0))
+		memset(ram(16 << 12), 0, 16 << 12);
+	else if (area[i].at == roots)
+		memcpy(roots, area[i].saved,
+		       g->shadow.root_top * sizeof(struct root));
+	else if (area[i].at != tables)
+		memcpy(area[i].at, area[i].saved, len);
+}
+
+void model_start(bool is_wide)
+{
+	unsigned int i;
+
+	if (!machine_memory)
+		init();
+	for (i = 0; i < areas; i++)
+		restore(i);
+	*g = start;
+	wide = is_wide;
+	model_killed = NULL;
 	v->cr4 = wide ? CR4_PAE : CR4_PSE;
 	v->efer = wide ? EFER_NXE : 0;
 	v->cr3 = wide ? 30 << 12 : 16 << 12;
