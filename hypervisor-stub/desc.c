@@ -386,15 +386,37 @@ void desc_save(struct vcpu *v)
 	v->sreg[3] = read_gs();
 }
 
+/*
+ * A register may hold what its table has no more: before VMI_Init, and in a
+ * context switch the guest may have yet to save it (see reload()). Then the
+ * value stays, with a descriptor that reaches nothing; else it becomes null.
+ */
+static void load_segment(struct vcpu *v, uint16_t sel, void (*load)(uint32_t))
+{
+	static const uint64_t nothing = 0x0040f30000000000;	/* limit 0 */
+	bool keep_value = !v->hole || v->sh->lazy_mode == VMI_LAZY_CPU;
+	uint64_t *d = sel & 4 ? &v->ldt_table[sel >> 3] :
+				&v->gdt_table[sel >> 3 & (GDT_GUEST - 1)];
+	uint64_t old = *d;
+
+	if (usable(v, sel) != sel) {
+		sel = keep_value ? sel : 0;
+		*d = nothing;
+	}
+	load(sel);
+	*d = old;
+}
+
 void desc_load(struct vcpu *v)
 {
 	struct dtr gdtr = { GDT_ENTRIES * 8 - 1, (uint64_t)v->gdt_table };
 
 	tss.rsp[0] = (uint64_t)(v->regs + 1);
 	lgdt(&gdtr);
+	lldt(HV_LDT);
+	load_segment(v, v->sreg[0], write_ds);
+	load_segment(v, v->sreg[1], write_es);
+	load_segment(v, v->sreg[2], write_fs);
+	load_segment(v, v->sreg[3], write_gs);
 	lldt(v->ldt & ~3 ? HV_LDT : 0);
-	write_ds(usable(v, v->sreg[0]));
-	write_es(usable(v, v->sreg[1]));
-	write_fs(usable(v, v->sreg[2]));
-	write_gs(usable(v, v->sreg[3]));
 }

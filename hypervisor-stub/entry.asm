@@ -78,7 +78,7 @@ exit_common:
 	; fall through
 
 ; void enter_guest(struct regs *): does not return. The guest's flags may come
-; from virtual-8086 mode (see hv_vm86), where it chose IOPL.
+; from virtual-8086 mode (see hv_vm86), where it chose IOPL and IF.
 enter_guest:
 	mov	rsp, rdi
 	mov	eax, [rsp + REGS_GPR + 0 * 4]
@@ -89,6 +89,7 @@ enter_guest:
 	mov	esi, [rsp + REGS_GPR + 6 * 4]
 	mov	edi, [rsp + REGS_GPR + 7 * 4]
 	and	byte [rsp + REGS_EFLAGS + 1], ~(EFLAGS_IOPL >> 8)
+	or	byte [rsp + REGS_EFLAGS + 1], EFLAGS_IF >> 8
 	add	rsp, REGS_EIP
 guest_iret:
 	iretq

@@ -38,14 +38,21 @@ void io_serial_tx(uint8_t byte)
 	outb(COM1, byte);
 }
 
+/* Whoever reads at the other end may take his time: that is the guest's,
+ * not its neighbours'. */
 static void console_tx(void *opaque, uint8_t byte)
 {
-	const struct guest *g = opaque;
+	struct guest *g = opaque;
 
-	if (g->console)
+	if (g->console) {
 		outb(g->console, byte);
-	else
-		io_serial_tx(byte);
+		return;
+	}
+	while (!(inb(COM1 + 5) & 0x20)) {
+		take_interrupts();
+		sched_tick(&g->vcpu);
+	}
+	outb(COM1, byte);
 }
 
 void io_console_init(struct guest *g)
@@ -69,8 +76,12 @@ static void console_poll(struct guest *g)
 
 void io_serial_interrupt(void)
 {
-	if (serial_guest)
+	if (serial_guest && !serial_guest->vcpu.ended) {
 		console_poll(serial_guest);
+		return;
+	}
+	while (inb(COM1 + 5) & 1)	/* for nobody */
+		inb(COM1);
 }
 
 /* ---- ports -------------------------------------------------------------- */

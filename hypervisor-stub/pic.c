@@ -127,6 +127,11 @@ void pic_set_irq(struct pic *p, unsigned int irq, bool level)
 	c->lines |= bit;
 }
 
+bool pic_requested(const struct pic *p, unsigned int irq)
+{
+	return chip_irr(&p->chip[irq >> 3]) & 1u << (irq & 7);
+}
+
 bool pic_pending(const struct pic *p)
 {
 	return master_choice(p) >= 0;

@@ -54,6 +54,9 @@ uint8_t pic_in(struct pic *p, unsigned int port);
 /* The input irq (0-15) is now at this level. Pulse an edge: true, false. */
 void pic_set_irq(struct pic *p, unsigned int irq, bool level);
 
+/* Is there a request of the input irq, masked or not? */
+bool pic_requested(const struct pic *p, unsigned int irq);
+
 /* INTR, the line to the processor. */
 bool pic_pending(const struct pic *p);
 

@@ -86,7 +86,10 @@ static void load(struct vcpu *v)
 	v->sh->stolen = v->stolen;
 	v->since = now;
 	write_cr0(read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS));
-	asm volatile("fxrstor64 %0" : : "m"(v->fpu));
+	/* AMD's processors leave FIP, FDP and FOP of the last guest there if no
+	 * exception is pending (APM Vol. 5, FXRSTOR): make them ours first. */
+	asm volatile("fnclex; emms; fildl %1; fxrstor64 %0"
+		     : : "m"(v->fpu), "m"(guest_count));
 	cr_load(v);
 	desc_load(v);
 	timer_update(v);
@@ -151,6 +154,7 @@ void guest_end(struct vcpu *v, enum end end)
 
 	rom_trace_drain(v);
 	v->ended = true;
+	io_serial_interrupt();		/* what it did not read */
 	if (end > worst)
 		worst = end;
 	for (i = 0; guests[i]->vcpu.ended;)

@@ -191,7 +191,9 @@ void timer_update(struct vcpu *v)
 
 	if (pit_tick(&g->pit, now))
 		pulse_irq0(g);
-	next = pit_next(&g->pit, now);
+	/* To one that is halted, another edge would say nothing new. */
+	next = v->halted && pic_requested(&g->pic, 0) ? UINT64_MAX :
+		pit_next(&g->pit, now);
 	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
 		lag = a == &v->alarm[VMI_CYCLES_AVAILABLE] ? v->stolen : 0;
 		if (a->armed && now - lag >= a->expiry)

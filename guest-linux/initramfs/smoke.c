@@ -571,14 +571,18 @@ static uint32_t part_timers(uint32_t h)
 	check(now(CLOCK_REALTIME) > 1577836800LL * 1000000000);
 
 	/* Three timers, started late to early, end early to late. */
+	start = now(CLOCK_MONOTONIC);
 	for (int i = 0; i < 3; i++) {
-		struct itimerspec in = { .it_value.tv_nsec =
-					 (3 - i) * 40000000 };
+		int64_t at = start + (3 - i) * 40000000;
+		struct itimerspec in = {
+			.it_value = { at / 1000000000, at % 1000000000 }
+		};
 
 		fds[i].events = POLLIN;
 		fds[i].fd = timerfd_create(CLOCK_MONOTONIC, 0);
 		check(fds[i].fd >= 0);
-		check(timerfd_settime(fds[i].fd, 0, &in, NULL) == 0);
+		check(timerfd_settime(fds[i].fd, TFD_TIMER_ABSTIME, &in,
+				      NULL) == 0);
 	}
 	while (left) {
 		uint64_t count;

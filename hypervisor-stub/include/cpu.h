@@ -175,6 +175,12 @@ DR_WRITE(7)
 		 : : "r"((uint64_t)(at)), "r"((uint32_t)(word))		\
 		 : "memory" : fault)
 
+/* Take the interrupts that are pending; sti as below. */
+static inline void take_interrupts(void)
+{
+	asm volatile("sti; nop; cli" : : : "memory");
+}
+
 /* Wait for an interrupt. sti takes effect after the next instruction, so
  * none can slip in between (SDM Vol. 2, STI). */
 static inline void wait_for_interrupt(void)

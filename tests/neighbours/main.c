@@ -9,6 +9,10 @@
  *	deaf	computes, with an alarm of one cycle that it never acknowledges
  *	nervous	halts for one cycle again and again
  *	dying	runs into an exception that it has no handler for
+ *	masked	halts until the end, with a PIT at full speed that is masked
+ *	chatty	prints, whether somebody reads or not
+ *	leaving	is in a context switch: its LDT has gone, GS still names it
+ *	linked	has page tables that thousands of entries link, and flushes
  *
  * The work is a checksum in rounds. Whoever reads the result can compute it
  * from their number, so that a single wrong register shows. "seed=N" makes
@@ -23,6 +27,8 @@
 static uint32_t sum = 1, rounds;
 static uint32_t seed;			/* in ST0 and XMM7, and behind GS */
 static uint64_t end;
+static uint64_t seen, gap;		/* longest time between two looks */
+static uint32_t turns, lost;		/* of something; times that GS was */
 
 void guest_main(const uint8_t *boot_params);
 
@@ -60,7 +66,12 @@ static uint64_t cycles(uint32_t counter)
 
 static bool time_left(void)
 {
-	return cycles(VMI_CYCLES_REAL) < end;
+	uint64_t now = cycles(VMI_CYCLES_REAL);
+
+	if (seen && now - seen > gap)
+		gap = now - seen;
+	seen = now;
+	return now < end;
 }
 
 /* ---- the work --------------------------------------------------------------- */
@@ -105,9 +116,10 @@ static void report(void)
 	uint64_t available = cycles(VMI_CYCLES_AVAILABLE);
 	uint64_t real = cycles(VMI_CYCLES_REAL);
 
-	print("rounds=%u checksum=%u real=%u available=%u stolen=%u irqs=%u\n",
-	      rounds, sum, (uint32_t)(real >> 10), (uint32_t)(available >> 10),
-	      (uint32_t)(stolen >> 10), irq0_count);
+	print("rounds=%u checksum=%u real=%u available=%u stolen=%u gap=%u "
+	      "irqs=%u turns=%u lost=%u\n", rounds, sum, (uint32_t)(real >> 10),
+	      (uint32_t)(available >> 10), (uint32_t)(stolen >> 10),
+	      (uint32_t)(gap >> 10), irq0_count, turns, lost);
 }
 
 /* ---- the tasks -------------------------------------------------------------- */
@@ -156,12 +168,104 @@ static void dying(void)
 	__asm__ volatile("ud2");
 }
 
+#define LVTT_VECTOR	0x40
+#define APIC_EOI	0xb0
+#define APIC_SPURIOUS	0xf0
+#define APIC_LVTT	0x320
+
+static void lvtt(struct frame *f)
+{
+	(void)f;
+	vmi2(APICWrite, APIC_EOI, 0);
+}
+
+static void masked(void)
+{
+	vector_hook[LVTT_VECTOR] = lvtt;
+	vmi2(APICWrite, APIC_SPURIOUS, 0x1ff);
+	vmi2(APICWrite, APIC_LVTT, LVTT_VECTOR);
+	outb(0x21, 0xff);
+	outb(0x43, 0x34);		/* mode 2, every second tick */
+	outb(0x40, 2);
+	outb(0x40, 0);
+	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_LVTT, end, 0);
+	vmi0(Halt);
+	vmi0(DisableInterrupts);
+}
+
+static void chatty(void)
+{
+	while (time_left())
+		print("0123456789abcdef0123456789abcdef\n");
+	print("\n");
+}
+
+#define LDT_SELECTOR	((SPARE_GDT + 1) * 8)
+
+static void leaving(void)
+{
+	static uint64_t ldt[2] __attribute__((aligned(8))) = {
+		0, 0x00cff2000000ffff
+	};
+	uint32_t base = (uintptr_t)ldt, gs, i;
+
+	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, LDT_SELECTOR / 8,
+	     base << 16 | 15,
+	     (base & 0xff000000) | 0x8200 | (base >> 16 & 0xff));
+	while (time_left()) {
+		vmi1(SetLDT, LDT_SELECTOR);
+		__asm__ volatile("mov %0, %%gs" : : "r"(8 | 4 | 3));
+		vmi1(SetLazyMode, VMI_LAZY_CPU);
+		vmi1(SetLDT, 0);
+		for (i = 0; i < 1 << 20; i++)
+			__asm__ volatile("");
+		__asm__ volatile("mov %%gs, %0" : "=r"(gs));
+		vmi1(SetLazyMode, VMI_LAZY_NONE);
+		lost += gs != (8 | 4 | 3);
+		turns++;
+	}
+}
+
+/* Directories with these tables at 1 to 3 GB, one after the other. */
+#define TABLES		256u
+#define DIRECTORIES	512u
+#define TABLES_AT	(8u << 20)
+#define DIRECTORY(n)	(TABLES_AT + (TABLES + (n)) * PAGE)
+
+static void linked(void)
+{
+	uint32_t i, n, *d;
+
+	for (i = 0; i < TABLES * 1024; i++)
+		linear((void *)TABLES_AT)[i] = TABLES_AT | PTE_P | PTE_W;
+	for (n = 0; n < DIRECTORIES; n++) {
+		d = linear((void *)DIRECTORY(n));
+		for (i = 0; i < 1024; i++)
+			d[i] = i < 256 || i >= 768 ? page_directory[i] :
+			       (TABLES_AT + i % TABLES * PAGE) | PTE_P | PTE_W;
+		vmi4(VMI_CALL_AllocatePage, DIRECTORY(n) / PAGE,
+		     VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
+		vmi2(SetCR3, DIRECTORY(n), 0);
+		probe_read(1u << 30);	/* for a shadow of these */
+		probe_read(2u << 30);
+	}
+	while (time_left()) {
+		for (i = 256; i < 768; i++) {
+			probe_read(i << 22);
+			probe_read(i << 22 | 2 << 20);
+		}
+		vmi2(SetCR3, DIRECTORY(turns++ % DIRECTORIES), 0);
+	}
+	vmi2(SetCR3, (uintptr_t)page_directory, 0);
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(void);
 } tasks[] = {
 	{ "busy", busy }, { "light", light }, { "nervous", nervous },
-	{ "deaf", deaf }, { "dying", dying },
+	{ "deaf", deaf }, { "dying", dying }, { "masked", masked },
+	{ "chatty", chatty }, { "leaving", leaving }, { "linked", linked },
 };
 
 void guest_main(const uint8_t *boot_params)

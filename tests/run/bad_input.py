@@ -115,7 +115,7 @@ def cases(directory):
            "--memory 100000: a guest has 4 to 8192 MB")
     yield ("command line too long", refused, ("--append", "x" * 3000),
            "command line: 3000 characters, the kernel takes at most \\d+")
-    strange = file("a kernel, role=rom", b"x" * 5000)
+    strange = file("a kernäl, role=rom", b"x" * 5000)
     yield ("strange file name", refused, ("--kernel", strange),
            re.escape(strange) + ": not a kernel: neither bzImage nor ELF")
 

@@ -126,6 +126,7 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 
 void outb(uint16_t port, uint8_t v);
 uint8_t inb(uint16_t port);
+static inline void take_interrupts(void) { }
 void wait_for_interrupt(void);
 /* Through the tables that are loaded; false: a page fault. */
 bool machine_store(uint32_t at, uint32_t word);
