@@ -217,8 +217,8 @@ static void guest_memory(struct guest *g, uint64_t mb)
 	uint64_t bytes = mb << 20;
 
 	if (bytes < LOADER_RAM_MIN || bytes > LOADER_RAM_MAX)
-		bad_input("memory=%lu: a guest has %lu to %lu MB", mb,
-			  (uint64_t)LOADER_RAM_MIN >> 20,
+		bad_input("%s: memory=%lu: a guest has %lu to %lu MB",
+			  g->name, mb, (uint64_t)LOADER_RAM_MIN >> 20,
 			  (uint64_t)LOADER_RAM_MAX >> 20);
 	if (!gmem_init(&g->mem, bytes))
 		bad_input("%s: memory=%lu: the machine has not that much, and some for the hypervisor",
@@ -331,7 +331,7 @@ static void guest_create(struct modules *m, const char *name)
 	v->regs = (struct regs *)(stack + STACK_SIZE) - 1;
 	err = shadow_init(g, 1024 + g->mem.nframes / 32);
 	if (err)
-		bad_input("memory=%lu: %s", number(memory), err);
+		bad_input("%s: memory=%lu: %s", name, number(memory), err);
 	desc_init(v);
 	guest_devices(g, m);
 	guest_start_state(v, &out);
