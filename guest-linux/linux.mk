@@ -35,7 +35,7 @@ $(L_TREES:%=%/.unpacked): %/.unpacked: $(L_TARBALL) | $(B)/.deps
 
 L_PORT		:= $(wildcard guest-linux/patches/*.patch) \
 		   $(shell find guest-linux/src -type f 2>/dev/null) \
-		   spec/include/vmi.h spec/include/vmi_stub.h
+		   spec/include/vmi.h spec/include/vmi_stub_cpuid.h
 
 # A patch that is removed changes the directory, not a file.
 $(L_TREES:%=%/.patched): %/.patched: %/.unpacked $(L_PORT) \

@@ -19,7 +19,12 @@ struct vmi_rom_info {
 	uint16_t	count;		/* calls */
 } __attribute__((packed));
 
-VMI_SIZE(vmi_rom_info, 12);
+VMI_OFFSET(vmi_rom_info, magic, 0x0);
+VMI_OFFSET(vmi_rom_info, answers, 0x4);
+VMI_OFFSET(vmi_rom_info, slots, 0x6);
+VMI_OFFSET(vmi_rom_info, slot_size, 0x8);
+VMI_OFFSET(vmi_rom_info, count, 0xa);
+VMI_SIZE(vmi_rom_info, 0xc);
 
 _Static_assert(VMI_ROM_INFO_OFFSET + sizeof(struct vmi_rom_info)
 	       <= VMI_ENTRY_INIT, "vmi_rom_info");

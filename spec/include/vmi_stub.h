@@ -12,6 +12,7 @@
 #define VMI_STUB_H
 
 #include "vmi.h"
+#include "vmi_stub_cpuid.h"
 
 #define STUB_LAYOUT		1
 
@@ -93,14 +94,37 @@ struct stub_shared {
 	uint32_t	queue[STUB_QUEUE_LEN];
 };
 
-VMI_OFFSET(stub_shared, flags, 0x04);
-VMI_OFFSET(stub_shared, tail, 0x2c);
-VMI_OFFSET(stub_shared, linear, 0x30);
-VMI_OFFSET(stub_shared, dr, 0x60);
-VMI_OFFSET(stub_shared, gdt_base, 0x80);
-VMI_OFFSET(stub_shared, tsc_base, 0x98);
-VMI_OFFSET(stub_shared, period, 0xb8);
+VMI_OFFSET(stub_linear, va, 0x00);
+VMI_OFFSET(stub_linear, bytes, 0x04);
+VMI_OFFSET(stub_linear, pa, 0x08);
+VMI_SIZE(stub_linear, 0xc);
+VMI_OFFSET(stub_shared, layout, 0x000);
+VMI_OFFSET(stub_shared, flags, 0x004);
+VMI_OFFSET(stub_shared, cr0, 0x008);
+VMI_OFFSET(stub_shared, cr2, 0x00c);
+VMI_OFFSET(stub_shared, cr3, 0x010);
+VMI_OFFSET(stub_shared, cr4, 0x014);
+VMI_OFFSET(stub_shared, esp0, 0x018);
+VMI_OFFSET(stub_shared, ss0, 0x01c);
+VMI_OFFSET(stub_shared, lazy_mode, 0x020);
+VMI_OFFSET(stub_shared, deferred, 0x024);
+VMI_OFFSET(stub_shared, gdt_dirty, 0x028);
+VMI_OFFSET(stub_shared, tail, 0x02c);
+VMI_OFFSET(stub_shared, linear, 0x030);
+VMI_OFFSET(stub_shared, dr, 0x060);
+VMI_OFFSET(stub_shared, gdt_base, 0x080);
+VMI_OFFSET(stub_shared, gdt_limit, 0x084);
+VMI_OFFSET(stub_shared, idt_base, 0x088);
+VMI_OFFSET(stub_shared, idt_limit, 0x08c);
+VMI_OFFSET(stub_shared, ldt, 0x090);
+VMI_OFFSET(stub_shared, tr, 0x094);
+VMI_OFFSET(stub_shared, tsc_base, 0x098);
+VMI_OFFSET(stub_shared, tsc_hz, 0x0a0);
+VMI_OFFSET(stub_shared, stolen, 0x0a8);
+VMI_OFFSET(stub_shared, expiry, 0x0b0);
+VMI_OFFSET(stub_shared, period, 0x0b8);
 VMI_OFFSET(stub_shared, trace_used, 0x200);
+VMI_OFFSET(stub_shared, trace, 0x204);
 VMI_OFFSET(stub_shared, queue_guard, 0xffc);
 VMI_OFFSET(stub_shared, queue, 0x1000);
 VMI_SIZE(stub_shared, 0x2000);
@@ -154,16 +178,6 @@ enum stub_hcall { STUB_HCALLS(STUB_HC_ENUM) };
 #undef STUB_HC_ENUM
 #define STUB_HC_COUNT		32
 
-/*
- * CPUID leaves of the hypervisor, through VMI_CALL_CPUID alone. Leaf BASE:
- * eax highest leaf, ebx, ecx, edx "OpenVMI\0stub". Leaf COUNTERS + n:
- * edx:eax = counter n, ecx = number of counters, ebx = 0; beyond the last
- * one all zero. Leaf NAMES + n: its name, 16 bytes in eax, ebx, ecx, edx.
- */
-#define STUB_CPUID_BASE		0x40000000u
-#define STUB_CPUID_COUNTERS	0x40000100u
-#define STUB_CPUID_NAMES	0x40000200u
-
 /* ---- what the ROM tells the hypervisor --------------------------------- */
 
 /*
@@ -194,7 +208,19 @@ struct stub_rom_info {
 	uint32_t	iret_insn[2];	/* the IRET instructions themselves */
 };
 
-VMI_SIZE(stub_window, 16);
-VMI_SIZE(stub_rom_info, 36);
+VMI_OFFSET(stub_window, start, 0x00);
+VMI_OFFSET(stub_window, end, 0x04);
+VMI_OFFSET(stub_window, restart, 0x08);
+VMI_OFFSET(stub_window, clear_if, 0x0c);
+VMI_SIZE(stub_window, 0x10);
+VMI_OFFSET(stub_rom_info, magic, 0x00);
+VMI_OFFSET(stub_rom_info, layout, 0x04);
+VMI_OFFSET(stub_rom_info, relocs, 0x08);
+VMI_OFFSET(stub_rom_info, reloc_count, 0x0c);
+VMI_OFFSET(stub_rom_info, windows, 0x10);
+VMI_OFFSET(stub_rom_info, window_count, 0x14);
+VMI_OFFSET(stub_rom_info, iret_entry, 0x18);
+VMI_OFFSET(stub_rom_info, iret_insn, 0x1c);
+VMI_SIZE(stub_rom_info, 0x24);
 
 #endif

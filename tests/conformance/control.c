@@ -4,6 +4,8 @@
 
 #define VEC_NM		7
 #define VEC_UD		6
+#define CPUID_HYPERVISOR (1u << 31)
+#define CPUID_NAME	0x40000000u
 #define CR4_TSD		4u
 #define MSR_TSC		0x10u
 #define MSR_SYSENTER_ESP 0x175u
@@ -134,6 +136,17 @@ static void cpuid_and_tsc(void)
 		 && r[3] == again[3], "CPUID leaf 1 answers the same again");
 	is_of(CPUID, "3.2.0", r[3] & 0x11, 0x11, "CPUID tells of FPU and TSC");
 
+	if (r[2] & CPUID_HYPERVISOR) {
+		vmi_cpuid(CPUID_NAME, native);
+		vmi_cpuid(CPUID_NAME, again);
+		point_of(VMI_CALL_CPUID, "3.2.98", native[0] >= CPUID_NAME &&
+			 native[0] <= CPUID_NAME + 0xffff &&
+			 native[1] == again[1] && native[2] == again[2] &&
+			 native[3] == again[3],
+			 "the hypervisor's leaf has its highest and a name");
+	} else {
+		skip("3.2.98", "the hypervisor's name", "no hypervisor is shown");
+	}
 	before = rdtsc_call();
 	for (int i = 0; i < MANY_READS; i++) {
 		after = rdtsc_call();
@@ -239,9 +252,9 @@ void control(void)
 }
 
 /*
- * MSRs and performance counters: a ROM that leaves them to the guest (VMI-2.5.1)
- * lets their faults come at the guest's own instruction, for which a kernel
- * has a handler, and not inside the ROM.
+ * MSRs and performance counters: a ROM that leaves them to the guest (VMI-
+ * 2.5.1) lets their faults come at the guest's own instruction, for which a
+ * kernel has a handler, and not inside the ROM.
  */
 /* QEMU's processor lets pass what is not there; at ring 1 nobody may. */
 static bool refused_at(const uint8_t *at, int raised)

@@ -65,7 +65,8 @@ static void page_faults(void)
 		    "user writes a read-only page");
 	user_access(u_read, no_table, PF_USER,
 		    "user reads where there is no table");
-	user_access(u_call, absent, PF_USER | PF_FETCH, "user executes an absent page");
+	user_access(u_call, absent, PF_USER | PF_FETCH,
+		    "user executes an absent page");
 	user_access(u_call, kernel, PF_USER | PF_PRESENT | PF_FETCH,
 		    "user executes the kernel's page");
 	user_access(u_read, LINEAR + 0x100000, PF_USER | PF_PRESENT,

@@ -255,7 +255,8 @@ static void accessed_and_dirty(void)
 	user_run(u_write, FRAME_MARK + 2, va);
 	is("3.4.9", get(e) & PTE_D, PTE_D, "and is set by the next write");
 	exchange(play_entry(TEST_PAGE), frame_entry(2) | PTE_U | PTE_D);
-	update(play_entry(TEST_PAGE), VMI_PAGE_PT | VMI_PAGE_CURRENT_AS | VMI_PAGE_DEFER | va);
+	update(play_entry(TEST_PAGE), VMI_PAGE_PT | VMI_PAGE_CURRENT_AS |
+	       VMI_PAGE_DEFER | va);
 	inval(TEST_PAGE);
 	is("3.4.9", get(e) & PTE_A, 0, "A cleared stays clear");
 	probe_read(va);

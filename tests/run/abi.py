@@ -54,10 +54,17 @@ MINOR = ("vmi.h", "VMI_API_MINOR\t\t0", "VMI_API_MINOR\t\t1")
 LAYOUT = ("vmi_stub.h", "STUB_LAYOUT\t\t1", "STUB_LAYOUT\t\t2")
 NEW_CALL = ("vmi.h", "X(61, SetIOPLMask)", "X(49, New) X(61, SetIOPLMask)")
 MOVED_CALL = ("vmi.h", "X(35, Halt)", "X(49, Halt)")
-MOVED_FIELD = ("vmi.h", "cr0, cr2, cr3, cr4;\n\tuint64_t\tefer",
-               "cr2, cr0, cr3, cr4;\n\tuint64_t\tefer")
-MOVED_PRIVATE = ("vmi_stub.h", "\tcr2;\n\tuint32_t\tcr3;",
-                 "\tcr3;\n\tuint32_t\tcr2;")
+# With the assertions, which would not let it pass either.
+MOVED_FIELD = [("vmi.h", "cr0, cr2, cr3, cr4;\n\tuint64_t\tefer",
+                "cr2, cr0, cr3, cr4;\n\tuint64_t\tefer"),
+               ("vmi.h", "vmi_ap_state, cr0, 0x00", "vmi_ap_state, cr2, 0x00"),
+               ("vmi.h", "vmi_ap_state, cr2, 0x04", "vmi_ap_state, cr0, 0x04")]
+MOVED_PRIVATE = [("vmi_stub.h", "\tcr2;\n\tuint32_t\tcr3;",
+                  "\tcr3;\n\tuint32_t\tcr2;"),
+                 ("vmi_stub.h", "stub_shared, cr2, 0x00c",
+                  "stub_shared, cr3, 0x00c"),
+                 ("vmi_stub.h", "stub_shared, cr3, 0x010",
+                  "stub_shared, cr2, 0x010")]
 
 
 def cases(directory):
@@ -69,7 +76,7 @@ def cases(directory):
             ("a call that is gone", "vmi",
              [("vmi.h", "X(26, RDPMC)\t\t", "\t\t")],
              "-call VMI_CALL_RDPMC 0x1a", GUEST),
-            ("a field that moved", "vmi", [MOVED_FIELD],
+            ("a field that moved", "vmi", MOVED_FIELD,
              "-struct vmi_ap_state cr0 offset 0x0",
              "+struct vmi_ap_state cr0 offset 0x4",
              "-struct vmi_ap_state cr2 offset 0x4",
@@ -94,13 +101,13 @@ def cases(directory):
              [("vmi.h", "VMI_API_MAJOR\t\t3", "VMI_API_MAJOR\t\t2")],
              "-constant VMI_API_MAJOR 0x3", "+constant VMI_API_MAJOR 0x2",
              GUEST),
-            ("a private field that moved", "stub", [MOVED_PRIVATE],
+            ("a private field that moved", "stub", MOVED_PRIVATE,
              "-struct stub_shared cr2 offset 0xc",
              "+struct stub_shared cr2 offset 0x10",
              "-struct stub_shared cr3 offset 0x10",
              "+struct stub_shared cr3 offset 0xc", PRIVATE),
             ("a private field that moved, with a new layout", "stub",
-             [MOVED_PRIVATE, LAYOUT])):
+             [*MOVED_PRIVATE, LAYOUT])):
         yield name, changed, directory, interface, edits, says
 
 

@@ -8,7 +8,7 @@
 #include <linux/sysfs.h>
 
 #include <asm/processor.h>
-#include <asm/vmi_stub.h>
+#include <asm/vmi_stub_cpuid.h>
 
 #include "vmi_client.h"
 
