@@ -350,6 +350,7 @@ struct mm *mm_fork(struct mm *from)
  */
 void mm_destroy(struct mm *mm)
 {
+	static uint32_t released;
 	void *pte;
 	uint64_t entry;
 
@@ -373,7 +374,10 @@ void mm_destroy(struct mm *mm)
 		if (!(entry & PTE_P))
 			continue;
 		entry_set(pde, 0, VMI_PAGE_PD);
-		withdraw((uint32_t)((entry & ADDRESS) / PAGE), VMI_PAGE_PT);
+		/* some kernels forget to */
+		if (released++ % 4)
+			withdraw((uint32_t)((entry & ADDRESS) / PAGE),
+				 VMI_PAGE_PT);
 		free_frame((uint32_t)((entry & ADDRESS) / PAGE));
 	}
 	if (active_mm == mm) {		/* the last moment that will do */
