@@ -66,6 +66,8 @@ help:
 	@echo 'make check   run every test; the last line is "N passed, N failed"'
 	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
 	@echo 'make attack  a hostile guest, case by case, in TAP'
+	@echo 'make fuzz TIME=600 [TARGET=exit]  fuzz the hypervisor on the host'
+	@echo 'make coverage  lines of the hypervisor that unit tests and fuzzing reach'
 	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
 	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'
 	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
