@@ -22,6 +22,7 @@
 
 ; ---- before paging ------------------------------------------------------------
 
+; Linked where it is loaded, which is where it runs.
 	section .head progbits alloc exec nowrite align=4
 	extern bss_start, bss_end, client_main, pae, nx
 	extern boot_directory, boot_pdpt, boot_tables, boot_fixmap
@@ -105,9 +106,11 @@ start:
 .on:	mov cr3, eax
 	mov eax, 0x80050033
 	mov cr0, eax
-	mov eax, .high
+	mov eax, high
 	jmp eax
-.high:	lgdt [boot_gdt_pointer]
+
+	section .text
+high:	lgdt [boot_gdt_pointer]
 	lidt [boot_idt_pointer]
 	jmp KERNEL_CS:.cs
 .cs:	mov eax, KERNEL_DS
