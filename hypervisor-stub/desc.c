@@ -315,7 +315,7 @@ struct tss64 {
 
 static struct tss64 tss;
 static struct { uint64_t low, high; } idt[256];
-static uint8_t ist_stack[3][4096] __attribute__((aligned(16)));
+static uint8_t ist_stack[3][8192] __attribute__((aligned(16)));
 
 static void system_entry(uint64_t *d, uint64_t base, uint32_t limit, int type)
 {

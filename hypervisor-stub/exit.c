@@ -124,7 +124,7 @@ static void trap(struct vcpu *v, struct regs *r)
 
 static void nmi(struct vcpu *v, struct regs *r)
 {
-	(void)v, (void)r;
+	watchdog_nmi(v, r);
 }
 
 static void fatal_exception(struct vcpu *v, struct regs *r)
@@ -229,8 +229,10 @@ void hv_fault(struct hv_frame *f)
 	uint64_t cr2 = read_cr2();
 	gpa_t pa;
 
-	if (f->vector == VEC_NMI)
+	if (f->vector == VEC_NMI) {	/* the tick itself waits for the guest */
+		v->regs->eflags |= EFLAGS_IF;
 		return;
+	}
 	if (f->vector == VEC_DB) {	/* a breakpoint on what we touch for it */
 		dr6_take(v);
 		return;

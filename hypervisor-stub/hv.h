@@ -423,6 +423,11 @@ void __attribute__((noreturn)) sched_start(void);
 void sched_tick(struct vcpu *);		/* after a machine interrupt */
 void sched_wait(struct vcpu *);		/* until an interrupt is pending */
 
+/* ---- watchdog.c ---------------------------------------------------------- */
+
+void watchdog_start(void);
+void watchdog_nmi(struct vcpu *, const struct regs *);
+
 /* ---- rom.c, stats.c ----------------------------------------------------- */
 
 const char *rom_publish(struct guest *, const uint8_t *image, size_t size);

@@ -186,6 +186,7 @@ void sched_start(void)
 
 	for (i = 0; i < guest_count; i++)
 		guests[i]->vcpu.since = rdtsc();
+	watchdog_start();
 	load(&guests[0]->vcpu);
 	switch_stack(&boot_stack, current->stack);
 	panic("the boot stack runs");

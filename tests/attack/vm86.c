@@ -96,6 +96,25 @@ static void vm86_pf(uint32_t cs)
 	VM86(cs, EFLAGS_IF | EFLAGS_IOPL, "\xa0\x00\x70\xcd\x80\xf4");
 }
 
+/* The machine's interrupts off, there, by CLI, and back in the kernel. The
+ * others must get the processor all the same. */
+static void vm86_spin(uint32_t cs)
+{
+	VM86(cs, 0, "\xeb\xfe");
+}
+
+static void vm86_cli(uint32_t cs)
+{
+	VM86(cs, EFLAGS_IF | EFLAGS_IOPL, "\xfa\xeb\xfe");
+}
+
+static void vm86_kernel_spin(uint32_t cs)
+{
+	VM86(cs, EFLAGS_IOPL, "\xcd\x80");
+	for (;;)
+		;
+}
+
 #define EACH(name, function)						\
 	CASE_ARG(name "_hv", function, HV_CS),				\
 	CASE_ARG(name "_hv1", function, HV_CS | 1),			\
@@ -110,5 +129,9 @@ const struct attack vm86_cases[] = {
 	EACH("vm86_int3", vm86_int3),
 	EACH("vm86_gp", vm86_gp),
 	EACH("vm86_pf", vm86_pf),
+	CASE_ARG("vm86_spin_hv", vm86_spin, HV_CS),
+	CASE_ARG("vm86_spin_user", vm86_spin, USER_CS),
+	CASE_ARG("vm86_cli", vm86_cli, USER_CS),
+	CASE_ARG("vm86_kernel_spin", vm86_kernel_spin, USER_CS),
 	CASES_END
 };

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest cannot turn the machine's interrupts off: no CPU lets ring 1. But
+ * QEMU's TCG lets it enter virtual-8086 mode by IRETD, with IF as it likes
+ * (exit.c, hv_vm86), and so keep the processor for ever. There, and if there
+ * are others who want it, each tick of the clock comes as an NMI too: through
+ * the I/O APIC, which has the PIT on pin 2 beside the 8259. One that comes
+ * while the hypervisor runs turns the guest's interrupts on (exit.c).
+ */
+#include <cpu.h>
+#include <string.h>
+
+#include "hv.h"
+
+#define IOAPIC		0xfec00000u	/* Intel 82093AA data sheet, 3.0 */
+#define IOAPIC_DATA	0x10u		/* behind the index register */
+#define REDIRECTION(n)	(0x10u + 2 * (n))
+#define PIT_PIN		2u
+#define DELIVER_NMI	(4u << 8)	/* edge, physical, not masked */
+
+static void ioapic_write(uint32_t index, uint32_t value)
+{
+	volatile uint32_t *ioapic = pa_to_va(IOAPIC);
+
+	ioapic[0] = index;
+	ioapic[IOAPIC_DATA / 4] = value;
+}
+
+void watchdog_start(void)
+{
+	uint32_t r[4];
+
+	cpuid(0x40000000, 0, r);
+	if (guest_count < 2 || memcmp(&r[1], "TCGTCGTCGTCG", 12))
+		return;
+	cpuid(1, 0, r);
+	ioapic_write(REDIRECTION(PIT_PIN) + 1, r[1] & 0xff000000);
+	ioapic_write(REDIRECTION(PIT_PIN), DELIVER_NMI);
+}
+
+/* An NMI from the guest, on a stack of its own. */
+void watchdog_nmi(struct vcpu *v, const struct regs *r)
+{
+	if (r->eflags & EFLAGS_IF)
+		return;
+	*v->regs = *r;
+	guest_kill(v, "the machine's interrupts are off: virtual-8086 mode");
+}
