@@ -106,7 +106,7 @@ static void wild_hcall(uint32_t nr)
 		if (nr == STUB_HC_HALT || nr == STUB_HC_SET_ALARM)
 			pic_init();
 		if (nr == STUB_HC_HALT)
-			pit_one_shot();
+			pit_periodic();
 		wild_area();
 		hypercall(nr, round & 1 ? random32() : random32() & 0xff,
 			  random32());
@@ -124,7 +124,7 @@ static void wild_call(uint32_t nr)
 	pic_init();
 	for (uint32_t round = 0; round < 32; round++) {
 		if (nr == VMI_CALL_Halt)
-			pit_one_shot();
+			pit_periodic();
 		wild_area();
 		vmi4((int)nr, round & 1 ? random32() : (uintptr_t)pages[3],
 		     (uintptr_t)pages[3], (uintptr_t)pages[3] + 8, random32());

@@ -91,6 +91,7 @@ uint32_t hypercall(uint32_t nr, uint32_t edx, uint32_t ecx);
 uint32_t *gate_of(int vector);
 void set_idt(int vector, uint32_t low, uint32_t high);
 
+void pit_periodic(void);
 uint32_t random32(void);
 void seed_random(uint32_t seed);
 uint32_t number(const char *key);	/* of the command line */

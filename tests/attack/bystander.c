@@ -76,9 +76,7 @@ static void bystander(uint32_t arg)
 	for (uint32_t i = 0; i < FIELD_WORDS; i++)
 		field()[i] = known(i);
 	pic_init();
-	outb(0x43, 0x34);		/* one tick each millisecond */
-	outb(0x40, 0xa9);
-	outb(0x40, 0x04);
+	pit_periodic();
 	/* each tick was a chance to let another run */
 	while (irq0_count - since < QUIET) {
 		vmi0(EnableInterrupts);

@@ -167,9 +167,7 @@ static void shared_line(uint32_t arg)
 	vmi0(EnableInterrupts);
 	vmi0(DisableInterrupts);
 	same(irq0_count, 1, "three at once are one");
-	outb(0x43, 0x34);		/* the PIT: each millisecond */
-	outb(0x40, 0xa9);
-	outb(0x40, 0x04);
+	pit_periodic();
 	alarm_at(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC, 0,
 		 SHARED->tsc_hz >> 12);
 	alarm_at(VMI_CYCLES_AVAILABLE | VMI_ALARM_PERIODIC, 0,

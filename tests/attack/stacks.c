@@ -36,9 +36,7 @@ static uint32_t bad_stack(uint32_t kind)
 static void clock_on(void)
 {
 	pic_init();
-	outb(0x43, 0x34);
-	outb(0x40, 0xa9);
-	outb(0x40, 0x04);
+	pit_periodic();
 }
 
 /* ---- from user mode ---------------------------------------------------------- */

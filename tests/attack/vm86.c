@@ -63,9 +63,7 @@ static void vm86(uint32_t cs, uint32_t eflags, const char *code,
 static void vm86_irq(uint32_t cs)
 {
 	pic_init();
-	outb(0x43, 0x34);		/* one each millisecond */
-	outb(0x40, 0xa9);
-	outb(0x40, 0x04);
+	pit_periodic();
 	VM86(cs, EFLAGS_IF, "\xeb\xfe");		/* jmp $ */
 }
 
@@ -96,8 +94,8 @@ static void vm86_pf(uint32_t cs)
 	VM86(cs, EFLAGS_IF | EFLAGS_IOPL, "\xa0\x00\x70\xcd\x80\xf4");
 }
 
-/* The machine's interrupts off, there, by CLI, and back in the kernel. The
- * others must get the processor all the same. */
+/* The machine's interrupts off, there and by CLI. The others must get the
+ * processor all the same. */
 static void vm86_spin(uint32_t cs)
 {
 	VM86(cs, 0, "\xeb\xfe");
@@ -106,13 +104,6 @@ static void vm86_spin(uint32_t cs)
 static void vm86_cli(uint32_t cs)
 {
 	VM86(cs, EFLAGS_IF | EFLAGS_IOPL, "\xfa\xeb\xfe");
-}
-
-static void vm86_kernel_spin(uint32_t cs)
-{
-	VM86(cs, EFLAGS_IOPL, "\xcd\x80");
-	for (;;)
-		;
 }
 
 #define EACH(name, function)						\
@@ -132,6 +123,5 @@ const struct attack vm86_cases[] = {
 	CASE_ARG("vm86_spin_hv", vm86_spin, HV_CS),
 	CASE_ARG("vm86_spin_user", vm86_spin, USER_CS),
 	CASE_ARG("vm86_cli", vm86_cli, USER_CS),
-	CASE_ARG("vm86_kernel_spin", vm86_kernel_spin, USER_CS),
 	CASES_END
 };

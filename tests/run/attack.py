@@ -57,7 +57,6 @@ DEATHS = {
     "early": "hypercall 1 before VMI_Init",
     "vm86_irq_hv": VM86, "vm86_step_hv": VM86, "vm86_int_hv": VM86,
     "vm86_spin_hv": VM86, "vm86_spin_user": IF_OFF, "vm86_cli": IF_OFF,
-    "vm86_kernel_spin": IF_OFF,
     "vm86_int3_hv": VM86, "vm86_gp_hv": VM86, "vm86_pf_hv": VM86,
 }
 
@@ -125,7 +124,7 @@ def reports(run):
 ICOUNT = ("steps", "step_faults")
 # Ended by the next slice of the bystander, which must not have ended before:
 # on a busy host it could, were time not counted by instructions.
-SPINS = re.compile(r"vm86_(spin_.*|cli|kernel_spin)")
+SPINS = re.compile(r"vm86_(spin_.*|cli)")
 
 
 def boot(case):
