@@ -185,7 +185,8 @@ static void access(struct input *in)
 static void exception(struct input *in)
 {
 	static const uint8_t vector[] = {
-		0, 1, 3, 4, 5, 7, 10, 11, 12, 16, 17, 19, SYSCALL_VECTOR
+		0, 1, 3, 4, 5, 7, 10, 11, 12, 16, 17, 19, SYSCALL_VECTOR,
+		VEC_NMI
 	};
 	uint8_t how = input_u8(in), n = vector[how % sizeof(vector)];
 

@@ -66,6 +66,7 @@ void desc_load(struct vcpu *v) { assert_ptr_equal(v, current); }
 void cr_load(struct vcpu *v) { assert_ptr_equal(v, current); }
 void rom_trace_drain(struct vcpu *v) { (void)v; }
 void io_serial_interrupt(void) { }
+void watchdog_start(void) { }
 void log_printf(const char *fmt, ...) { (void)fmt; }
 
 /* ---- tests -------------------------------------------------------------- */
