@@ -364,7 +364,9 @@ void desc_init(struct vcpu *v)
 {
 	v->gdt_table = memory_alloc(GDT_ENTRIES * 8, PAGE_SIZE);
 	v->ldt_table = memory_alloc(LDT_ENTRIES * 8, PAGE_SIZE);
-	hv_assert(v->gdt_table && v->ldt_table);
+	if (!v->gdt_table || !v->ldt_table)
+		bad_input("%s: no memory for its descriptor tables",
+			  v->g->name);
 
 	v->gdt_table[HV_CS / 8] = 0x00209b0000000000;
 	system_entry(&v->gdt_table[HV_TSS / 8], (uint64_t)&tss,

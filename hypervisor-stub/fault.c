@@ -192,6 +192,7 @@ enum fault shadow_fault_in_hole(struct guest *g, gva_t va)
 	if (s->current->pd[va >> 30])
 		return FAULT_GUEST;
 	pd_get(g, va >> 30);
+	shadow_flush_tlb(g);
 	return FAULT_FIXED;
 }
 

@@ -15,7 +15,7 @@
  *
  * The guest may change all of it at any time. Each call reads a word once and
  * returns a copy: check the copy, then use the copy, and never ask again for
- * what was checked. tests/run/gmem and tests/unit/test_race.c hold us to it.
+ * what was checked. tests/run/guest_memory.py and tests/unit/test_race.c hold us to it.
  */
 #ifndef GMEM_H
 #define GMEM_H

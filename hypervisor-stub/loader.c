@@ -138,7 +138,8 @@ static bool check_range(const struct loader_in *in, struct loader_out *out,
 			      "wants to be loaded at 0x#, below 1 MB",
 			      start, 0);
 	if (end > in->ram_size)
-		return refuse(out, LOADER_MEMORY,
+		return refuse(out, LOADER_MEMORY, in->rest ?
+			      "has % MB in one piece, the kernel needs % MB" :
 			      "too small: % MB, the kernel needs % MB",
 			      in->ram_size / MB, (end + MB - 1) / MB);
 	if (next_reserved(in, start, &unused) < end)
@@ -422,7 +423,8 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 		/* At or below the start of what is in the way */
 		end = hole > start ? hole : start;
 	}
-	return refuse(out, LOADER_MEMORY,
+	return refuse(out, LOADER_MEMORY, in->rest ?
+		      "has % MB in one piece, kernel and initrd need % MB" :
 		      "too small: % MB, kernel and initrd need % MB",
 		      in->ram_size / MB,
 		      (plan->end + in->initrd_size + 2 * MB - 1) / MB);

@@ -23,6 +23,7 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 {
 	struct vcpu *v = &g->vcpu;
 	const struct vmi_rom_header *h = (const void *)image;
+	const struct vmi_pci_data *pci;
 	const struct stub_rom_info *info;
 	const struct stub_window *w;
 	const char *err = vmi_rom_check(image, size);
@@ -34,6 +35,10 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 		err = vmi_rom_check_stub(image, size);
 	if (err)
 		return err;
+	pci = (const void *)(image + h->pci);
+	if (g->mem.bytes > GMEM_LOW_END && !pci->rom_major &&
+	    pci->rom_minor < 2)
+		return "older than 0.2, and knows of no memory above 4 GB: memory=3072 at most";
 	if (h->virtual_top % (4 << 20) || h->virtual_top < 0xf0000000)
 		return "virtual_top is not 4 MB aligned in the top 256 MB";
 	size = h->length * VMI_ROM_UNIT;

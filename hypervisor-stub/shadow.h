@@ -112,7 +112,11 @@ static inline uint64_t leaf_gfn(const struct guest *g, uint64_t leaf,
 	uint64_t gfn = entry_gfn(leaf);
 	uint32_t in = pae(g) ? 511 : 1023;
 
-	return large ? (gfn & ~(uint64_t)in) | (va >> PAGE_SHIFT & in) : gfn;
+	if (!large)
+		return gfn;
+	gfn = (gfn & ~(uint64_t)in) | (va >> PAGE_SHIFT & in);
+	/* PSE-36: bits 39 to 32 of a 4 MB page (SDM Vol. 3, 4.3). */
+	return pae(g) ? gfn : gfn | (leaf >> 13 & 0xff) << 20;
 }
 
 /* The shadow of a guest leaf as far as it can be had without a fault. */

@@ -26,6 +26,12 @@ RULES = [
       "main.c",         # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
       "shadow.h"}),     # pages of the pool: shadow_table()
+    (r"\bshadow_table\b", "a pointer from an address",
+     {"shadow.h", "shadow.c", "verify.c", "fault.c"}),
+    (r"(?:->|\.)ram\b", "where memory is",
+     {"gmem.c", "loader.c", "main.c"}),     # of struct gmem and loader_in
+    (r"\*\s*\)\s*\(?[\w.>-]*\b(?:leaf_at|pde_at)\b|"
+     r"\bmem\w+\([^;]*_at\b", "looking into a table", set()),
     (r"\bDIRECT_BASE\b", "a pointer from an address", {"cpu.h"}),
     (r"\bcopy_fixup\b", "linear addresses of the guest",
      {"gmem.c", "hv.h", "entry.asm"}),
@@ -64,7 +70,10 @@ def one_module():
 
 def seen():
     """The rules find what they are for."""
-    for text in ("g->mem.p2m[gfn]", "*(uint32_t *)pa_to_va(x)",
+    for text in ("m->ram[gpa]", "*(uint32_t *)(w->leaf_at)",
+                 "((uint32_t *)w->pde_at)[1]", "memcpy(x, w.leaf_at, 8)",
+                 "shadow_table(gmem_leaf(&g->mem, gfn))[3]",
+                 "g->mem.p2m[gfn]", "*(uint32_t *)pa_to_va(x)",
                  "((uint64_t *)dir)[3]", "(const volatile uint32_t *) at",
                  "struct stub_shared *sh = v->sh;", "v->sh->flags |= 1",
                  "memcpy(&x, (void *)&v->sh->cr0, 4)", "copy_fixup(a, b, 4)",

@@ -44,6 +44,15 @@ def guest_on(kernel, image, mode=""):
     same("the number of points", len(good), int(plan[1]))
 
 
+def too_much_memory(release):
+    """Its queue has no word for pages above 4 GB."""
+    path = rom(release)
+    run = vmi_run("--memory", "4096", "--rom", path)
+    same("the message", run.stderr, f"vmi-run: {path}: older than 0.2, and "
+         "knows of no memory above 4 GB: memory=3072 at most\n")
+    same("the status", (run.returncode, run.stdout), (2, ""))
+
+
 def refused(path):
     """A ROM for another shared area, before the guest starts."""
     run = vmi_run("--rom", path)
@@ -72,6 +81,8 @@ def cases(directory, today):
         if read(old)[LAYOUT_AT] != read(ROM)[LAYOUT_AT]:
             yield f"the ROM of {release} is refused", refused, old
             continue
+        yield (f"the ROM of {release} with 4 GB is refused",
+               too_much_memory, release)
         yield (f"today's kernel on the ROM of {release}", kernel_on, release,
                today)
         yield (f"the guest of {release} on its own ROM", guest_on, guest, old)

@@ -138,6 +138,8 @@ static bool model_walk(uint32_t cr3, uint32_t va, struct model *m)
 		return false;
 	if (pde & PS) {
 		m->pa = (pde & ADDR & ~(uint64_t)(mask | 0xfff)) | (va & mask);
+		if (!wide)	/* PSE-36 */
+			m->pa |= (pde >> 13 & 0xff) << 32;
 		m->rights = pde & (P | W | U | D | A);
 		m->nx = pde >> 63;
 		return true;

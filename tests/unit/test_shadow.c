@@ -339,6 +339,21 @@ static void test_release_of_the_current_directory(void **state)
 	do_access(0x400000, true, true);
 }
 
+/* PSE-36 reaches beyond 4 GB, where this guest has nothing. */
+static void test_large_page_beyond_4_gb(void **state)
+{
+	uint32_t error = PF_W;
+	gpa_t bus;
+
+	(void)state;
+	v->cr4 |= CR4_PSE;
+	*ram(16 << 12 | 1 << 2) = 3 << 13 | PS | P | W | U | A | D;
+	tell(16 << 12 | 1 << 2);
+	queue_drain(v);
+	assert_int_equal(shadow_fault(v, 0x401234, &error, &bus), FAULT_BUS);
+	assert_int_equal(bus, 0x300001234);
+}
+
 /* Nobody remembers all links to it: none may lead anywhere, and the last one
  * that is taken away gives the page back. */
 static void test_release_of_a_table_with_many_links(void **state)
@@ -488,6 +503,7 @@ int main(void)
 		T(test_drain_fills_eagerly),
 		T(test_untracked_is_forgotten_at_a_flush),
 		T(test_release_of_the_current_directory),
+		T(test_large_page_beyond_4_gb),
 		T(test_release_of_a_table_with_many_links),
 		T(test_identity_without_paging),
 		T(test_tables_outside_memory),
