@@ -63,6 +63,8 @@ def smoke(*options):
     checks that concern one run."""
     run = vmi_run("--append", SMOKE, *options)
     lines = smoke_lines(run.stdout)
+    for line in lines:
+        expect("FAILED" not in line, line)
     expect(run.returncode == 0, f"status {run.returncode}: "
            + tail(run.stderr or run.stdout))
     expect(lines, "no output of smoke: " + tail(run.stdout))
