@@ -122,13 +122,15 @@ static void leftovers(uint32_t arg)
 static void fpu(uint32_t arg)
 {
 	uint32_t wrong = 0, value;
-	uint64_t stolen = 0, now;
+	uint64_t stolen = 0, start, now;
 
 	(void)arg;
 	__asm__ volatile("fninit");
 	for (value = 1; value < 9; value++)
 		__asm__ volatile("fildl %0" : : "m"(value));
-	for (uint32_t times = 0, i = 0; times < 8 && i < 1000000; i++) {
+	start = vmi_cycles();	/* a second is a hundred slices */
+	for (uint32_t times = 0; times < 8 &&
+	     vmi_cycles() - start < cycles_per_second();) {
 		now = SHARED->stolen;
 		times += now != stolen;
 		stolen = now;
