@@ -18,7 +18,10 @@ void offsets(void)
 	DEFINE(REGS_ERROR, offsetof(struct regs, error));
 	DEFINE(REGS_EIP, offsetof(struct regs, eip));
 	DEFINE(REGS_EFLAGS, offsetof(struct regs, eflags));
+	DEFINE(REGS_ESP, offsetof(struct regs, esp));
+	DEFINE(REGS_SS, offsetof(struct regs, ss));
 	DEFINE(VCPU_SH, offsetof(struct vcpu, sh));
+	DEFINE(VCPU_REGS, offsetof(struct vcpu, regs));
 	DEFINE(VCPU_STACK_LIMIT, offsetof(struct vcpu, stack_limit));
 	DEFINE(VCPU_IOPL, offsetof(struct vcpu, iopl));
 	DEFINE(VCPU_EXITS, offsetof(struct vcpu, exits));
@@ -28,6 +31,7 @@ void offsets(void)
 	DEFINE(GATE_TYPE, offsetof(struct gate, type));
 	DEFINE(VCPU_SYSCALL_DPL, offsetof(struct vcpu, syscall_dpl));
 	DEFINE(NMI_VECTOR, VEC_NMI);
+	DEFINE(ESPFIX_FRAME, (int64_t)ESPFIX_FRAME);
 	DEFINE(STUB_IF, STUB_IF);
 	DEFINE(STUB_SHARED_FLAGS, offsetof(struct stub_shared, flags));
 	DEFINE(STUB_SHARED_ESP0, offsetof(struct stub_shared, esp0));

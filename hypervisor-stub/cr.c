@@ -15,6 +15,7 @@
 
 /* SDM Vol. 3, 17.2.3: B0-B3, BD, BS, BT; the rest reads as it is. */
 #define DR6_STATUS	0x0000e00fu
+#define DR6_BREAKPOINTS	0x0000000fu
 #define DR6_FIXED	0xffff0ff0u
 
 static void cr0_apply(uint32_t value)
@@ -124,10 +125,17 @@ void cr_load(struct vcpu *v)
 	dr_apply(7, v->dr[7]);
 }
 
-/* The CPU never clears these bits, and they are for the guest alone. */
+/* Each #DB says anew which breakpoints it is for; the other bits stay until
+ * the guest clears them (SDM Vol. 3, 17.2.3). */
 void dr6_take(struct vcpu *v)
 {
-	shared_set_bits(&v->sh->dr[6], read_dr6() & DR6_STATUS);
+	v->sh->dr[6] = (v->sh->dr[6] & ~DR6_BREAKPOINTS) |
+		       (read_dr6() & DR6_STATUS);
+	write_dr6(DR6_FIXED);
+}
+
+void dr6_drop(void)
+{
 	write_dr6(DR6_FIXED);
 }
 

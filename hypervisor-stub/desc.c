@@ -33,7 +33,7 @@ uint32_t desc_base(uint64_t d)
 	return (d >> 16 & 0xffffff) | (uint32_t)(d >> 56) << 24;
 }
 
-static uint32_t desc_limit(uint64_t d)
+uint32_t desc_limit(uint64_t d)
 {
 	uint32_t limit = (d & 0xffff) | (d >> 32 & 0xf0000);
 
@@ -279,12 +279,16 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 	*gate = (struct gate){ .type = GATE_NONE };
 	if ((index & 255) == SYSCALL_VECTOR)
 		v->syscall_dpl = 0;
-	if ((d & D_S) || !(d & DESC_P) || !(cs & ~3) ||
+	if ((d & D_S) || !(cs & ~3) ||
 	    (type != GATE_INTERRUPT && type != GATE_TRAP))
 		return;
+	gate->dpl = d >> 45 & 3;
+	if (!(d & DESC_P)) {
+		gate->type = GATE_ABSENT;
+		return;
+	}
 	gate->eip = (d & 0xffff) | (d >> 32 & 0xffff0000);
 	gate->cs = (cs & ~3) | 1;
-	gate->dpl = d >> 45 & 3;
 	gate->type = type;
 	if ((index & 255) == SYSCALL_VECTOR && v->hole)
 		v->syscall_dpl = gate->dpl;

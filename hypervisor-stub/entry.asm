@@ -31,6 +31,8 @@ exit_stubs:
 	align 16
   %if v == SYSCALL_VECTOR
 	jmp	syscall_entry
+  %elif v == NMI_VECTOR
+	jmp	nmi_entry
   %else
     %if !HAS_ERROR(v)
 	push	byte 0
@@ -62,8 +64,11 @@ endstruc
 	mov	[rsp + REGS_GPR + 7 * 4], edi
 %endmacro
 
+; In virtual-8086 mode CS is no selector and has no ring: VM is looked at first.
 align 16
 exit_common:
+	test	byte [rsp + FRAME.rflags + 2], EFLAGS_VM >> 16
+	jnz	vm86
 	test	byte [rsp + FRAME.cs], 3
 	jz	from_hypervisor
 	sub	rsp, REGS_VECTOR
@@ -77,8 +82,9 @@ exit_common:
 	mov	rdi, rsp
 	; fall through
 
-; void enter_guest(struct regs *): does not return. The guest's flags may come
-; from virtual-8086 mode (see hv_vm86), where it chose IOPL and IF.
+%define LAR_B	22			; a descriptor's D/B, as LAR gives it
+
+; void enter_guest(struct regs *): does not return.
 enter_guest:
 	mov	rsp, rdi
 	mov	eax, [rsp + REGS_GPR + 0 * 4]
@@ -88,10 +94,29 @@ enter_guest:
 	mov	ebp, [rsp + REGS_GPR + 5 * 4]
 	mov	esi, [rsp + REGS_GPR + 6 * 4]
 	mov	edi, [rsp + REGS_GPR + 7 * 4]
-	and	byte [rsp + REGS_EFLAGS + 1], ~(EFLAGS_IOPL >> 8)
-	or	byte [rsp + REGS_EFLAGS + 1], EFLAGS_IF >> 8
+	lar	r8d, [rsp + REGS_SS]
+	bt	r8d, LAR_B
+	jnc	espfix
 	add	rsp, REGS_EIP
 guest_iret:
+	iretq
+
+; To a stack segment of 16 bits IRETQ loads SP alone: bits 31-16 of ESP would
+; stay ours. So the frame goes to where ours are the same (espfix.c). Also taken
+; for a selector that LAR refuses, and then IRETQ.
+espfix:
+	mov	r8, ESPFIX_FRAME
+	mov	r9d, [rsp + REGS_ESP]
+	and	r9d, 0xffff0000
+	or	r8, r9
+%assign i 0
+%rep 5
+	mov	r9, [rsp + REGS_EIP + i * 8]
+	mov	[r8 + i * 8], r9
+  %assign i i+1
+%endrep
+	mov	rsp, r8
+espfix_iret:
 	iretq
 
 ; ---- from one vCPU to another --------------------------------------------------
@@ -123,23 +148,17 @@ first_entry:
 ; ---- interrupted ourselves --------------------------------------------------
 
 ; An interrupt while waiting for one, a fault at an instruction of the
-; exception table, or a bug: void hv_fault(struct hv_frame *). Or not at all
-; ourselves: in virtual-8086 mode CS is no selector and has no ring.
+; exception table, or a bug: void hv_fault(struct hv_frame *).
 from_hypervisor:
-	test	byte [rsp + FRAME.rflags + 2], EFLAGS_VM >> 16
-	jnz	.vm86
-	cmp	byte [rsp + FRAME.vector], NMI_VECTOR
-	je	.other			; it may come anywhere, even there
 	push	rax
-	lea	rax, [guest_iret]
+%macro IF_AT 2
+	lea	rax, [%1]
 	cmp	rax, [rsp + 8 + FRAME.rip]
-	je	.iret
-	lea	rax, [syscall_iret]
-	cmp	rax, [rsp + 8 + FRAME.rip]
-	je	.iret
-	pop	rax
-.other:
-	push	rax
+	je	%2
+%endmacro
+	IF_AT	guest_iret, .iret
+	IF_AT	espfix_iret, .iret
+	IF_AT	syscall_iret, .iret
 	push	rcx
 	push	rdx
 	push	rsi
@@ -163,28 +182,57 @@ from_hypervisor:
 	add	rsp, FRAME.rip
 	iretq
 
-	; void hv_vm86(struct regs *): does not return.
-.vm86:	sub	rsp, REGS_VECTOR
-	SAVE_GPR
-	cld
-	mov	rdi, rsp
-	call	hv_vm86
-
-	; The CPU refused the guest's cs or ss. The registers are the guest's
-	; already, and the new frame lies over their place in struct regs:
-	; build it again. void hv_iret_fault(struct regs *).
+	; The CPU refused the guest's cs, eip or ss. The registers are the
+	; guest's already, and the new frame may lie over their place in struct
+	; regs: build it again. void hv_iret_fault(struct regs *).
 .iret:
 	pop	rax
 	mov	r8, [rsp + FRAME.vector]
 	mov	r9, [rsp + FRAME.error]
-	mov	rsp, [rsp + FRAME.rsp]
-	sub	rsp, REGS_EIP
+	mov	r10, [current]
+	mov	rsp, [r10 + VCPU_REGS]
 	SAVE_GPR
 	mov	[rsp + REGS_VECTOR], r8
 	mov	[rsp + REGS_ERROR], r9
 	cld
 	mov	rdi, rsp
 	call	hv_iret_fault
+	mov	rdi, rsp
+	jmp	enter_guest
+
+; ---- virtual-8086 mode --------------------------------------------------------
+
+; An NMI may come anywhere, in the hypervisor too. Ours only look for this mode
+; (watchdog.c).
+nmi_entry:
+	test	byte [rsp + 16 + 2], EFLAGS_VM >> 16	; rflags
+	jnz	.vm86
+	test	byte [rsp + 8], 3			; cs
+	jz	.back
+	lar	r8d, [rsp + 32]				; ss
+	bt	r8d, LAR_B
+	jc	.back
+	sub	rsp, REGS_EIP
+	jmp	espfix
+.back:	iretq
+.vm86:	push	byte 0
+	push	NMI_VECTOR
+
+; void hv_vm86(struct regs *), on the vCPU's own stack, which an NMI is not on.
+vm86:
+	mov	r8, [current]
+	mov	r8, [r8 + VCPU_REGS]
+%assign i 0
+%rep 7
+	mov	r9, [rsp + i * 8]
+	mov	[r8 + REGS_VECTOR + i * 8], r9
+  %assign i i+1
+%endrep
+	mov	rsp, r8
+	SAVE_GPR
+	cld
+	mov	rdi, rsp
+	call	hv_vm86
 	mov	rdi, rsp
 	jmp	enter_guest
 
@@ -198,6 +246,8 @@ align 16
 syscall_entry:
 	test	byte [rsp + 8], 2	; cs: ring 3, not 1
 	jz	syscall_slow
+	test	byte [rsp + 16 + 2], EFLAGS_VM >> 16
+	jnz	syscall_slow
 	mov	r8, [current]
 	cmp	byte [r8 + VCPU_SYSCALL_DPL], 3
 	jne	syscall_slow

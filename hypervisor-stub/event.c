@@ -32,8 +32,35 @@ static COLD void leave_lazy_mode(struct vcpu *v)
 	v->sh->lazy_mode = VMI_LAZY_NONE;
 }
 
-/* A fault during delivery has nowhere to go: the guest ends here, where a
- * CPU would go on to a double and a triple fault. */
+static void deliver(struct vcpu *v, int vector, bool has_error, uint32_t error);
+
+/* Exceptions of which a second one makes a double fault (SDM Vol. 3, Table
+ * 6-5). */
+static bool contributory(int vector)
+{
+	return vector == 0 || (vector >= VEC_TS && vector <= VEC_PF);
+}
+
+/*
+ * The gate leads nowhere: that is a fault of its own, here of an event that
+ * the program did not ask for, which sets the lowest bit (EXT) of the error
+ * code; see event_soft_int() for the others. At the third there is an end.
+ */
+#define ERROR_IDT	2u		/* the index is one of the IDT */
+#define ERROR_EXT	1u
+static COLD void gate_fault(struct vcpu *v, int vector)
+{
+	if (vector == VEC_DF)
+		guest_kill(v, "triple fault: no 32-bit interrupt or trap gate for an exception, nor for the double fault");
+	if (contributory(vector))
+		deliver(v, VEC_DF, true, 0);
+	else
+		deliver(v, v->gate[vector].type == GATE_ABSENT ? VEC_NP : VEC_GP,
+			true, vector * 8 + ERROR_IDT + ERROR_EXT);
+}
+
+/* A stack that cannot take the frame ends the guest, where a CPU would go on
+ * to a double and a triple fault (VMI-1.10). */
 static inline __attribute__((always_inline))
 void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 {
@@ -41,11 +68,13 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	struct gate *gate = &v->gate[vector];
 	uint32_t esp = r->esp, ss = r->ss, flags;
 
+	v->fills = 0;
 	if (!v->hole)
 		deliver_native(v, vector);
-	if (gate->type == GATE_NONE)
-		guest_kill(v, "no 32-bit interrupt or trap gate for vector %d",
-			   vector);
+	if (!gate_usable(gate)) {
+		gate_fault(v, vector);
+		return;
+	}
 	if (v->sh->lazy_mode)
 		leave_lazy_mode(v);
 	flags = (r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
@@ -103,18 +132,23 @@ void event_page_fault(struct vcpu *v, gva_t va, uint32_t error)
 	deliver_inline(v, VEC_PF, true, error);	/* by far the most frequent */
 }
 
-/* INT n and its kind: eip is behind the instruction of this length. */
+/* INT n and its kind: eip is behind the instruction of this length, to which
+ * the fault of a bad gate points (SDM Vol. 2, INT n). */
 void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 {
+	const struct gate *gate = &v->gate[vector];
+
 	if (!v->hole)
 		desc_idt_changed(v, vector);
-	if (v->gate[vector].type != GATE_NONE &&
-	    v->gate[vector].dpl < (regs_ring(v->regs) == 3 ? 3 : 0)) {
-		v->regs->eip = (uint32_t)(v->regs->eip - length);
-		deliver(v, VEC_GP, true, vector * 8 + 2);
+	if (gate_usable(gate) &&
+	    (regs_ring(v->regs) != 3 || gate->dpl == 3)) {
+		deliver(v, vector, false, 0);
 		return;
 	}
-	deliver(v, vector, false, 0);
+	v->regs->eip = (uint32_t)(v->regs->eip - length);
+	deliver(v, gate->type == GATE_ABSENT &&
+		   (regs_ring(v->regs) != 3 || gate->dpl == 3) ?
+		   VEC_NP : VEC_GP, true, vector * 8 + ERROR_IDT);
 }
 
 /*
@@ -184,13 +218,36 @@ void event_poll(struct vcpu *v)
 
 /* ---- IRET --------------------------------------------------------------- */
 
-static bool good_selector(struct vcpu *v, uint32_t sel, bool code)
+/* What a return to this CS, or with this SS, raises: a vector, or 0. */
+static int selector_fault(struct vcpu *v, uint32_t sel, bool code)
 {
 	uint64_t d = desc_lookup(v, sel);
 	bool is_code = d & DESC_CODE;
 
-	return (d & DESC_P) && is_code == code &&
-	       (d >> 45 & 3) == (sel & 3) && (code || (d >> 41 & 1));
+	if (!d || is_code != code || (d >> 45 & 3) != (sel & 3) ||
+	    (!code && !(d >> 41 & 1)))
+		return VEC_GP;
+	if (!(d & DESC_P))
+		return code ? VEC_NP : VEC_SS;
+	return 0;
+}
+
+/* The same of all that is returned to; *error is its error code. */
+static int return_fault(struct vcpu *v, uint32_t eip, uint32_t cs, uint32_t ss,
+			uint32_t *error)
+{
+	int vector = selector_fault(v, cs, true);
+
+	*error = cs & 0xfffc;
+	if (!vector && (cs & 3) == 3) {
+		vector = (ss & 3) == 3 ? selector_fault(v, ss, false) : VEC_GP;
+		*error = ss & 0xfffc;
+	}
+	if (!vector && eip > desc_limit(desc_lookup(v, cs))) {
+		vector = VEC_GP;
+		*error = 0;
+	}
+	return vector;
 }
 
 /*
@@ -201,8 +258,9 @@ static bool good_selector(struct vcpu *v, uint32_t sel, bool code)
 void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 {
 	struct regs *r = v->regs;
-	uint32_t frame[5], cs, ss = r->ss, esp = at + 12, bad = 0;
+	uint32_t frame[5], cs, ss = r->ss, esp = at + 12, error;
 	const uint32_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM;
+	int vector;
 
 	if (from_rom)
 		r->esp = at;
@@ -211,22 +269,23 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	cs = frame[1] & 0xffff;
 	if (!(cs & 3))
 		cs |= 1;	/* the ring that the guest takes for 0 */
-	if ((cs & 3) == 2 || (frame[2] & EFLAGS_VM) || !good_selector(v, cs, true))
-		bad = cs;
-	if (!bad && (cs & 3) == 3) {
+	if ((cs & 3) == 3) {
 		if (!guest_read(v, frame + 3, at + 12, 8))
 			guest_kill(v, "no IRET frame at %08x", at + 12);
 		esp = frame[3];
 		ss = frame[4] & 0xffff;
-		if (!good_selector(v, ss, false))
-			bad = ss;
 	}
-	if (bad) {
+	vector = return_fault(v, frame[0], cs, ss, &error);
+	if ((cs & 3) == 2 || (frame[2] & EFLAGS_VM)) {
+		vector = VEC_GP;
+		error = cs & 0xfffc;
+	}
+	if (vector) {
 		if (from_rom)	/* as it was there */
 			shared_clear_bits(&v->sh->flags, STUB_IF);
 		if (from_rom && rom_find_iret_site(v))
 			r->eip = v->iret_site;
-		event_exception_error(v, VEC_GP, bad & 0xfffc);
+		event_exception_error(v, vector, error);
 		return;
 	}
 	r->eip = frame[0];
@@ -248,8 +307,8 @@ bool event_sysexit(struct vcpu *v)
 	uint32_t base = v->sysenter_cs & 0xfffc;
 	uint32_t cs = ((base + 16) & 0xffff) | 3, ss = ((base + 24) & 0xffff) | 3;
 
-	if (!base || !good_selector(v, cs, true) ||
-	    !good_selector(v, ss, false))
+	if (!base || selector_fault(v, cs, true) ||
+	    selector_fault(v, ss, false))
 		return false;
 	r->eip = r->gpr[EDX];
 	r->cs = cs;

@@ -9,11 +9,22 @@
 
 /* ---- page faults -------------------------------------------------------- */
 
-/* By a kernel that does not call the ROM for it. */
-static void __attribute__((noinline)) apic_access(struct vcpu *v,
-						  uint32_t offset)
+/*
+ * The guest's tables lead to where it has no memory. The local APIC is there,
+ * for a kernel that does not call the ROM for it. All else that reaches
+ * nothing is the kernel's mistake, but a process to which the kernel gave such
+ * a page only gets a #GP.
+ */
+static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 {
-	if (!emulate_apic(v, offset))
+	bool apic = pa >> PAGE_SHIFT == APIC_FRAME;
+
+	if (regs_ring(v->regs) == 3)
+		event_exception_error(v, VEC_GP, 0);
+	else if (!apic)
+		guest_kill(v, "write to guest-physical %09lx, outside its memory",
+			   pa);
+	else if (!emulate_apic(v, pa & (PAGE_SIZE - 1)))
 		guest_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
 }
 
@@ -38,12 +49,8 @@ static void page_fault(struct vcpu *v, struct regs *r)
 		event_page_fault(v, cr2, error);
 		return;
 	case FAULT_BUS:
-		if (pa >> PAGE_SHIFT == APIC_FRAME) {
-			apic_access(v, pa & (PAGE_SIZE - 1));
-			return;
-		}
-		guest_kill(v, "write to guest-physical %09lx, outside its memory",
-			   pa);
+		bus_access(v, pa);
+		return;
 	case FAULT_TABLE:
 		guest_kill(v, "page table at %09lx is outside its memory", pa);
 	}
@@ -70,8 +77,9 @@ static void general_protection(struct vcpu *v, struct regs *r)
 
 	if (emulate(v))
 		return;
-	/* Its table may have changed since we looked. */
-	if ((error & ~7u) && desc_refresh(v, error))
+	/* Its table may have changed since we looked. Bit 1: it is the IDT,
+	 * which the CPU does not see at all. */
+	if ((error & ~7u) && !(error & 2) && desc_refresh(v, error))
 		return;
 	move_to_iret_site(v);
 	event_exception_error(v, VEC_GP, error);
@@ -116,15 +124,11 @@ static void exception_error(struct vcpu *v, struct regs *r)
 /* INT3 and INTO, as one byte or as INT n. */
 static void trap(struct vcpu *v, struct regs *r)
 {
+	gva_t base = desc_base(desc_lookup(v, r->cs));
 	uint8_t last = 0;
 
-	guest_read(v, &last, r->eip - 1, 1);
+	guest_read(v, &last, base + r->eip - 1, 1);
 	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
-}
-
-static void nmi(struct vcpu *v, struct regs *r)
-{
-	watchdog_nmi(v, r);
 }
 
 static void fatal_exception(struct vcpu *v, struct regs *r)
@@ -170,7 +174,7 @@ static void stray(struct vcpu *v, struct regs *r)
 void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[0] = exception,
 	[VEC_DB] = debug_exception,
-	[VEC_NMI] = nmi,
+	[VEC_NMI] = stray,		/* entry.asm: it never comes so far */
 	[VEC_BP ... VEC_OF] = trap,
 	[5] = exception,
 	[VEC_UD] = invalid_opcode,
@@ -192,23 +196,50 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[STUB_VECTOR + 1 ... 255] = stray,
 };
 
+/*
+ * The CPU refused to go where the guest was to go on. In user mode that is a
+ * place that it could not go on from either: EIP beyond the limit of its
+ * segment, to which the last instruction has led (SDM Vol. 3, 5.3).
+ */
 void hv_iret_fault(struct regs *r)
 {
-	guest_kill(current, "cannot run at cs:eip %04x:%08x, ss:esp %04x:%08x",
-		   (uint32_t)r->cs, (uint32_t)r->eip, (uint32_t)r->ss,
-		   (uint32_t)r->esp);
+	if (regs_ring(r) == 3)
+		event_exception_error(current, r->vector, r->error);
+	else
+		guest_kill(current, "cannot run at cs:eip %04x:%08x, ss:esp %04x:%08x",
+			   (uint32_t)r->cs, (uint32_t)r->eip, (uint32_t)r->ss,
+			   (uint32_t)r->esp);
 }
 
 /*
- * No CPU lets ring 1 go there (SDM Vol. 2, IRET); QEMU's TCG does, with CS,
- * IF and IOPL as the guest likes. A CS with other low bits than 0 comes as an
- * exit of that ring and goes on there, or not, as a selector.
+ * In virtual-8086 mode. No CPU lets ring 1 or 3 go there (SDM Vol. 2, IRET);
+ * QEMU's TCG does, with CS, IF and IOPL as the program likes, so that nothing
+ * in the frame says whose it is. It is a user's, for all we know, and what the
+ * IRET should have raised comes late, from a place that is not told.
  */
 void hv_vm86(struct regs *r)
 {
-	if (r->vector >= IRQ_BASE && r->vector < IRQ_BASE + 16)
+	struct vcpu *v = current;
+	uint32_t error = r->cs & 0xfffc;
+	bool is_irq = r->vector >= IRQ_BASE && r->vector < IRQ_BASE + 16;
+
+	v->exits[r->vector]++;
+	r->cs |= 3;
+	r->ss |= 3;
+	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
+	/* Segments of that mode: bases and limits of no descriptor. */
+	write_ds(0);
+	write_es(0);
+	write_fs(0);
+	write_gs(0);
+	if (r->vector == VEC_DB)
+		dr6_drop();
+	if (is_irq)
 		interrupt(r->vector - IRQ_BASE);
-	guest_kill(current, "virtual-8086 mode");
+	event_exception_error(v, VEC_GP, error);
+	if (is_irq)
+		sched_tick(v);
+	event_poll(v);
 }
 
 struct hv_frame {
@@ -220,8 +251,11 @@ extern const struct { uint64_t insn, fixup; } extable_start[], extable_end[];
 
 /*
  * In ring 0. An instruction of the exception table touches guest memory: its
- * page may only be missing from the shadow, else its fixup says so.
+ * page may only be missing from the shadow, else its fixup says so. One access
+ * touches two pages; whatever the guest's tables are, it does not fault on and
+ * on.
  */
+#define FILLS_MAX	8
 void hv_fault(struct hv_frame *f)
 {
 	struct vcpu *v = current;
@@ -229,10 +263,6 @@ void hv_fault(struct hv_frame *f)
 	uint64_t cr2 = read_cr2();
 	gpa_t pa;
 
-	if (f->vector == VEC_NMI) {	/* the tick itself waits for the guest */
-		v->regs->eflags |= EFLAGS_IF;
-		return;
-	}
 	if (f->vector == VEC_DB) {	/* a breakpoint on what we touch for it */
 		dr6_take(v);
 		return;
@@ -244,9 +274,10 @@ void hv_fault(struct hv_frame *f)
 	for (i = 0; extable_start + i < extable_end; i++) {
 		if (extable_start[i].insn != f->rip)
 			continue;
-		if (f->vector != VEC_PF || cr2 >> 32 ||
+		if (f->vector != VEC_PF || cr2 >> 32 || v->fills == FILLS_MAX ||
 		    shadow_fault(v, cr2, &error, &pa) != FAULT_FIXED)
 			f->rip = extable_start[i].fixup;
+		v->fills++;
 		return;
 	}
 	panic("exception %d, error %x, at rip %lx, cr2 %lx", (int)f->vector,

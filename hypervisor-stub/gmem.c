@@ -106,12 +106,14 @@ static bool guest_range(const struct vcpu *v, gva_t va, uint32_t len)
 
 bool guest_read(struct vcpu *v, void *dst, gva_t va, uint32_t len)
 {
+	v->fills = 0;
 	return guest_range(v, va, len) &&
 	       !copy_fixup(dst, (const void *)(uintptr_t)va, len);
 }
 
 bool guest_write(struct vcpu *v, gva_t va, const void *src, uint32_t len)
 {
+	v->fills = 0;
 	return guest_range(v, va, len) &&
 	       !copy_fixup((void *)(uintptr_t)va, src, len);
 }

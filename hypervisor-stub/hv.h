@@ -56,7 +56,7 @@ static inline unsigned int regs_ring(const struct regs *r)
 #define HV_TSS		(HV_CS + 16)
 #define HV_LDT		(HV_CS + 32)
 
-/* A guest IDT gate, ready for delivery; type 0: not present or not usable. */
+/* A guest IDT gate, ready for delivery. */
 struct gate {
 	uint32_t	eip;
 	uint16_t	cs;		/* RPL 1 */
@@ -66,9 +66,15 @@ struct gate {
 #define SYSCALL_VECTOR	0x80
 /* What delivery through a gate clears (SDM Vol. 3, 6.12.1.3). */
 #define EFLAGS_GATE_CLEARS (EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM)
-#define GATE_NONE	0
+#define GATE_NONE	0		/* of a type that we do not deliver through */
+#define GATE_ABSENT	2		/* of a good type, but not present */
 #define GATE_INTERRUPT	14
 #define GATE_TRAP	15
+
+static inline bool gate_usable(const struct gate *gate)
+{
+	return gate->type >= GATE_INTERRUPT;
+}
 
 /* ---- shadow tables ------------------------------------------------------ */
 
@@ -101,7 +107,8 @@ struct root {
 /* What is known of a guest page frame. */
 struct gframe {
 	/* Shadows, pool indices: as a page table, one for each half; with PAE
-	 * as a page table and as a page directory. */
+	 * as a page table, and as a page directory a list: without and with
+	 * the hole. */
 	uint32_t	pt[2];
 	uint16_t	root;		/* as what CR3 points to; a list */
 	uint16_t	flags;		/* GF_* */
@@ -154,7 +161,8 @@ struct vcpu {
 	uint64_t	exits[256];	/* by vector */
 
 	struct guest	*g;
-	struct regs	*regs;
+	struct regs	*regs;		/* at the top of its stack */
+	uint32_t	fills;		/* by hv_fault(), in this access */
 
 	/* sched.c; times in TSC cycles. */
 	uint64_t	stack;		/* RSP, while another vCPU runs */
@@ -248,6 +256,11 @@ void first_entry(void);		/* where a new vCPU's stack returns to */
 /* Go on where another stack was left; returns when somebody comes back. */
 void switch_stack(uint64_t *left, uint64_t to);
 extern const uint8_t exit_stubs[256][16];
+
+/* What entry.asm calls for exits that are none of exit_handler's: the processor
+ * refused to go where the guest was to go on; virtual-8086 mode. */
+void hv_iret_fault(struct regs *);
+void hv_vm86(struct regs *);
 
 /* ---- main.c, log.c ------------------------------------------------------ */
 
@@ -348,6 +361,7 @@ bool desc_refresh(struct vcpu *, uint16_t sel);
 /* The sanitized descriptor, 0 if there is none. */
 uint64_t desc_lookup(struct vcpu *, uint16_t sel);
 uint32_t desc_base(uint64_t desc);
+uint32_t desc_limit(uint64_t desc);	/* in bytes, the last that is allowed */
 #define DESC_CODE	0x0000080000000000ull
 #define DESC_P		0x0000800000000000ull
 #define DESC_D		0x0040000000000000ull
@@ -391,6 +405,7 @@ void cr3_write(struct vcpu *, uint32_t);
 void cr4_write(struct vcpu *, uint32_t);
 void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
 void dr6_take(struct vcpu *);	/* what a #DB left there */
+void dr6_drop(void);		/* of a #DB that the guest does not get */
 void cr_load(struct vcpu *);	/* this vCPU is going to run */
 void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 
@@ -426,7 +441,11 @@ void sched_wait(struct vcpu *);		/* until an interrupt is pending */
 /* ---- watchdog.c ---------------------------------------------------------- */
 
 void watchdog_start(void);
-void watchdog_nmi(struct vcpu *, const struct regs *);
+
+/* ---- espfix.c ------------------------------------------------------------ */
+
+/* For the page tables of all guests, so before the first. False: no memory. */
+bool espfix_init(void);
 
 /* ---- rom.c, stats.c ----------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 # The hypervisor: build/hypervisor-stub.elf, a multiboot image.
 
 HV_SRC		:= main boot entry memory gmem shadow fault queue verify desc event exit \
-		   hcall emul msr decode cr io pic apic pit uart rtc timer sched watchdog rom loader \
+		   hcall emul msr decode cr io pic apic pit uart rtc timer sched watchdog espfix rom loader \
 		   stats log string rom_check
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \

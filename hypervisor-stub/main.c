@@ -355,6 +355,8 @@ void hv_main(uint32_t magic, uint32_t info)
 	find_memory(mb);
 	machine_init();
 	desc_machine_init();
+	if (!espfix_init())
+		bad_input("no memory for the hypervisor");
 	log_printf("OpenVMI stub: TSC %lu Hz\n", tsc_hz);
 	for (i = 0; i < count; i++) {
 		if (!modules[i].rom.data)

@@ -163,7 +163,7 @@ static bool find_site_around(struct vcpu *v, gva_t middle)
 
 bool rom_find_iret_site(struct vcpu *v)
 {
-	gva_t entry = v->gate[v->gate[SYSCALL_VECTOR].type ?
+	gva_t entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
 			      SYSCALL_VECTOR : VEC_PF].eip;
 	uint8_t insn[5];
 

@@ -156,11 +156,21 @@ static void pt_free(struct shadow *s, struct spage *p)
 	s->flush = true;
 }
 
+/* With PAE: a directory's shadows are a list, of two at most. */
+static void pd_leave(struct shadow *s, const struct spage *pd)
+{
+	uint32_t *link = &guest_of(s)->frames[pd->gfn].pt[1];
+
+	while (*link && *link != index_of(s, pd))
+		link = &s->pages[*link].next;
+	if (*link)
+		*link = pd->next;
+}
+
 /* A root's GB is mapped by this page no more. */
 static void pd_put(struct shadow *s, struct root *r, uint32_t q)
 {
 	struct spage *pd = r->pd[q];
-	struct gframe *f;
 	uint32_t i;
 
 	if (!pd)
@@ -174,9 +184,8 @@ static void pd_put(struct shadow *s, struct root *r, uint32_t q)
 	for (i = 0; i < 512; i++)
 		if (pd->table[i] & SE_LINK)
 			shadow_set_pde(s, &pd->table[i], 0);
-	f = &guest_of(s)->frames[pd->gfn];
-	if (s->pae && f->pt[1] == index_of(s, pd))
-		f->pt[1] = 0;
+	if (s->pae)
+		pd_leave(s, pd);
 	page_free(s, pd);
 }
 
@@ -226,9 +235,11 @@ static void drop(struct shadow *s, struct gframe *f)
 
 	if (f->pt[0])
 		pt_free(s, &s->pages[f->pt[0]]);
-	if (f->pt[1] && s->pae)
-		pd_drop(s, &s->pages[f->pt[1]]);
-	else if (f->pt[1])
+	for (n = f->pt[1]; n && s->pae; n = next) {
+		next = s->pages[n].next;
+		pd_drop(s, &s->pages[n]);
+	}
+	if (f->pt[1] && !s->pae)
 		pt_free(s, &s->pages[f->pt[1]]);
 	for (n = f->root; n; n = next) {
 		next = s->roots[n].next;
@@ -325,8 +336,8 @@ void shadow_sync_upper(struct guest *g, struct gframe *f, uint32_t offset)
 	gva_t va;
 
 	if (pae(g)) {
-		if (f->pt[1]) {
-			pd = &s->pages[f->pt[1]];
+		for (n = f->pt[1]; n; n = pd->next) {
+			pd = &s->pages[n];
 			va = offset / 8 << 21;
 			if (!pd->half || va < (g->vcpu.hole & 0x3fffffff))
 				shadow_sync_pde(g, pd,
@@ -496,19 +507,19 @@ void shadow_mode(struct vcpu *v)
 struct spage *shadow_pd_find(struct guest *g, uint32_t gfn, bool hole)
 {
 	struct shadow *s = &g->shadow;
-	struct spage *p = &s->pages[g->frames[gfn].pt[1]];
+	uint32_t n = g->frames[gfn].pt[1];
 
-	if (!g->frames[gfn].pt[1])
-		return NULL;
-	if (p->half == hole)
-		return p;
-	pd_drop(s, p);	/* one directory for both: each fault turns it over */
-	return NULL;
+	while (n && s->pages[n].half != hole)
+		n = s->pages[n].next;
+	return n ? &s->pages[n] : NULL;
 }
 
 void shadow_pd_enter(struct guest *g, struct spage *p)
 {
-	g->frames[p->gfn].pt[1] = index_of(&g->shadow, p);
+	uint32_t *first = &g->frames[p->gfn].pt[1];
+
+	p->next = *first;
+	*first = index_of(&g->shadow, p);
 }
 
 struct spage *shadow_pt_get(struct guest *g, uint32_t gfn, uint32_t half)

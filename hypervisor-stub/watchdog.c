@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest cannot turn the machine's interrupts off: no CPU lets ring 1. But
- * QEMU's TCG lets it enter virtual-8086 mode by IRETD, with IF as it likes
- * (exit.c, hv_vm86), and so keep the processor for ever. There, and if there
- * are others who want it, each tick of the clock comes as an NMI too: through
- * the I/O APIC, which has the PIT on pin 2 beside the 8259. One that comes
- * while the hypervisor runs turns the guest's interrupts on (exit.c).
+ * A guest cannot turn the machine's interrupts off: no CPU lets ring 1 or 3.
+ * But QEMU's TCG lets both enter virtual-8086 mode by IRETD, with IF as they
+ * like (exit.c, hv_vm86), and so keep the processor for ever. There each tick
+ * of the clock comes as an NMI too: through the I/O APIC, which has the PIT on
+ * pin 2 beside the 8259. The NMI does nothing but look for that mode
+ * (entry.asm).
  */
 #include <cpu.h>
 #include <string.h>
@@ -31,18 +31,9 @@ void watchdog_start(void)
 	uint32_t r[4];
 
 	cpuid(0x40000000, 0, r);
-	if (guest_count < 2 || memcmp(&r[1], "TCGTCGTCGTCG", 12))
+	if (memcmp(&r[1], "TCGTCGTCGTCG", 12))
 		return;
 	cpuid(1, 0, r);
 	ioapic_write(REDIRECTION(PIT_PIN) + 1, r[1] & 0xff000000);
 	ioapic_write(REDIRECTION(PIT_PIN), DELIVER_NMI);
-}
-
-/* An NMI from the guest, on a stack of its own. */
-void watchdog_nmi(struct vcpu *v, const struct regs *r)
-{
-	if (r->eflags & EFLAGS_IF)
-		return;
-	*v->regs = *r;
-	guest_kill(v, "the machine's interrupts are off: virtual-8086 mode");
 }

@@ -17,6 +17,10 @@
 #define DIRECT_SIZE	0x400000000ull
 #define IMAGE_BASE	0xffffffff80000000ull
 
+/* Where the frame of a return to a 16-bit stack lies, but for bits 31-16
+ * (espfix.c). The fault of such a return goes below it, in the same page. */
+#define ESPFIX_FRAME	0xffffff0000000800ull
+
 static inline void *pa_to_va(uint64_t pa)
 {
 	return (void *)(DIRECT_BASE + pa);

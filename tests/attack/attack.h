@@ -30,6 +30,7 @@ extern const struct attack event_cases[];	/* events.c */
 extern const struct attack area_cases[];	/* area.c */
 extern const struct attack flood_cases[];	/* flood.c */
 extern const struct attack vm86_cases[];	/* vm86.c */
+extern const struct attack user_cases[];	/* user.c */
 extern const struct attack stack_cases[];	/* stacks.c */
 extern const struct attack insn_cases[];	/* insns.c */
 extern const struct attack hole_cases[];	/* hole.c */
@@ -91,6 +92,8 @@ uint32_t hypercall(uint32_t nr, uint32_t edx, uint32_t ecx);
 uint32_t *gate_of(int vector);
 void set_idt(int vector, uint32_t low, uint32_t high);
 
+/* TCG checks no limits, and lets all rings enter virtual-8086 mode. */
+bool on_tcg(void);
 void pit_periodic(void);
 uint32_t random32(void);
 void seed_random(uint32_t seed);
@@ -116,6 +119,9 @@ int load_es(uint32_t selector);		/* likewise; null again behind it */
 int native_rdtsc(void);
 /* IRET by the ROM's entry to this CS, in the kernel. */
 int iret_to(uint32_t cs, uint32_t entry);
+/* The same to user mode: to this CS and EIP, or with this SS. */
+int iret_user_to(uint32_t cs, uint32_t eip);
+int iret_user_ss(uint32_t ss, uint32_t eip);
 /* IRET by this code to the kernel, with these flags; the vector, or -1. */
 int iret_by(uint32_t entry, uint32_t eflags);
 /* IRETD to here, with segments of 0: 13 if it is refused, 0 if one of the

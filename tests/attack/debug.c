@@ -141,6 +141,14 @@ static void dr6(uint32_t arg)
 	vmi2(SetDR, 6, DR6_CLEAR);
 	USER(step, 0);
 	same(vmi1(GetDR, 6) & (DR6_BS | 15), DR6_BS, "and a step again");
+	/* A kernel that does not clear it (Linux 2.6.32). */
+	vmi2(SetDR, 6, DR6_CLEAR);
+	watch_at(play(U_STACK), ACCESS_WORD);
+	USER("\x89\x03\x90\xcd\x80", play(U_STACK));
+	vmi2(SetDR, 7, DR7_FIXED);
+	USER(step, 0);
+	same(vmi1(GetDR, 6) & (DR6_BS | 15), DR6_BS,
+	     "a step says nothing of the breakpoint before");
 }
 
 /* Random values in every debug register, the reserved ones and no ones.

@@ -12,6 +12,8 @@
 %define STUB_VECTOR	0x82
 %define STUB_HC_DRAIN	1
 %define LINEAR		0xc0000000
+%define U_CODE		0x40000000
+%define U_STACK_END	0x40002000
 
 	extern spare_table, resume_esp, fixup, fixup_vector, iret_site
 
@@ -158,6 +160,24 @@ enter_vm86:
 	jmp edx
 	TRY_END
 
+	TRY iret_user_to
+	push USER_DS
+	push U_STACK_END
+	push EFLAGS_IF | 2
+	push ecx
+	push edx
+	jmp iret_site + LINEAR
+	TRY_END
+
+	TRY iret_user_ss
+	push ecx
+	push U_STACK_END
+	push EFLAGS_IF | 2
+	push USER_CS
+	push edx
+	jmp iret_site + LINEAR
+	TRY_END
+
 ; iret_by(entry, eflags)
 	global iret_by
 iret_by:
@@ -235,8 +255,6 @@ stepped_out:
 %define SHARED_EXPIRY	SHARED + 0xb0
 %define SHARED_PERIOD	SHARED + 0xb8
 %define STUB_HC_SET_ALARM 25
-%define U_CODE		0x40000000
-%define U_STACK_END	0x40002000
 
 struc STEP
 .delay	resd 1

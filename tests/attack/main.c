@@ -11,7 +11,7 @@ uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
 
 static const struct attack *const all[] = {
 	trap_cases, debug_cases, memory_cases, segment_cases, event_cases,
-	area_cases, flood_cases, vm86_cases, stack_cases, insn_cases, hole_cases,
+	area_cases, flood_cases, vm86_cases, user_cases, stack_cases, insn_cases, hole_cases,
 	exhaust_cases, neighbour_cases, pae_cases, step_cases,
 	bystander_cases,
 };
@@ -52,6 +52,14 @@ uint32_t hypercall(uint32_t nr, uint32_t edx, uint32_t ecx)
 			 : "i"(STUB_VECTOR), "b"(0)
 			 : "memory", "cc");
 	return nr;
+}
+
+bool on_tcg(void)
+{
+	uint32_t eax = 0x40000000, ebx, ecx, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+	return ebx == 0x54474354;	/* "TCGT" */
 }
 
 /* A tick each millisecond: one that came too soon is followed by another. */

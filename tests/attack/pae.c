@@ -316,7 +316,38 @@ static void pae_queue(uint32_t arg)
 	same(probe_read(0x80000000), VEC_PF, "faults go on");
 }
 
+/* One directory for the GB below the hole's and for the hole's own, and words
+ * that lie across the border of the two, which the hypervisor reads and writes.
+ * VMI-3.4.5; STUB-2. */
+static void pae_straddle(uint32_t arg)
+{
+	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) t;
+	void *const at = (void *)0xbffffffe;
+
+	(void)arg;
+	/* its entry 511 maps the last 2 MB of a GB; in the hole's it is none */
+	for (uint32_t i = 0; i < 512; i++)
+		other[i] = entry_of((void *)pages[3], PTE_W | PTE_A | PTE_D);
+	set(&directory[3][511], entry_of(other, PTE_W), VMI_PAGE_PD);
+	set(&pdpt[2], entry_of(directory[3], 0), VMI_PAGE_PDP);
+	vmi1(SetCR3, (uintptr_t)pdpt);
+	same(probe_read(0xbffffff0), -1, "below the border");
+	same(probe_read(0xc0000000), -1, "and above it");
+	*(volatile uint32_t *)at = 0x12345678;	/* by the CPU itself */
+	same(*(volatile uint32_t *)at, 0x12345678, "a word across the border");
+	__asm__ volatile("sgdt %0" : "=m"(t));
+	__asm__ volatile("sgdt (%0)" : : "r"(at) : "memory");
+	same(*(volatile uint16_t *)at, t.limit, "SGDT across the border");
+	__asm__ volatile("lgdt (%0)" : : "r"(at) : "memory");
+	__asm__ volatile("sgdt %0" : "=m"(t));
+	same(*(volatile uint16_t *)at, t.limit, "LGDT across the border");
+	hypercall(STUB_HC_SET_GDT, 0xbffffff6, 0x1f);
+	hypercall(STUB_HC_SET_GDT, (uintptr_t)gdt, sizeof(gdt) - 1);
+	ok(true, "a descriptor across the border");
+}
+
 const struct attack pae_cases[] = {
+	CASE_PAE("pae_straddle", pae_straddle, 0),
 	CASE_PAE("pae_frames", pae_frames, 0),
 	CASE_PAE("pae_frames_used", pae_frames, PTE_A | PTE_D),
 	CASE_PAE("pae_write", pae_write, 0),

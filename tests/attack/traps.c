@@ -46,7 +46,7 @@ static void esp0(uint32_t esp)
 	LEAVE("\xcd\x80");
 }
 
-/* A gate for system calls whose CS is none, the user's, data, or null.
+/* A gate for system calls whose CS is none, the user's, or data.
  * VMI-3.3.5: the hypervisor adds the ring, and no more. */
 static void badgate(uint32_t cs)
 {
@@ -57,15 +57,24 @@ static void badgate(uint32_t cs)
 	USER("\xcd\x80", 0);
 }
 
+/* One without a CS is none. */
+static void badgate_null(uint32_t cs)
+{
+	badgate(cs);
+	same(last_trap.vector, VEC_GP, "INT 80h is #GP");
+	same(last_trap.error, VEC_SYSCALL * 8 + 2, "of its gate");
+}
+
 /* A gate for #PF of another kind: 16 bits, task, call, absent.
- * VMI-1.8 knows 32-bit gates alone. */
+ * VMI-1.8 knows 32-bit gates alone; SDM Vol. 3, Table 6-5. */
 static void badgate_kind(uint32_t high)
 {
 	set_idt(VEC_PF, gate_of(VEC_PF)[0], high);
-	probe_read(0x80000000);
+	same(probe_read(0x80000000), VEC_DF, "a double fault");
+	same(last_trap.error, 0, "whose error code is 0");
 }
 
-/* An IDT that is not there, and one that lies in the hole.
+/* An IDT that is not there, and one that lies in the hole: no gate at all.
  * STUB-2: descriptors are read as the guest could. */
 static void badidt(uint32_t base)
 {
@@ -152,7 +161,7 @@ const struct attack trap_cases[] = {
 	CASE_ARG("esp0_rom", esp0, TOP + 8),
 	CASE_ARG("esp0_edge", esp0, TOP),
 	CASE_ARG("badgate_empty", badgate, EMPTY),
-	CASE_ARG("badgate_null", badgate, 0),
+	CASE_ARG("badgate_null", badgate_null, 0),
 	CASE_ARG("badgate_user", badgate, USER_CS),
 	CASE_ARG("badgate_data", badgate, KERNEL_DS),
 	CASE_ARG("badgate_16", badgate_kind, 0x8600),

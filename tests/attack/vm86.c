@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Virtual-8086 mode by a native IRETD. No CPU lets ring 1 go there (SDM Vol.
- * 2, IRET: VM counts at CPL 0 alone); QEMU's TCG does, with CS, IF and IOPL
- * as the guest likes. CS is no selector there, and its low bits are no ring.
- * STUB-8: there is no such mode. The guest ends, or goes on as ring 1 or 3.
+ * Virtual-8086 mode by a native IRETD, from the kernel and from its user. No
+ * CPU lets ring 1 or 3 go there (SDM Vol. 2, IRET: VM counts at CPL 0 alone);
+ * QEMU's TCG does, with CS, IF and IOPL as the program likes. CS is no
+ * selector there, and its low bits are no ring. STUB-8: there is no such mode,
+ * and whoever goes there is a user with a #GP.
  */
 #include "attack.h"
 
@@ -13,6 +14,9 @@
 #define CODE		0x100u		/* offset in the segment */
 #define HV_CS		0x1000u		/* the hypervisor's, of ring 0 */
 #define LOW_PAGES	272u		/* all that this mode can reach */
+#define BY_USER		0x10000u	/* in an argument: beside CS */
+
+static struct frame seen;
 
 static uint32_t *low_table(void)
 {
@@ -26,17 +30,35 @@ static uint8_t *low(uint32_t at)
 
 static void back(struct frame *f)
 {
-	(void)f;
+	seen = *f;
 	resume_kernel();
 }
 
-/* Low memory for the user, and code in it, at cs:CODE. What ring 0 would find
- * at CODE, if it took cs for a selector, ends the machine without a report. */
-static void vm86(uint32_t cs, uint32_t eflags, const char *code,
+/* In user mode: the frame of SDM Vol. 3, 20.2.5, and IRETD. */
+static void user_enters(uint32_t cs, uint32_t eflags)
+{
+	uint8_t code[] = {
+		0x6a, 0, 0x6a, 0, 0x6a, 0, 0x6a, 0,	/* gs, fs, ds, es */
+		0x6a, 0, 0x68, 0, 0x80, 0, 0,		/* ss, esp */
+		0x68, (uint8_t)eflags, (uint8_t)(eflags >> 8),
+		(uint8_t)(eflags >> 16), 0,
+		0x68, (uint8_t)cs, (uint8_t)(cs >> 8), 0, 0,
+		0x68, (uint8_t)CODE, CODE >> 8, 0, 0, 0xcf
+	};
+
+	run_user_bytes((char *)code, sizeof(code), 0, 0);
+}
+
+/* Low memory for the user, and code in it, at cs:CODE. What another ring would
+ * find at CODE, if it took cs for a selector, ends the machine without a
+ * report, or is #UD. */
+static void vm86(uint32_t arg, uint32_t eflags, const char *code,
 		 uint32_t length)
 {
 	/* mov al, 0; out 0xf4, al; ud2 */
 	static const char ring0[] = "\xb0\x00\xe6\xf4\x0f\x0b";
+	const uint32_t cs = arg & 0xffff;
+	int refused = 0;
 
 	for (uint32_t page = 0; page < LOW_PAGES; page++)
 		vmi3(SetPxE, page * PAGE | PTE_P | PTE_W | PTE_U,
@@ -50,10 +72,25 @@ static void vm86(uint32_t cs, uint32_t eflags, const char *code,
 		low((cs << 4) + CODE)[i] = (uint8_t)code[i];
 	for (uint32_t i = 0; i < 256; i++)
 		vector_hook[i] = back;
-	irq0_hook = resume_kernel;
 	vmi2(UpdateKernelStack, KERNEL_DS, (uintptr_t)(spare_table + 1024));
-	if (enter_vm86(cs, CODE, EFLAGS_VM | EFLAGS_FIXED | eflags) == VEC_GP)
-		ok(true, "IRET to virtual-8086 mode is #GP");
+	eflags |= EFLAGS_VM | EFLAGS_FIXED;
+	if (arg & BY_USER)
+		user_enters(cs, eflags);
+	else
+		refused = enter_vm86(cs, CODE, eflags);
+	vmi0(DisableInterrupts);
+	if (on_tcg() || (arg & BY_USER)) {
+		same(refused, 0, "a user's fault");
+		same(seen.vector, VEC_GP, "namely #GP");
+		same(seen.cs & 3, 3, "of user mode");
+		same(seen.eflags & (EFLAGS_VM | EFLAGS_IF | EFLAGS_IOPL),
+		     EFLAGS_IF, "and no other mode");
+	}
+	/* A CPU returns to a selector that fits, and the OUT there is #GP. */
+	if (on_tcg() || ((arg & BY_USER) && cs != USER_CS))
+		same(seen.error, cs & 0xfffc, "because of CS");
+	if (refused)
+		ok(refused == VEC_GP, "IRET to virtual-8086 mode is #GP");
 	/* With the IOPL of there this would end the machine. */
 	outb(0xf4, 0);
 }
@@ -106,22 +143,30 @@ static void vm86_cli(uint32_t cs)
 	VM86(cs, EFLAGS_IF | EFLAGS_IOPL, "\xfa\xeb\xfe");
 }
 
+#define EACH_CS(name, function, who)					\
+	CASE_ARG(name "_hv", function, HV_CS | (who)),			\
+	CASE_ARG(name "_hv1", function, HV_CS | 1 | (who)),		\
+	CASE_ARG(name "_hv3", function, HV_CS | 3 | (who)),		\
+	CASE_ARG(name "_kernel", function, KERNEL_CS | 1 | (who)),	\
+	CASE_ARG(name "_user", function, USER_CS | (who))
 #define EACH(name, function)						\
-	CASE_ARG(name "_hv", function, HV_CS),				\
-	CASE_ARG(name "_hv1", function, HV_CS | 1),			\
-	CASE_ARG(name "_hv3", function, HV_CS | 3),			\
-	CASE_ARG(name "_kernel", function, KERNEL_CS | 1),		\
-	CASE_ARG(name "_user", function, USER_CS)
+	EACH_CS("vm86_" name, function, 0),				\
+	EACH_CS("user_vm86_" name, function, BY_USER)
+#define SPINS(name, who)						\
+	CASE_ARG(name "spin_hv", vm86_spin, HV_CS | (who)),		\
+	CASE_ARG(name "spin_user", vm86_spin, USER_CS | (who)),		\
+	CASE_ARG(name "cli", vm86_cli, USER_CS | (who))
 
 const struct attack vm86_cases[] = {
-	EACH("vm86_irq", vm86_irq),
-	EACH("vm86_step", vm86_step),
-	EACH("vm86_int", vm86_int),
-	EACH("vm86_int3", vm86_int3),
-	EACH("vm86_gp", vm86_gp),
-	EACH("vm86_pf", vm86_pf),
-	CASE_ARG("vm86_spin_hv", vm86_spin, HV_CS),
-	CASE_ARG("vm86_spin_user", vm86_spin, USER_CS),
-	CASE_ARG("vm86_cli", vm86_cli, USER_CS),
+	EACH("irq", vm86_irq),
+	EACH("step", vm86_step),
+	EACH("int", vm86_int),
+	EACH("int3", vm86_int3),
+	EACH("gp", vm86_gp),
+	EACH("pf", vm86_pf),
+	SPINS("vm86_", 0),
+	SPINS("user_vm86_", BY_USER),
+	/* With no neighbour whose time ends it. */
+	SPINS("user_vm86_alone_", BY_USER),
 	CASES_END
 };

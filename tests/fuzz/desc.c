@@ -102,9 +102,13 @@ static void check_gate(uint32_t i)
 	unsigned int type = d >> 40 & 31;
 	const struct gate *gate = &v->gate[i];
 
-	if (!(d >> 47 & 1) || (type != 14 && type != 15) ||
-	    !(d >> 16 & 0xfffc)) {
+	if ((type != 14 && type != 15) || !(d >> 16 & 0xfffc)) {
 		CHECK_EQ(gate->type, GATE_NONE);
+		return;
+	}
+	if (!(d >> 47 & 1)) {
+		CHECK_EQ(gate->type, GATE_ABSENT);
+		CHECK_EQ(gate->dpl, d >> 45 & 3);
 		return;
 	}
 	CHECK_EQ(gate->type, type);

@@ -185,8 +185,7 @@ static void access(struct input *in)
 static void exception(struct input *in)
 {
 	static const uint8_t vector[] = {
-		0, 1, 3, 4, 5, 7, 10, 11, 12, 16, 17, 19, SYSCALL_VECTOR,
-		VEC_NMI
+		0, 1, 3, 4, 5, 7, 10, 11, 12, 16, 17, 19, SYSCALL_VECTOR
 	};
 	uint8_t how = input_u8(in), n = vector[how % sizeof(vector)];
 
@@ -203,11 +202,32 @@ static void interrupt(struct input *in)
 		   0);
 }
 
+/* In virtual-8086 mode, where everything is as the guest likes. */
+static void vm86(struct input *in)
+{
+	static const uint8_t vector[] = {
+		1, VEC_NMI, 3, VEC_GP, VEC_PF, IRQ_BASE, SYSCALL_VECTOR
+	};
+
+	v->regs->cs = input_u16(in);
+	v->regs->ss = input_u16(in);
+	v->regs->eflags = input_u32(in) | EFLAGS_VM;
+	world_vm86(vector[input_u8(in) % sizeof(vector)]);
+}
+
+/* The processor does not like EIP, or what CS or SS has become. */
+static void iret_fault(struct input *in)
+{
+	static const uint8_t vector[] = { VEC_GP, VEC_SS, VEC_NP };
+
+	world_iret_fault(vector[input_u8(in) % sizeof(vector)], input_u16(in));
+}
+
 static void run(struct input *in)
 {
 	static void (*const op[])(struct input *) = {
 		store, map, share, queue, registers, load, hypercall,
-		instruction, access, exception, interrupt
+		instruction, access, exception, interrupt, vm86, iret_fault
 	};
 
 	while (in->left) {

@@ -272,7 +272,7 @@ static bool can_return(void)
 	    !(ss & DESC_P) || (ss & DESC_CODE) || !(ss >> 41 & 1) ||
 	    (ss >> 45 & 3) != ring || (regs->ss & 3) != ring)
 		return false;
-	return true;
+	return regs->eip <= desc_limit(cs);
 }
 
 static void check_return(void)
@@ -282,8 +282,11 @@ static void check_return(void)
 	CHECK((regs->cs & 3) == 1 || (regs->cs & 3) == 3);
 	CHECK(regs->eflags & EFLAGS_IF);
 	CHECK(!(regs->eflags & (EFLAGS_VM | EFLAGS_IOPL)));
-	if (!can_return())
+	/* Once for user mode, into the kernel; for that it is the end. */
+	if (!can_return()) {
 		hv_iret_fault(regs);
+		check_return();
+	}
 }
 
 void world_exit(unsigned int vector, uint32_t error)
@@ -292,6 +295,21 @@ void world_exit(unsigned int vector, uint32_t error)
 	regs->error = error;
 	v->exits[vector]++;
 	exit_handler[vector](v, regs);
+	check_return();
+}
+
+void world_iret_fault(unsigned int vector, uint32_t error)
+{
+	regs->vector = vector;
+	regs->error = error;
+	hv_iret_fault(regs);
+	check_return();
+}
+
+void world_vm86(unsigned int vector)
+{
+	regs->vector = vector;
+	hv_vm86(regs);
 	check_return();
 }
 
@@ -342,6 +360,8 @@ void world_check_tables(void)
 			CHECK(!gate->dpl);
 			continue;
 		}
+		if (gate->type == GATE_ABSENT)
+			continue;
 		CHECK(gate->type == GATE_INTERRUPT || gate->type == GATE_TRAP);
 		CHECK((gate->cs & 3) == 1 && (gate->cs & ~3) && gate->dpl <= 3);
 	}

@@ -42,6 +42,9 @@ bool world_run(void (*f)(struct input *), struct input *in);
 /* An exit as entry.asm makes it, then back to the guest: its registers and
  * what the processor has loaded are checked. */
 void world_exit(unsigned int vector, uint32_t error);
+/* The processor refuses to go to what the registers say. */
+void world_iret_fault(unsigned int vector, uint32_t error);
+void world_vm86(unsigned int vector);
 /* The guest stores, or software of ours does for it, to physical memory. */
 void world_write(gpa_t pa, const void *src, uint32_t len);
 uint8_t *world_ram(gpa_t pa);

@@ -43,6 +43,9 @@
 #define PF_WRITE	2u
 #define PF_USER		4u
 
+#define VEC_DF		8
+#define VEC_NP		11
+#define VEC_SS		12
 #define VEC_GP		13
 #define VEC_PF		14
 #define VEC_IRQ0	0x20

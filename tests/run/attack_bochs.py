@@ -30,8 +30,10 @@ CHOSEN = re.compile(
     r"stack_kernel_(fault|irq|iret)_(absent|edge|read_only|crossing)|"
     r"insn_(sgdt|sldt|smsw|lmsw|ltr|lldt|mov_.*|write_cr.*|sys.*|icebp|"
     r"insb|outsb|rdmsr_none|wrmsr_none|swapgs|vmcall|clgi|monitor)|"
+    r"user_(int_.*|fault_kinds|bus|apic)|cs_limit_.*|espfix_.*|iret_ss|"
+    r"user_vm86_(int|int3|pf|gp|spin)_(hv|hv3|kernel|user)|user_vm86_cli|"
     r"user_area|emulated_stores|call_stores|iret_middle|user_tables|"
-    r"pae_(write|table.*|directory.*|reserved|recursive|roles|hole)|"
+    r"pae_(write|table.*|directory.*|reserved|recursive|roles|hole|straddle)|"
     r"guess_(write|cr3|table)|fpu")
 
 # Without a GDT its data segments are null, which TCG does not mind.
@@ -114,8 +116,6 @@ def judge(case, report):
     for pattern, report_there in DEATHS.items():
         if re.fullmatch(pattern, case):
             death = report_there
-    if case.startswith("vm86_"):
-        death = None        # IRET refuses, as on any processor
     if EITHER.fullmatch(case):
         return
     if death:

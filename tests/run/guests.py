@@ -170,7 +170,8 @@ def death():
     """It is the dead guest's alone, and the status tells of it."""
     run, results = neighbours("busy=512", "dying=128", "busy=512")
     same("the status", run.returncode, 3)
-    why = "guest 2 died: no 32-bit interrupt or trap gate for vector 6\n"
+    why = ("guest 2 died: triple fault: no 32-bit interrupt or trap gate for "
+           "an exception, nor for the double fault\n")
     expect(run.stderr.startswith(f"vmi-run: {why}{why}last exit: "),
            "it says " + run.stderr[:200])
     same("the dead guest's last word", results[1], None)

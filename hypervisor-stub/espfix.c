@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A return to a stack segment of 16 bits loads SP and leaves the other bits of
+ * RSP alone, even by IRETQ: bits 31-16 of the hypervisor's would become the
+ * guest's. So such a return is made from an address with the guest's bits
+ * there: one page, mapped at each address of 4 GB, holds the frame (entry.asm).
+ * One table of each level does for that, since all entries are the same.
+ */
+#include <cpu.h>
+
+#include "gmem.h"
+#include "hv.h"
+#include "memory.h"
+#include "shadow.h"
+
+static uint64_t *table_of(uint64_t entry)
+{
+	uint64_t *table = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	uint32_t i;
+
+	for (i = 0; table && i < 512; i++)
+		table[i] = entry;
+	return table;
+}
+
+bool espfix_init(void)
+{
+	const uint64_t flags = PTE_D | PTE_A | PTE_W | PTE_P;
+	uint64_t *pml4 = pa_to_va(read_cr3());
+	void *page = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	uint32_t level;
+
+	for (level = 0; page && level < 3; level++)
+		page = table_of(va_to_pa(page) | flags | (level ? 0 : SE_NX));
+	if (!page)
+		return false;
+	pml4[ESPFIX_FRAME >> 39 & 511] = va_to_pa(page) | flags;
+	return true;
+}
