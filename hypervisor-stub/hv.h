@@ -412,13 +412,14 @@ void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);
 void io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
 void io_console_init(struct guest *);
-void io_serial_tx(uint8_t);		/* the machine's port */
+void io_serial_init(void);		/* the machine's port */
+void io_serial_tx(uint8_t);
 void io_serial_interrupt(void);
 
 /* ---- timer.c ------------------------------------------------------------ */
 
 extern uint64_t tsc_hz;
-void machine_init(void);	/* interrupt controllers, clock, console */
+void machine_init(void);	/* interrupt controllers, clock */
 void timer_interrupt(void);
 void timer_update(struct vcpu *);	/* fire what is due, program the next */
 void timer_program(uint64_t tsc);	/* interrupt then, if not before */

@@ -347,6 +347,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	static struct modules modules[GUESTS_MAX];
 	uint32_t count, i;
 
+	io_serial_init();
 	if (magic != MULTIBOOT_MAGIC)
 		bad_input("not started by a multiboot loader");
 	count = find_guests(mb, modules);

@@ -9,7 +9,6 @@
 #include "hv.h"
 
 #define PIC_EOI		0x20
-#define COM1		0x3f8
 #define PIT_MAX		65535u
 
 uint64_t tsc_hz;
@@ -92,26 +91,12 @@ static uint64_t cmos_seconds(void)
 	return days * 86400ull + h * 3600 + m * 60 + s;
 }
 
-/* UART: 8n1, FIFO on, receive interrupt; the speed means nothing to QEMU. */
-static void console_setup(void)
-{
-	outb(COM1 + 1, 0);
-	outb(COM1 + 3, 0x83);
-	outb(COM1 + 0, 1);
-	outb(COM1 + 1, 0);
-	outb(COM1 + 3, 0x03);
-	outb(COM1 + 2, 0x07);
-	outb(COM1 + 4, 0x0b);
-	outb(COM1 + 1, 0x01);
-}
-
 void machine_init(void)
 {
 	uint64_t best = UINT64_MAX, t;
 	int i;
 
 	pic_setup();
-	console_setup();
 	/* The shortest is the one that was disturbed least. */
 	for (i = 0; i < 3; i++) {
 		t = measure();

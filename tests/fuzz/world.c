@@ -182,12 +182,16 @@ void enter_guest(struct regs *r)
 #define LOG_PORT	0xe9
 #define EXIT_PORT	0xf4
 
+static uint8_t serial_ier;
+
 uint8_t inb(uint16_t port)
 {
 	switch (port) {
 	case COM1:
 		typed -= !!typed;
 		return 'a' + typed;
+	case COM1 + 1:
+		return serial_ier;
 	case COM1 + 5:
 		return 0x20 | !!typed;
 	case PIT_PORT61:	/* polled until 10 ms are over */
@@ -206,6 +210,9 @@ static unsigned int line_len;
 void outb(uint16_t port, uint8_t val)
 {
 	switch (port) {
+	case COM1 + 1:
+		serial_ier = val;
+		break;
 	case LOG_PORT:
 		if (line_len < sizeof(line) - 1)
 			line[line_len++] = val == '\n' ? 0 : val;
@@ -553,6 +560,7 @@ static void machine_start(void)
 	next_pa = 0x1000;
 	cpu.cr0 = CR0_PG | CR0_WP | CR0_PE;
 	cpu.cr4 = CR4_PAE | CR4_PGE;
+	io_serial_init();
 	machine_init();
 	CHECK_EQ(tsc_hz, TSC_PER_TICK * 100);
 

@@ -8,20 +8,9 @@ sys.dont_write_bytecode = True
 import json
 import os
 import re
-import struct
 
-from harness import (ROOT, expect, same, scratch, tail, test_all, vmi_run,
-                     write)
-
-LOAD = 0x200000
-
-
-def elf(code):
-    """An ELF32 kernel of these bytes."""
-    header = struct.pack("<4s5B7xHHIIIIIHHHHHH", b"\x7fELF", 1, 1, 1, 0, 0,
-                         2, 3, 1, LOAD, 52, 0, 0, 52, 32, 1, 0, 0, 0)
-    segment = struct.pack("<8I", 1, 84, LOAD, LOAD, len(code), len(code), 7, 4)
-    return header + segment + code
+from harness import (LOAD, ROOT, elf, expect, same, scratch, tail, test_all,
+                     vmi_run, write)
 
 
 def run_code(directory, name, code, *options, timeout="60"):

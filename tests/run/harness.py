@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -152,6 +153,17 @@ def write(directory, name, data):
     with open(path, "wb") as f:
         f.write(data)
     return path
+
+
+LOAD = 0x200000
+
+
+def elf(code):
+    """An ELF32 kernel of these bytes."""
+    header = struct.pack("<4s5B7xHHIIIIIHHHHHH", b"\x7fELF", 1, 1, 1, 0, 0,
+                         2, 3, 1, LOAD, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    segment = struct.pack("<8I", 1, 84, LOAD, LOAD, len(code), len(code), 7, 4)
+    return header + segment + code
 
 
 def read(path):
