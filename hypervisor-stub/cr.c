@@ -7,11 +7,12 @@
 
 #include "hv.h"
 
-/* What the guest's CR0 decides for the real one; the rest is ours. */
+/* What the guest's CR0 and CR4 decide for the real ones; the rest is ours. Not
+ * PCE: the counters are the machine's (emul.c, rdpmc). */
 #define CR0_GUEST	(CR0_MP | CR0_EM | CR0_TS | CR0_AM)
-#define CR4_GUEST	(CR4_TSD | CR4_DE | CR4_PCE)
+#define CR4_GUEST	(CR4_TSD | CR4_DE)
 #define CR4_ALLOWED	(CR4_GUEST | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
-			 CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
+			 CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
 
 /* SDM Vol. 3, 17.2.3: B0-B3, BD, BS, BT; the rest reads as it is. */
 #define DR6_STATUS	0x0000e00fu

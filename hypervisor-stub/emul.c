@@ -385,8 +385,10 @@ static bool fetch(struct vcpu *v, struct insn *in)
 }
 
 /* The part of the list that user mode may use. */
-static bool user_op(const struct insn *in)
+static bool user_op(const struct vcpu *v, const struct insn *in)
 {
+	if (in->op == INSN_RDPMC)
+		return v->cr4 & CR4_PCE;
 	return in->op == INSN_IN || in->op == INSN_OUT ||
 	       in->op == INSN_INS || in->op == INSN_OUTS ||
 	       in->op == INSN_INT || in->op == INSN_SYSENTER;
@@ -400,7 +402,7 @@ bool emulate(struct vcpu *v)
 	uint64_t tsc;
 	uint32_t val;
 
-	if (!fetch(v, &in) || (regs_ring(r) == 3 && !user_op(&in)))
+	if (!fetch(v, &in) || (regs_ring(r) == 3 && !user_op(v, &in)))
 		return false;
 
 	switch (in.op) {

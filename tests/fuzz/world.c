@@ -385,7 +385,7 @@ static struct machine_cpu start_cpu;
 void world_check_cpu(void)
 {
 	const uint64_t cr0 = CR0_MP | CR0_EM | CR0_TS | CR0_AM;
-	const uint64_t cr4 = CR4_TSD | CR4_DE | CR4_PCE;
+	const uint64_t cr4 = CR4_TSD | CR4_DE;
 	uint32_t i;
 
 	CHECK(!((cpu.cr0 ^ start_cpu.cr0) & ~cr0));

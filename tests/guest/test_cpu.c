@@ -61,6 +61,17 @@ void test_cpuid(void)
 	same(eax | edx, 0, "performance counters read 0");
 
 	cr4 = vmi0(GetCR4);
+	vmi1(SetCR4, cr4 | 0x100);
+	eax = edx = 1;
+	__asm__ volatile("rdpmc" : "+a"(eax), "+d"(edx) : "c"(0));
+	same(eax | edx, 0, "and with CR4.PCE");
+	user_bytes("\x31\xc9\x0f\x33\xcd\x80", 1);	/* ecx = 0; rdpmc */
+	vmi1(SetCR4, cr4);
+	ok(last_trap.vector == VEC_SYSCALL && !last_trap.eax,
+	   "which lets user mode read them");
+	user_bytes("\x31\xc9\x0f\x33\xcd\x80", 1);
+	same(last_trap.vector, VEC_GP, "but nothing else");
+
 	vmi1(SetCR4, cr4 | 4);
 	for (int i = 0; i < 3; i++)
 		__asm__ volatile("rdtsc" : "=a"(tsc[i]) : : "edx");

@@ -393,6 +393,19 @@ static void test_user_io(void **state)
 	REFUSES("\xe4\x04");
 }
 
+static void test_user_rdpmc(void **state)
+{
+	(void)state;
+	regs.cs = 0x73;
+	regs.gpr[ECX] = 0;
+	REFUSES("\x0f\x33");
+	v->cr4 |= CR4_PCE;
+	RUNS("\x0f\x33");
+	assert_int_equal(regs.gpr[EAX] | regs.gpr[EDX], 0);
+	regs.gpr[ECX] = 0x1000;
+	REFUSES("\x0f\x33");
+}
+
 static void test_user_string_io_is_a_user_access(void **state)
 {
 	(void)state;
@@ -732,6 +745,7 @@ int main(void)
 		T(test_port_io),
 		T(test_string_io),
 		T(test_user_io),
+		T(test_user_rdpmc),
 		T(test_user_string_io_is_a_user_access),
 		T(test_sti_and_hlt),
 		T(test_rdtsc),
