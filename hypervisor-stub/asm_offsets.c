@@ -30,6 +30,7 @@ void offsets(void)
 	DEFINE(GATE_CS, offsetof(struct gate, cs));
 	DEFINE(GATE_TYPE, offsetof(struct gate, type));
 	DEFINE(VCPU_SYSCALL_DPL, offsetof(struct vcpu, syscall_dpl));
+	DEFINE(STACK_STRIDE, sizeof(struct stack));
 	DEFINE(NMI_VECTOR, VEC_NMI);
 	DEFINE(ESPFIX_FRAME, (int64_t)ESPFIX_FRAME);
 	DEFINE(STUB_IF, STUB_IF);

@@ -3,6 +3,8 @@
 ; From the multiboot entry (32-bit, flat, paging off; eax = magic, ebx =
 ; info) to hv_main() in long mode, above 4 GB.
 
+%include "hv.inc"			; from asm_offsets.c
+
 MB_MAGIC	equ 0x1badb002
 MB_FLAGS	equ 0x00000003		; page-aligned modules, memory map
 
@@ -15,24 +17,25 @@ PG_PS		equ 0x080
 PG_G		equ 0x100
 
 EFER		equ 0xc0000080
-EFER_SCE	equ 0x001		; SYSCALL: the guest has none
 EFER_LME	equ 0x100
 EFER_NXE	equ 0x800
 
-extern hv_main, image_end
-global boot_start, hv_pml4, hv_stack_top
+extern hv_main, stacks
+global boot_start, hv_pml4, direct_pd, image_pdpt
+
+%define BOOT_STACK_TOP	(stacks + STACK_STRIDE)	; the first one (hv.h)
 
 %define PHYS(sym) ((sym) - IMAGE_BASE)
 
 section .multiboot progbits alloc noexec nowrite align=4
 	dd MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
 
-section .boot progbits alloc exec write align=16
+section .boot progbits alloc exec nowrite align=16
 bits 32
 boot_start:
 	cld
 	cli
-	mov	esp, PHYS(hv_stack_top)
+	mov	esp, PHYS(BOOT_STACK_TOP)
 	mov	edi, eax		; magic
 	mov	esi, ebx		; info
 
@@ -69,7 +72,8 @@ boot_start:
 	add	eax, 4096
 	loop	.link
 
-	; The image: the same first GB at -2 GB. While booting also at 0.
+	; The image: the same first GB at -2 GB. While booting also at 0. What may
+	; be written and executed there is map.c's.
 	mov	eax, PHYS(direct_pd) + (PG_P | PG_W)
 	mov	[PHYS(image_pdpt) + 510 * 8], eax
 	mov	eax, PHYS(direct_pdpt) + (PG_P | PG_W)
@@ -82,10 +86,11 @@ boot_start:
 	mov	cr4, eax
 	mov	eax, PHYS(hv_pml4)
 	mov	cr3, eax
+	; All of EFER: no SYSCALL, which guests have not, no FFXSR, with which
+	; FXSAVE and FXRSTOR would leave the XMM registers alone.
 	mov	ecx, EFER
-	rdmsr
-	and	eax, ~EFER_SCE
-	or	eax, EFER_LME | EFER_NXE
+	mov	eax, EFER_LME | EFER_NXE
+	xor	edx, edx
 	wrmsr
 	mov	eax, 0x80010033		; PG WP NE ET MP PE
 	mov	cr0, eax
@@ -118,7 +123,7 @@ section .text
 	xor	eax, eax
 	mov	fs, eax
 	mov	gs, eax
-	mov	rsp, hv_stack_top
+	mov	rsp, BOOT_STACK_TOP
 	mov	qword [hv_pml4], 0	; nothing of ours below 4 GB from here on
 	mov	rax, cr3
 	mov	cr3, rax
@@ -143,5 +148,3 @@ hv_pml4:	resb 4096
 direct_pdpt:	resb 4096
 image_pdpt:	resb 4096
 direct_pd:	resb 4096 * DIRECT_GB
-hv_stack:	resb 16384
-hv_stack_top:

@@ -319,7 +319,6 @@ struct tss64 {
 
 static struct tss64 tss;
 static struct { uint64_t low, high; } idt[256];
-static uint8_t ist_stack[3][8192] __attribute__((aligned(16)));
 
 static void system_entry(uint64_t *d, uint64_t base, uint32_t limit, int type)
 {
@@ -357,7 +356,7 @@ void desc_machine_init(void)
 	int i;
 
 	for (i = 0; i < 3; i++)
-		tss.ist[i] = (uint64_t)(ist_stack[i] + sizeof(ist_stack[i]));
+		tss.ist[i] = stack_top(STACK_IST + i);
 	tss.iomap = sizeof(tss);
 	idt_init();
 	lidt(&idtr);

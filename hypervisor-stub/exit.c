@@ -131,6 +131,12 @@ static void trap(struct vcpu *v, struct regs *r)
 	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
 }
 
+static void from_machine_check(struct vcpu *v, struct regs *r)
+{
+	(void)v, (void)r;
+	machine_check();
+}
+
 static void fatal_exception(struct vcpu *v, struct regs *r)
 {
 	(void)v;
@@ -186,7 +192,7 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[VEC_PF] = page_fault,
 	[15 ... 16] = exception,
 	[VEC_AC] = exception_error,
-	[VEC_MC] = fatal_exception,
+	[VEC_MC] = from_machine_check,
 	[19 ... IRQ_BASE - 1] = exception,
 	[IRQ_BASE ... IRQ_BASE + 15] = irq,
 	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,
@@ -271,6 +277,11 @@ void hv_fault(struct hv_frame *f)
 		interrupt(f->vector - IRQ_BASE);
 		return;
 	}
+	if (f->vector == VEC_MC)
+		machine_check();
+	if (f->vector == VEC_DF)
+		panic("%s at rip %lx, rsp %lx", stack_guard(cr2) ?
+		      "stack overflow" : "double fault", f->rip, f->rsp);
 	for (i = 0; extable_start + i < extable_end; i++) {
 		if (extable_start[i].insn != f->rip)
 			continue;

@@ -293,6 +293,30 @@ void __attribute__((noreturn)) guest_end(struct vcpu *, enum end);
 void __attribute__((noreturn, cold, format(printf, 2, 3)))
 guest_kill(struct vcpu *, const char *fmt, ...);
 
+/* ---- map.c, mce.c ------------------------------------------------------- */
+
+#define STACK_SIZE	16384u
+struct stack {
+	uint8_t	guard[PAGE_SIZE];	/* not mapped */
+	uint8_t	room[STACK_SIZE];
+};
+enum { STACK_BOOT, STACK_IST, STACK_VCPU = STACK_IST + 3,
+       STACKS = STACK_VCPU + GUESTS_MAX };
+/* In the image: their addresses say nothing of the machine's memory to guests
+ * that see bits of RSP. */
+extern struct stack stacks[STACKS];
+
+static inline uint64_t stack_top(uint32_t n)
+{
+	return (uint64_t)&stacks[n + 1];
+}
+
+bool stack_guard(uint64_t va);	/* is it below one? */
+void map_init(void);
+
+void mce_init(void);
+void __attribute__((noreturn)) machine_check(void);
+
 /* ---- memory.c ----------------------------------------------------------- */
 
 /* Zeroed, contiguous machine memory, or NULL; never given back. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, a multiboot image.
 
-HV_SRC		:= main boot entry memory gmem shadow fault queue verify desc event exit \
+HV_SRC		:= main boot entry map mce memory gmem shadow fault queue verify desc event exit \
 		   hcall emul msr decode cr io pic apic pit uart rtc timer sched watchdog espfix rom loader \
 		   stats log string rom_check
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
@@ -9,6 +9,7 @@ HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -fno-stack-protector -fcf-protection=none \
 		   -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 		   -nostdinc -isystem $$($(HOSTCC) -print-file-name=include) \
+		   -Wframe-larger-than=2048 \
 		   $(WARN) -Ihypervisor-stub/include -Ispec/include -Irom/tool
 HV_OBJ		:= $(HV_SRC:%=$(B)/hv/%.o)
 HV_INC		:= $(B)/hv/hv.inc

@@ -23,7 +23,6 @@
 #define MULTIBOOT_MAGIC	0x2badb002u
 #define MB_MODULES	(1u << 3)
 #define MB_MMAP		(1u << 6)
-#define STACK_SIZE	16384u
 
 #define MSR_SYSENTER_CS	0x174
 
@@ -206,6 +205,7 @@ static void cpu_init(void)
 	else
 		log_printf("warning: no UMIP; SGDT, SIDT, SLDT, STR and SMSW show the hypervisor's values\n");
 	write_cr4(cr4);
+	mce_init();
 	/* With it SYSENTER faults, and so comes to us (SDM Vol. 2). */
 	wrmsr(MSR_SYSENTER_CS, 0);
 }
@@ -311,14 +311,13 @@ static const char *const guest_name[GUESTS_MAX] = {
 static void guest_create(struct modules *m, const char *name)
 {
 	struct guest *g = memory_alloc(sizeof(*g), PAGE_SIZE);
-	uint8_t *stack = memory_alloc(STACK_SIZE, PAGE_SIZE);
 	const char *memory = option(&m->kernel, "memory="), *err;
 	struct loader_out out = { 0 };
 	struct vcpu *v = &g->vcpu;
 
 	if (!memory)
 		bad_input("%s: memory=MB is missing", m->kernel.name);
-	if (!g || !stack)
+	if (!g)
 		bad_input("%s: no memory for another guest", name);
 	g->name = name;
 	v->g = g;
@@ -328,7 +327,7 @@ static void guest_create(struct modules *m, const char *name)
 	guest_load(g, m, &out);
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 
-	v->regs = (struct regs *)(stack + STACK_SIZE) - 1;
+	v->regs = (struct regs *)stack_top(STACK_VCPU + guest_count) - 1;
 	err = shadow_init(g, 1024 + g->mem.nframes / 32);
 	if (err)
 		bad_input("%s: memory=%lu: %s", name, number(memory), err);
@@ -347,6 +346,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	static struct modules modules[GUESTS_MAX];
 	uint32_t count, i;
 
+	map_init();
 	io_serial_init();
 	if (magic != MULTIBOOT_MAGIC)
 		bad_input("not started by a multiboot loader");

@@ -170,6 +170,19 @@ bool machine_store(uint32_t at, uint32_t word)
 	return !copy_fixup((void *)(uintptr_t)at, &word, 4);
 }
 
+struct stack stacks[STACKS];
+
+bool stack_guard(uint64_t va)
+{
+	(void)va;
+	abort();
+}
+
+void machine_check(void)
+{
+	abort();
+}
+
 void enter_guest(struct regs *r)
 {
 	(void)r;

@@ -2,21 +2,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the hypervisor makes of the machine that it finds, and machines as
 vmi-run never starts them: without a serial port, or with one that nobody
-reads."""
+reads. For a look at its state from outside there is QEMU's stub for gdb."""
 
 import sys
 sys.dont_write_bytecode = True
 import fcntl
 import os
+import re
+import socket
+import struct
 import subprocess
+import threading
 
-from harness import (BUILD, HANG, ROM, Failed, elf, same, scratch, test_all,
-                     write)
+from harness import (BUILD, HANG, LOAD, ROM, Failed, elf, expect, read, same,
+                     scratch, test_all, write)
 
 HYPERVISOR = os.path.join(BUILD, "hypervisor-stub.elf")
-ORDERLY, GUEST_DIED = 1, 3      # as in vmi-run
+ORDERLY, GUEST_DIED, PANIC = 1, 3, 5       # as in vmi-run
 
 RESET = b"\xb0\xfe\xe6\x64"     # mov al, 0feh; out 64h, al
+LOOP = b"\xeb\xfe"
 UD2 = b"\x0f\x0b"
 SAY_A = b"\xba\xf8\x03\0\0\xb0\x41\xee"     # mov edx, 3f8h; mov al, 'A'; out
 # mov edx, 3fdh; in al, dx; test al, 1; jz over the UD2
@@ -69,11 +74,218 @@ def nobody_reads():
         os.close(pipe)
 
 
+# ---- looked at from outside -------------------------------------------------
+
+class Debugger:
+    """A machine that QEMU's stub for gdb runs (GDB manual, Remote Protocol),
+    and how it ended."""
+
+    # QEMU's numbers of registers
+    RSP, CR3, EFER = 7, 29, 32
+
+    def __init__(self, directory, code):
+        ours, theirs = socket.socketpair()
+        self.log = os.path.join(directory, "log")
+        self.socket, self.data = ours, b""
+        with theirs:
+            self.process = subprocess.Popen(machine(
+                directory, code, "-debugcon", "file:log", "-S",
+                "-chardev", f"socket,id=gdb,fd={theirs.fileno()}",
+                "-gdb", "chardev:gdb"), cwd=directory,
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        self.timer = threading.Timer(float(HANG), self.process.kill)
+        self.timer.start()
+        self.ask("qXfer:features:read:target.xml:0,100")    # for registers
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.timer.cancel()
+        self.process.kill()
+        self.process.wait()
+        self.socket.close()
+
+    def send(self, text):
+        data = text.encode("ascii")
+        self.socket.sendall(b"$%s#%02x" % (data, sum(data) & 255))
+
+    def receive(self):
+        try:
+            while not (match := re.search(rb"\$([^#]*)#..", self.data)):
+                data = self.socket.recv(1 << 16)
+                expect(data, "the machine ended")
+                self.data += data
+            self.data = self.data[match.end():]
+            self.socket.sendall(b"+")
+        except OSError:
+            raise Failed("the machine ended") from None
+        return match[1].decode("ascii")
+
+    def ask(self, text):
+        self.send(text)
+        return self.receive()
+
+    def run_to(self, address):
+        self.ask(f"Z1,{address:x},1")
+        same("what it does", self.ask("c")[:3], "T05")
+        self.ask(f"z1,{address:x},1")
+
+    def register(self, number):
+        return int.from_bytes(bytes.fromhex(self.ask(f"p{number:x}")),
+                              "little")
+
+    def set_register(self, number, value):
+        self.ask(f"P{number:x}={value.to_bytes(8, 'little').hex()}")
+
+    def memory(self, address, size):
+        return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
+
+    def monitor(self, command):
+        self.send("qRcmd," + command.encode("ascii").hex())
+        said = b""
+        while (answer := self.receive()) != "OK":
+            said += bytes.fromhex(answer[1:])
+        return said.decode("ascii")
+
+    def run_to_end(self):
+        """Status and log."""
+        self.send("c")
+        status_found = self.process.wait()
+        return status_found, read(self.log).decode("ascii")
+
+
+def segments():
+    """Of the hypervisor: (linear address, physical address, size, may be
+    written)."""
+    image = read(HYPERVISOR)
+    at, = struct.unpack_from("<I", image, 28)
+    count, = struct.unpack_from("<H", image, 44)
+    for n in range(count):
+        _, _, linear, physical, _, size, flags, _ = struct.unpack_from(
+            "<8I", image, at + n * 32)
+        yield linear, physical, size, bool(flags & 2)
+
+
+def symbol(name):
+    names = subprocess.run(["nm", os.path.join(BUILD, "hv/hypervisor64.elf")],
+                           capture_output=True, text=True, check=True).stdout
+    return int(re.search(rf"^(\w+) \w {name}$", names, re.M)[1], 16)
+
+
+def efer():
+    """What a loader has left in it is not believed: SVME, for one."""
+    entry, = struct.unpack_from("<I", read(HYPERVISOR), 24)
+    with scratch() as directory, Debugger(directory, RESET) as m:
+        m.run_to(entry)
+        m.set_register(m.EFER, 1 << 12)
+        m.run_to(LOAD)
+        same("EFER", m.register(m.EFER), 0xd00)     # LME, LMA, NXE
+
+
+def machine_check():
+    with scratch() as directory, Debugger(directory, LOOP) as m:
+        m.run_to(LOAD)
+        m.monitor("mce 0 1 0xbe00000000000136 5 0x1234000 0x8c")
+        end, log = m.run_to_end()
+        same("the status", end, PANIC)
+        expect(re.search("^panic at .*: machine check: bank 1, status "
+                         "be00000000000136", log, re.M), log[-200:])
+
+
+# SDM Vol. 3, 4.5; the direct map is hypervisor-stub/include/cpu.h's.
+PRESENT, WRITE, USER, LARGE, NO_EXECUTE = 1, 2, 4, 0x80, 1 << 63
+ADDRESS = 0xffffffffff000
+DIRECT_BASE = 0xffff800000000000
+
+
+def walk(m, table, level=4, linear=0, rights=WRITE | USER, never=0):
+    """(linear, physical, size, rights): all that is mapped above 4 GB."""
+    size = 1 << 12 + 9 * (level - 1)
+    data = b"".join(m.memory(DIRECT_BASE + (table & ADDRESS) + at, 1024)
+                    for at in range(0, 4096, 1024))
+    for n, entry in enumerate(struct.unpack("<512Q", data)):
+        here = linear + n * size
+        if level == 4:
+            here |= (n >> 8) * 0xffff << 48
+        if not entry & PRESENT or here < 1 << 32 and (level < 4 or not n):
+            continue
+        may, never_here = rights & entry, never | entry & NO_EXECUTE
+        if level > 1 and not entry & LARGE:
+            yield from walk(m, entry, level - 1, here, may, never_here)
+        else:
+            yield here, entry & ADDRESS & -size, size, may | never_here
+
+
+def hypervisor_pages(m):
+    return list(walk(m, m.register(m.CR3)))
+
+
+def pages():
+    """Nothing is written and executed, whichever way it is mapped; code and
+    constants are never written; nothing but the image is executed."""
+    with scratch() as directory, Debugger(directory, RESET) as m:
+        m.run_to(LOAD)
+        found = hypervisor_pages(m)
+    expect(len(found) > 8000, f"{len(found)} pages")
+    code = {physical for _, physical, _, rights in found
+            if not rights & NO_EXECUTE}
+    expect(0 < len(code) < 64, f"{len(code)} executable pages")
+    fixed = [(physical, physical + size)
+             for _, physical, size, writable in segments() if not writable]
+    for linear, physical, size, rights in found:
+        what = f"{linear:x}, at {physical:x},"
+        end = physical + size
+        expect(not rights & USER, what + " is user mode's")
+        expect(rights & NO_EXECUTE or linear >> 31 == (1 << 33) - 1,
+               what + " is not the image, but executable")
+        if not rights & WRITE:
+            continue
+        expect(not any(physical <= frame < end for frame in code),
+               what + " is code, but writable")
+        expect(not any(physical < last and first < end
+                       for first, last in fixed),
+               what + " is constant, but writable")
+
+
+def stacks():
+    """What lies below each stack that the processor may switch to is not
+    mapped."""
+    with scratch() as directory, Debugger(directory, RESET) as m:
+        m.run_to(LOAD)
+        tss = m.memory(symbol("tss"), 104)
+        mapped = {linear for linear, _, size, _ in hypervisor_pages(m)
+                  if size == 4096}
+    for at in (4, 36, 44, 52):      # RSP0, IST1 to IST3
+        top, = struct.unpack_from("<Q", tss, at)
+        page, size = top - 4096, 0
+        while page in mapped:
+            page -= 4096
+            size += 4096
+        same(f"the size of the stack at {top:x}", size, 16384)
+
+
+def overflow():
+    """One stack pointer at the foot of its stack."""
+    with scratch() as directory, Debugger(directory, RESET) as m:
+        m.run_to(symbol("io_out"))
+        m.set_register(m.RSP, m.register(m.RSP) // 4096 * 4096 - 3 * 4096 + 8)
+        end, log = m.run_to_end()
+        same("the status", end, PANIC)
+        expect(re.search("^panic at .*: stack overflow", log, re.M),
+               log[-200:])
+
+
 def main():
     test_all([
         ("no serial port", no_uart, "-debugcon", "file:log"),
         ("no serial port and no debug port", no_uart),
         ("a serial port that nobody reads", nobody_reads),
+        ("EFER", efer),
+        ("a machine check", machine_check),
+        ("pages are written or executed", pages),
+        ("a guard page below each stack", stacks),
+        ("a stack overflow", overflow),
     ])
 
 
