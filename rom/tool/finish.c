@@ -16,10 +16,11 @@
 
 #include "check.h"
 #include "tool.h"
-#include "vmi.h"
+#include "vmi_rom.h"
 
 #define IMAGE_MAX	(255 * VMI_ROM_UNIT)
 #define RELOCS_MAX	(IMAGE_MAX / 4)
+#define SLOT_NAMES	100u		/* in rom/common/layout.inc */
 
 struct link {
 	const char	*file;
@@ -34,6 +35,7 @@ struct link {
 	uint32_t	relocs[RELOCS_MAX];
 	uint32_t	reloc_count;
 	uint32_t	reloc_header;	/* of rom_relocs, 0: absent */
+	uint32_t	slots[VMI_CALL_COUNT + 1];	/* and where they end */
 };
 
 static const char *name_of(const struct link *l, const Elf32_Shdr *s)
@@ -150,20 +152,51 @@ static int take_relocs(struct link *l)
 	return 0;
 }
 
-static void find_reloc_header(struct link *l)
+/* rom_slot_100 is the slot of call 0 (layout.inc). */
+static void take_symbol(struct link *l, const char *name, uint32_t value)
+{
+	unsigned int slot;
+
+	if (!strcmp(name, "rom_relocs"))
+		l->reloc_header = value;
+	else if (sscanf(name, "rom_slot_%u", &slot) == 1 &&
+		 slot - SLOT_NAMES < VMI_CALL_COUNT)
+		l->slots[slot - SLOT_NAMES] = value;
+}
+
+static void find_symbols(struct link *l)
 {
 	for (int i = 0; i < l->head->e_shnum; i++) {
 		const Elf32_Shdr *s = &l->sections[i];
 		const Elf32_Sym *symbols = bytes_of(l, s);
 		const char *names;
 
+		if (!strcmp(name_of(l, s), ".slots"))
+			l->slots[VMI_CALL_COUNT] = s->sh_addr + s->sh_size;
 		if (s->sh_type != SHT_SYMTAB)
 			continue;
 		names = bytes_of(l, &l->sections[s->sh_link]);
 		for (size_t n = 0; n < s->sh_size / sizeof(*symbols); n++)
-			if (!strcmp(names + symbols[n].st_name, "rom_relocs"))
-				l->reloc_header = symbols[n].st_value;
+			take_symbol(l, names + symbols[n].st_name,
+				    symbols[n].st_value);
 	}
+}
+
+/* Guests know where each begins, for ever (VMI-2.5.5). */
+static int check_slots(const struct link *l)
+{
+	const uint8_t *info = l->image + VMI_ROM_INFO_OFFSET;
+	uint32_t size = rom_get16(info + offsetof(struct vmi_rom_info,
+						  slot_size));
+
+	for (int i = 0; i < VMI_CALL_COUNT; i++)
+		if (l->slots[i + 1] - l->slots[i] > size)
+			return tool_refuse(l->file, "the ENTRY of %s has more "
+					   "than the %u bytes of its slot: put "
+					   "the rest behind END_ENTRY",
+					   call_names[i] ? call_names[i] :
+					   "an unassigned call", size);
+	return 0;
 }
 
 static void put16(uint8_t *p, uint32_t value)
@@ -257,8 +290,8 @@ int tool_finish(const char *elf, const char *image)
 	l->elf = data;
 	status = open_elf(l);
 	if (!status) {
-		find_reloc_header(l);
-		status = copy_sections(l) || take_relocs(l) ||
+		find_symbols(l);
+		status = copy_sections(l) || check_slots(l) || take_relocs(l) ||
 			 append_relocs(l) || seal(l) || write_image(l, image);
 	}
 	free(data);

@@ -13,12 +13,6 @@
 
 #define AT(type, field)		offsetof(struct type, field)
 
-static const char *const call_names[VMI_CALL_COUNT] = {
-#define NAME(nr, name)	[nr] = #name,
-	VMI_CALLS(NAME)
-#undef NAME
-};
-
 static void print_string(const uint8_t *image, const char *label, uint16_t at)
 {
 	printf("%-16s%s\n", label, at ? (const char *)image + at : "-");

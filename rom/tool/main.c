@@ -22,6 +22,12 @@ static const char usage[] =
 	"Status: 0 all is well; 1 the file is damaged or cannot be read, said in\n"
 	"one line on standard error; 2 wrong usage.\n";
 
+const char *const call_names[VMI_CALL_COUNT] = {
+#define NAME(nr, name)	[nr] = #name,
+	VMI_CALLS(NAME)
+#undef NAME
+};
+
 int tool_refuse(const char *file, const char *format, ...)
 {
 	va_list args;

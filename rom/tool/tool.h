@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmi.h"
+
+/* NULL for a number that is not assigned. */
+extern const char *const call_names[VMI_CALL_COUNT];
+
 /* Prints one line about a file on standard error; returns 1. */
 int tool_refuse(const char *file, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -15,12 +15,6 @@
 
 #define ARGS_MAX	(3 + 15)
 
-static const char *const call_names[VMI_CALL_COUNT] = {
-#define NAME(nr, name)	[nr] = #name,
-	VMI_CALLS(NAME)
-#undef NAME
-};
-
 static int words_of(unsigned int args)
 {
 	return !!(args & TRACE_EAX) + !!(args & TRACE_EDX) +

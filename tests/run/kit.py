@@ -63,6 +63,22 @@ def build(directory):
     return os.path.join(tree, "build/rom/mine.rom")
 
 
+def too_long(rom):
+    """An ENTRY beyond its slot, in the tree that the image is from."""
+    tree = rom.removesuffix("/build/rom/mine.rom")
+    edit(os.path.join(tree, "rom/backends/mine/hot.asm"),
+         lambda text: text.replace("ENTRY SetInterruptMask",
+                                   "ENTRY SetInterruptMask\n\ttimes 64 nop",
+                                   1))
+    make = subprocess.run(["make", "-C", tree, "build/rom/mine.rom"],
+                          capture_output=True, text=True, check=False)
+    same("the message", [line for line in make.stderr.splitlines()
+                         if not line.startswith("make: ")],
+         ["vmi-rom: build/rom/mine.elf: the ENTRY of SetInterruptMask has "
+          "more than the 64 bytes of its slot: put the rest behind "
+          "END_ENTRY"])
+
+
 def points(*options):
     """The result of each point of the suite, and how many were skipped."""
     run = vmi_run("--memory", "64", "--kernel", SUITE, *options)
@@ -106,6 +122,8 @@ def main():
                        built_rom("native"), True, "--native"),
                       ("smoke on the guide's backend", linux, mine)]
         test_all(tests)
+        if mine:
+            test_one("an ENTRY that is too long is named", too_long, mine)
 
 
 main()
