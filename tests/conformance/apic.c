@@ -169,6 +169,7 @@ static uint64_t cycle_frequency(void)
 {
 	uint32_t eax = 0, edx;
 
+	last_call = VMI_CALL_GetCycleFrequency;
 	__asm__ volatile("call *%2" : "+a"(eax), "=d"(edx)
 			 : "r"(vmi_entry[VMI_CALL_GetCycleFrequency])
 			 : "ecx", "memory", "cc");

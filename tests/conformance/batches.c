@@ -236,6 +236,17 @@ static void cpu(void)
 	is_of(SetLazyMode, "3.5.4", play_read(PLAY_FIRST), FRAME_MARK + 41,
 	      "and back");
 
+	/* GS is still that of the task that a switch leaves */
+	load_ldt();
+	try_load_gs(1 * 8 + 7);
+	mode(VMI_LAZY_CPU);
+	vmi1(SetLDT, 0);
+	__asm__ volatile("mov %%gs, %0" : "=r"(seen));
+	is_of(SetLDT, "3.5.6", seen & 0xffff, 1 * 8 + 7,
+	      "SetLDT in CPU mode leaves the selectors");
+	try_load_gs(0);
+	mode(VMI_LAZY_NONE);
+
 	/* an entry from user mode takes the stack that a batch has named */
 	stack_override = PTR(stack) + PAGE;
 	enter_user(&u);

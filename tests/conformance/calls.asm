@@ -193,7 +193,7 @@ iret_with:
 	ret
 
 ; iret_frame(eip, cs, eflags, esp, ss): all five words, whether used or not.
-	global iret_frame, frame_esp
+	global iret_frame, frame_esp, iret_through
 iret_frame:
 	push ebx
 	mov ebx, esp
@@ -205,7 +205,7 @@ iret_frame:
 	push dword [ebx + 12]
 	push dword [ebx + 8]
 	mov [frame_esp], esp
-	jmp near RETURN
+	jmp [iret_through]
 .after:	mov dword [fixup], 0
 	mov esp, ebx
 	pop ebx
@@ -325,6 +325,9 @@ USER int_n				; the vector is patched
 	int 0x21
 	int 0x80
 u_end:
+
+	section .data
+iret_through:	dd RETURN
 
 	section .bss nobits alloc write align=4
 saved_p:	resd 1

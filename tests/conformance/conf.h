@@ -21,7 +21,18 @@ void skip(const char *clause, const char *name, const char *reason);
 /* Behaviour of one call: skipped if the guest keeps its own instruction. */
 bool point_of(int call, const char *clause, bool good, const char *name);
 void points_end(void);
+void point_where(void);
 const char *call_name(int call);
+
+/* Every call is noted, lest its fault be nobody's. */
+extern int last_call;
+static inline uint32_t noted_call(int call, uint32_t eax, uint32_t edx,
+				  uint32_t ecx, uint32_t stack)
+{
+	last_call = call;
+	return vmi4(call, eax, edx, ecx, stack);
+}
+#define vmi4 noted_call
 
 static inline bool offered(int call)
 {
@@ -75,6 +86,7 @@ uint32_t iret_with(uint32_t eflags, uint32_t ds);
 void iret_frame(uint32_t eip, uint32_t cs, uint32_t eflags, uint32_t esp,
 		uint32_t ss);
 extern uint32_t frame_esp;
+extern uint32_t iret_through;		/* where it jumps to: iret_site */
 
 /* In the kernel: the vector that it raised, or -1. Argument in ecx. */
 int try_load_ds(uint32_t selector);
@@ -120,6 +132,7 @@ extern struct space ours, theirs;	/* ours is the one that we boot with */
 #define PF_FETCH		(nx ? 0x10u : 0)
 
 bool paging_can_pae(void);
+void image_read_only(const uint8_t *image, uint32_t bytes);
 uint32_t root(const struct space *s);	/* for CR3 */
 uint32_t table_entries(void);
 uint32_t large_size(void);		/* of a large page: 4 MB or 2 MB */
@@ -168,6 +181,7 @@ void rom_before_init(void);		/* rom.c */
 void rom_init_call(void);
 void rom_relocation(void);
 void rom_top(void);
+void rom_after_all(void);
 void registers(void);			/* registers.c */
 void flags(void);			/* flags.c */
 void delivery(void);

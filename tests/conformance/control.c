@@ -11,6 +11,7 @@
 #define MSR_SYSENTER_ESP 0x175u
 #define MSR_NONE	0x12345678u
 #define MANY_READS	1000
+#define EFLAGS_IOPL	0x3000u
 
 static void crs(void)
 {
@@ -112,6 +113,7 @@ static uint64_t rdtsc_call(void)
 {
 	uint32_t eax = 0, edx;
 
+	last_call = VMI_CALL_RDTSC;
 	__asm__ volatile("call *%2" : "+a"(eax), "=d"(edx)
 			 : "r"(vmi_entry[VMI_CALL_RDTSC])
 			 : "ecx", "memory", "cc");
@@ -162,9 +164,45 @@ static void cpuid_and_tsc(void)
 		 "and is what user mode reads");
 }
 
+/* By CLI or STI, with the IOPL that was asked for. */
+static void is_refused_at_iopl_3(const char *name)
+{
+	const uint32_t flags = EFLAGS_IF | EFLAGS_IOPL;
+
+	if (!point("1.3", last_trap.vector == VEC_GP &&
+		   (last_trap.eflags & flags) == flags, name))
+		print("# vector %u, flags %x\n", last_trap.vector,
+		      last_trap.eflags);
+}
+
+/* Where nobody is between the frame and the processor. */
+static void iopl_at_ring_0(void)
+{
+	struct user in = user_state(u_in), cli = user_state(u_cli);
+
+	if (kernel_ring()) {
+		skip("3.6.8", "IOPL as in the frame",
+		     "the kernel is not at ring 0");
+		return;
+	}
+	point("3.6.8", !offered(VMI_CALL_SetIOPLMask),
+	      "at ring 0 SetIOPLMask is the guest's");
+	in.eflags |= EFLAGS_IOPL;
+	enter_user(&in);
+	point("3.6.8", last_trap.vector == VEC_SYSCALL &&
+	      (last_trap.eflags & EFLAGS_IOPL) == EFLAGS_IOPL,
+	      "at ring 0 IOPL 3 of a frame frees the ports");
+	cli.eflags |= EFLAGS_IOPL;
+	enter_user(&cli);
+	point("3.6.8", last_trap.vector == VEC_SYSCALL &&
+	      !(last_trap.eflags & EFLAGS_IF), "and the interrupt flag");
+}
+
 static void iopl(void)
 {
 	struct user u = user_state(u_in);
+
+	iopl_at_ring_0();
 
 	if (!offered(VMI_CALL_SetIOPLMask)) {
 		skip("3.2.61", "user ports", "the guest keeps IOPL in its frames");
@@ -181,8 +219,14 @@ static void iopl(void)
 	is("3.2.61", last_trap.eflags & 0x3000, 0x3000,
 	   "the frame from user mode has IOPL 3");
 	user_run(u_cli, 0, 0);
-	point("1.3", last_trap.eflags & EFLAGS_IF,
-	      "user mode at IOPL 3 cannot turn interrupts off");
+	is_refused_at_iopl_3("user mode at IOPL 3 cannot turn interrupts off");
+	user_run(u_sti, 0, 0);
+	is_refused_at_iopl_3("nor may it turn them on");
+	user_run(u_popf, 0, 0);
+	point("1.3", last_trap.vector == VEC_SYSCALL &&
+	      (last_trap.eflags & (EFLAGS_IF | EFLAGS_IOPL)) ==
+	      (EFLAGS_IF | EFLAGS_IOPL),
+	      "at IOPL 3 POPF turns nothing off");
 	vmi0(EnableInterrupts);
 	vmi0(DisableInterrupts);
 	vmi1(SetIOPLMask, 0xffffcfff);

@@ -51,6 +51,7 @@ static const char *command_line(const uint8_t *boot_params, uint32_t magic,
 void guest_main(const uint8_t *boot_params, uint32_t magic,
 		const uint32_t *multiboot)
 {
+	where_hook = point_where;
 	native_fill();			/* nothing is known of a ROM yet */
 	pae = has_word(command_line(boot_params, magic, multiboot),
 		       "mode=pae");
@@ -96,6 +97,7 @@ void guest_main(const uint8_t *boot_params, uint32_t magic,
 	batches();
 	timers();
 	apic();
+	rom_after_all();
 	points_end();
 	/* which run.py makes a point of */
 	if (pae) {

@@ -159,6 +159,19 @@ void paging_init(void)
 			 : : "r"(value | CR0_PG | CR0_WP) : "memory");
 }
 
+/* Its pages need not be writable (VMI-2.3.4); before Init, with WP on. */
+void image_read_only(const uint8_t *image, uint32_t bytes)
+{
+	const uint32_t pa = (uintptr_t)image - LINEAR;
+	uint32_t cr3;
+
+	for (uint32_t page = pa / PAGE; page * PAGE < pa + bytes; page++)
+		store((uint8_t *)low_tables + page * entry_size(),
+		      page * PAGE | PTE_P);
+	__asm__ volatile("mov %%cr3, %0\n\tmov %0, %%cr3"
+			 : "=r"(cr3) : : "memory");
+}
+
 /* ---- what the ROM is told of them ------------------------------------------------ */
 
 static uint32_t kind(uint32_t level)

@@ -167,6 +167,7 @@ static void once(const struct call *c, bool interrupts, uint32_t segment,
 	if (c->nr == VMI_CALL_SetTR)		/* as Linux: not busy */
 		write_gdt(TSS_SELECTOR / 8,
 			  gdt[TSS_SELECTOR / 8] & ~(2ull << 40));
+	last_call = c->nr;
 	poisoned_call(&p);
 	if (!changes_flag(c->nr))
 		o->flag &= !(vmi0(GetInterruptMask) & EFLAGS_IF) == !interrupts;

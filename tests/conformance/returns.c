@@ -177,6 +177,10 @@ static void bad_frames(void)
 		  "IRET to a CS that is not present is #NP");
 	bad_frame(USER_CS, (SPARE_GDT + 1) * 8 + 3, 12, (SPARE_GDT + 1) * 8,
 		  "IRET with an SS that is not present is #SS or #NP");
+	iret_through = vmi_entry[VMI_CALL_IRET];
+	bad_frame(0x5b, USER_DS, VEC_GP, 0x58,
+		  "the place is the same for a jump by way of memory");
+	iret_through = (uintptr_t)iret_site + LINEAR;
 	for (uint32_t i = 0; i < 3; i++)
 		write_gdt(SPARE_GDT + i, 0);
 	is("3.6.4", vmi0(GetInterruptMask) & EFLAGS_IF, 0,

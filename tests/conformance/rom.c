@@ -133,6 +133,8 @@ void rom_init_call(void)
 	struct poison p = pattern;
 	uint32_t count = irq0_count, cs, ss;
 
+	image_read_only(rom, image_bytes());
+
 	__asm__("mov %%cr0, %0" : "=r"(native_cr0));
 	__asm__("mov %%cr3, %0" : "=r"(native_cr3));
 	__asm__("mov %%cr4, %0" : "=r"(native_cr4));
@@ -289,6 +291,13 @@ void rom_relocation(void)
 	else
 		skip("2.4.5", "get-relocation answers the same wherever it is mapped",
 		     "virtual_top is 0: the working copy is the image");
+}
+
+/* Whoever wrote to it has met a page fault on the way here. */
+void rom_after_all(void)
+{
+	is("2.3.4", sum(0, image_bytes()), 0,
+	   "all calls work with an image that cannot be written");
 }
 
 /* ---- the top of the linear space -------------------------------------------------- */

@@ -10,6 +10,7 @@ static uint64_t call64(int call, uint32_t eax)
 {
 	uint32_t edx;
 
+	last_call = call;
 	__asm__ volatile("call *%2" : "+a"(eax), "=d"(edx)
 			 : "r"(vmi_entry[call]) : "ecx", "memory", "cc");
 	return (uint64_t)edx << 32 | eax;
@@ -29,6 +30,7 @@ void arm(uint32_t flags, uint64_t expiry, uint64_t period)
 {
 	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
 
+	last_call = VMI_CALL_SetAlarm;
 	__asm__ volatile("pushl %4\n\tpushl %3\n\tcall *%5\n\taddl $8, %%esp"
 			 : "+a"(flags), "+d"(edx), "+c"(ecx)
 			 : "r"((uint32_t)period),

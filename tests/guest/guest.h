@@ -126,6 +126,7 @@ extern volatile uint32_t irq0_in_iret;	/* came inside the ROM's IRET */
 extern const struct frame *irq0_frame;	/* while its handler runs */
 extern void (*irq0_hook)(void);		/* what the handler does besides */
 extern void (*vector_hook[256])(struct frame *f);	/* handlers of tests */
+extern void (*where_hook)(void);	/* says so, before a trap ends it all */
 
 /* ---- pic.c ------------------------------------------------------------------ */
 

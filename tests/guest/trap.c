@@ -10,6 +10,7 @@ volatile uint32_t irq0_count, irq0_eflags, irq0_mask, irq0_in_iret;
 void (*irq0_hook)(void);
 const struct frame *irq0_frame;
 void (*vector_hook[256])(struct frame *f);
+void (*where_hook)(void);
 
 /* entry.asm */
 extern uint32_t fixup;			/* where an expected trap goes on */
@@ -29,7 +30,10 @@ void enter_kernel_stack(uint32_t esp)
 
 static void __attribute__((noreturn)) unexpected(const struct frame *f)
 {
-	print("Bail out! trap %u error %x at %x:%x flags %x cr2 %x "
+	print("Bail out! ");
+	if (where_hook)
+		where_hook();
+	print("trap %u error %x at %x:%x flags %x cr2 %x "
 	      "eax %x ebx %x ecx %x edx %x esp %x\n", f->vector, f->error,
 	      f->cs, f->eip, f->eflags, last_cr2, f->eax, f->ebx, f->ecx,
 	      f->edx, (uint32_t)(uintptr_t)&f->esp);
