@@ -5,7 +5,8 @@
 
 ROM_BACKENDS	:= $(notdir $(patsubst %/,%,$(wildcard rom/backends/*/)))
 ROM_CFLAGS	:= -m32 -march=i686 -mregparm=3 -O2 -g -std=gnu11 -ffreestanding \
-		   -fno-pic -fno-stack-protector -mgeneral-regs-only \
+		   -fno-pic -fno-jump-tables -fno-stack-protector \
+		   -mgeneral-regs-only \
 		   -fcf-protection=none -fno-asynchronous-unwind-tables \
 		   $(WARN) -Ispec/include
 VMI_ROM		:= $(B)/tools/vmi-rom

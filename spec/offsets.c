@@ -7,6 +7,7 @@
 #include "vmi.h"
 #include "vmi_rom.h"
 #include "vmi_stub.h"
+#include "vmi_stub_cpuid.h"
 
 #define DEFINE(name, value) \
 	__asm__ volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
@@ -103,6 +104,10 @@ void offsets(void)
 	FIELD(stub_shared, trace);
 	FIELD(stub_shared, queue_guard);
 	FIELD(stub_shared, queue);
+
+	CONSTANT(STUB_CPUID_BASE);
+	CONSTANT(STUB_CPUID_COUNTERS);
+	CONSTANT(STUB_CPUID_NAMES);
 
 	CONSTANT(STUB_INFO_MAGIC);
 	CONSTANT(STUB_INFO_OFFSET);

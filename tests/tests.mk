@@ -74,6 +74,7 @@ include tests/guest/guest.mk
 include tests/attack/attack.mk
 include tests/neighbours/neighbours.mk
 include tests/conformance/conformance.mk
+include tests/count/count.mk
 include tests/client/client.mk
 include tests/fuzz/fuzz.mk
 

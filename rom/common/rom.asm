@@ -81,12 +81,22 @@ product:	db ROM_PRODUCT, 0
 
 ; ---- the BIOS entry -----------------------------------------------------------
 
+; A backend that wants memory gets it here, while the BIOS leaves the image
+; writable (VMI-2.3.5): ROM_BIOS_INIT is a routine of its own, near-called in
+; real mode. Every register may change but CS, SS, SP and DS.
+%ifndef ROM_BIOS_INIT
+ %define ROM_BIOS_INIT bios_nothing
+%endif
+bios_backend:
+	dd ROM_BIOS_INIT
+
 ; Real mode, CS:0 = the image. Shows one line and returns; ax = 0 tells a
 ; PnP BIOS that no boot device was hooked.
 	bits 16
 bios_init:
 	pushf
-	pusha
+	pushad
+	push es
 	cld
 	mov si, manufacturer - header
 	call print
@@ -96,10 +106,15 @@ bios_init:
 	call print
 	mov si, newline - header
 	call print
-	popa
+	call [cs:bios_backend - header]
+	pop es
+	popad
 	popf
 	xor ax, ax
 	retf
+
+bios_nothing:
+	ret
 
 ; In si = offset of a string in this image.
 print:	cs lodsb

@@ -12,7 +12,7 @@ CONF_OBJ	:= $(CONF_SRC:tests/%.c=$(B)/tests/%.o) \
 		   $(B)/tests/conformance/instructions.o \
 		   $(addprefix $(B)/tests/guest/,cpu.o pic.o tap.o trap.o \
 		   vmi.o entry.o)
-CONF_ROMS	= $(or $(ROM),$(B)/rom/stub.rom $(B)/rom/native.rom)
+CONF_ROMS	= $(or $(ROM),$(addprefix $(B)/rom/,stub.rom native.rom count.rom))
 
 $(B)/tests/conformance/%.o: tests/conformance/%.c tests/conformance/conf.h \
 		tests/guest/guest.h $(SPEC_HEADERS) tests/guest/guest.mk \
@@ -32,6 +32,6 @@ $(B)/conformance.elf: $(CONF_OBJ) tests/guest/guest.lds
 		-T tests/guest/guest.lds -o $@ $(CONF_OBJ)
 
 .PHONY: conformance
-conformance: $(B)/conformance.elf $(B)/hypervisor-stub.elf $(B)/rom/stub.rom \
-	     $(B)/rom/native.rom
+conformance: $(B)/conformance.elf $(B)/hypervisor-stub.elf $(VMI_ROM) \
+	     $(addprefix $(B)/rom/,stub.rom native.rom count.rom)
 	@tests/conformance/run.py $(if $(ROM),,--clauses) $(CONF_ROMS)

@@ -17,6 +17,7 @@ ROMS = {
     "stub, verified": ["--verify"],
     "trace": ["--rom", os.path.join(BUILD, "rom/trace.rom")],
     "native": ["--native", "--rom", os.path.join(BUILD, "rom/native.rom")],
+    "count": ["--native", "--rom", os.path.join(BUILD, "rom/count.rom")],
 }
 
 # Its first calls but for those of the interrupt flag; a series of one is one.
