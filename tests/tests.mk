@@ -65,7 +65,8 @@ $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 -include $(RACE_OBJ:.o=.d)
 $(eval $(call unit_test,race,$(RACE_OBJ) tests/unit/fake/cpu.c))
 
-RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py shell.py ends.py machine.py trace.py abi.py releases.py kit.py fuzz
+RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py \
+		   shell.py ends.py machine.py trace.py abi.py releases.py kit.py example.py fuzz
 
 PACKAGES	+= bochs bochsbios vgabios
 check: iso
