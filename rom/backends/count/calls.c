@@ -19,10 +19,11 @@ struct table_pointer {
 
 /* In the BIOS's memory; hot.asm has its size. */
 struct count_state {
-	uint32_t	lazy_mode;
-	uint32_t	pad;
+	uint8_t		lazy_mode[256];	/* by the processor's APIC id */
 	uint64_t	calls[];
 };
+
+_Static_assert(offsetof(struct count_state, calls) == 256, "STATE_CALLS");
 
 struct count_state *rom_state(void);
 const uint8_t *rom_image(void);
@@ -31,6 +32,14 @@ const uint8_t *rom_image(void);
 ROM_CALL int rom_Init(void)
 {
 	return (const uint8_t *)rom_state() == rom_image() ? -1 : 0;
+}
+
+static uint8_t *lazy_mode(void)
+{
+	uint32_t eax = 1, ebx, ecx, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+	return &rom_state()->lazy_mode[ebx >> 24];
 }
 
 /* ---- segment registers (VMI-3.3.4) ---------------------------------------- */
@@ -85,7 +94,7 @@ ROM_CALL void rom_SetGDT(const struct table_pointer *table)
 ROM_CALL void rom_SetLDT(uint32_t selector)
 {
 	__asm__ volatile("lldt %w0" : : "r"(selector));
-	if (rom_state()->lazy_mode != VMI_LAZY_CPU)
+	if (*lazy_mode() != VMI_LAZY_CPU)
 		reload();
 }
 
@@ -199,5 +208,5 @@ ROM_CALL void rom_FlushTLB(uint32_t what)
 /* Nothing is deferred, so that a mode is no more than its number. */
 ROM_CALL void rom_SetLazyMode(uint32_t mode)
 {
-	rom_state()->lazy_mode = mode;
+	*lazy_mode() = (uint8_t)mode;
 }

@@ -6,9 +6,8 @@
 
 	bits 32
 
-; struct count_state in calls.c
-%define STATE_CALLS	8
-%define STATE_SIZE	1024
+%define STATE_SIZE	1024		; of the memory
+%define STATE_CALLS	256		; struct count_state in calls.c
 
 ; Which counter a call has: those that are answered, in the order of numbers.
 %assign COUNTERS 0
@@ -39,7 +38,8 @@ rom_%1:
 	COUNT %1
 %endmacro
 
-; IRET and SYSEXIT
+; IRET and SYSEXIT. The first of them puts the guest's own instruction back when
+; a frame is bad (VMI-3.6.4), and counts no more then.
 %include "rom/backends/native/hot.asm"
 
 	section .text
