@@ -4,7 +4,7 @@
  * RSP alone, even by IRETQ: bits 31-16 of the hypervisor's would become the
  * guest's. So such a return is made from an address with the guest's bits
  * there: one page, mapped at each address of 4 GB, holds the frame (entry.asm).
- * One table of each level does for that, since all entries are the same.
+ * One table of each level does for that: all its entries are the same.
  */
 #include <cpu.h>
 
@@ -13,12 +13,12 @@
 #include "memory.h"
 #include "shadow.h"
 
-static uint64_t *table_of(uint64_t entry)
+static uint64_t *table_of(uint64_t entry, uint32_t entries)
 {
 	uint64_t *table = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	uint32_t i;
 
-	for (i = 0; table && i < 512; i++)
+	for (i = 0; table && i < entries; i++)
 		table[i] = entry;
 	return table;
 }
@@ -27,13 +27,16 @@ bool espfix_init(void)
 {
 	const uint64_t flags = PTE_D | PTE_A | PTE_W | PTE_P;
 	uint64_t *pml4 = pa_to_va(read_cr3());
-	void *page = memory_alloc(PAGE_SIZE, PAGE_SIZE);
-	uint32_t level;
+	void *at = memory_alloc(PAGE_SIZE, PAGE_SIZE);	/* page, then tables */
 
-	for (level = 0; page && level < 3; level++)
-		page = table_of(va_to_pa(page) | flags | (level ? 0 : SE_NX));
-	if (!page)
+	if (at)
+		at = table_of(va_to_pa(at) | flags | SE_NX, 512);
+	if (at)
+		at = table_of(va_to_pa(at) | flags, 512);
+	if (at)
+		at = table_of(va_to_pa(at) | flags, 4);
+	if (!at)
 		return false;
-	pml4[ESPFIX_FRAME >> 39 & 511] = va_to_pa(page) | flags;
+	pml4[ESPFIX_FRAME >> 39 & 511] = va_to_pa(at) | flags;
 	return true;
 }

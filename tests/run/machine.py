@@ -7,6 +7,7 @@ reads. For a look at its state from outside there is QEMU's stub for gdb."""
 import sys
 sys.dont_write_bytecode = True
 import fcntl
+import functools
 import os
 import re
 import socket
@@ -199,12 +200,18 @@ ADDRESS = 0xffffffffff000
 DIRECT_BASE = 0xffff800000000000
 
 
+@functools.lru_cache(None)
+def table_of(m, physical):
+    """Entries of a page table, which many may name (espfix.c)."""
+    data = b"".join(m.memory(DIRECT_BASE + physical + at, 1024)
+                    for at in range(0, 4096, 1024))
+    return struct.unpack("<512Q", data)
+
+
 def walk(m, table, level=4, linear=0, rights=WRITE | USER, never=0):
     """(linear, physical, size, rights): all that is mapped above 4 GB."""
     size = 1 << 12 + 9 * (level - 1)
-    data = b"".join(m.memory(DIRECT_BASE + (table & ADDRESS) + at, 1024)
-                    for at in range(0, 4096, 1024))
-    for n, entry in enumerate(struct.unpack("<512Q", data)):
+    for n, entry in enumerate(table_of(m, table & ADDRESS)):
         here = linear + n * size
         if level == 4:
             here |= (n >> 8) * 0xffff << 48
