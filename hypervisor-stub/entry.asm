@@ -14,8 +14,8 @@
 bits 64
 default rel
 
-extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, current
-global exit_stubs, enter_guest, first_entry, switch_stack, copy_fixup
+extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, current
+global exit_stubs, enter_guest, first_entry, switch_stack, copy_fixup, exit_call
 
 section .text
 
@@ -78,7 +78,9 @@ exit_common:
 	mov	rdi, [current]
 	mov	rsi, rsp
 	inc	qword [rdi + VCPU_EXITS + rax * 8]
-	call	[abs exit_handler + rax * 8]
+exit_call:				; as a processor needs it: thunk.asm
+	call	exit_by_vector
+	o16 nop
 	mov	rdi, rsp
 	; fall through
 

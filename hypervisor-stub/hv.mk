@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, a multiboot image.
 
-HV_SRC		:= main boot entry map mce memory gmem shadow fault queue verify desc event exit \
-		   hcall emul msr decode cr io pic apic pit uart rtc timer sched watchdog espfix rom loader \
+HV_SRC		:= main boot entry thunk map mce espfix speculation memory gmem shadow fault \
+		   queue verify desc event exit hcall emul msr decode cr io pic apic pit uart \
+		   rtc timer sched watchdog rom loader \
 		   stats log string rom_check
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
@@ -10,6 +11,8 @@ HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 		   -nostdinc -isystem $$($(HOSTCC) -print-file-name=include) \
 		   -Wframe-larger-than=2048 \
+		   -mindirect-branch=thunk-extern -mindirect-branch-register \
+		   -fno-jump-tables \
 		   $(WARN) -Ihypervisor-stub/include -Ispec/include -Irom/tool
 HV_OBJ		:= $(HV_SRC:%=$(B)/hv/%.o)
 HV_INC		:= $(B)/hv/hv.inc

@@ -11,7 +11,8 @@
  * NAME is what error messages call it. A guest without a ROM gets the first
  * guest's. OPTIONs: nobatch, verify (vmi-run --help), and console=N: the
  * console is not the serial port but debug port E0h + N, N from 1 to 8, which
- * takes bytes and gives none.
+ * takes bytes and gives none. Our own command line may say mitigations=off
+ * (speculation.c).
  */
 #include <cpu.h>
 #include <string.h>
@@ -19,8 +20,10 @@
 #include "hv.h"
 #include "loader.h"
 #include "memory.h"
+#include "speculation.h"
 
 #define MULTIBOOT_MAGIC	0x2badb002u
+#define MB_CMDLINE	(1u << 2)
 #define MB_MODULES	(1u << 3)
 #define MB_MMAP		(1u << 6)
 
@@ -106,6 +109,16 @@ static uint64_t number(const char *s)
 }
 
 /* ---- what the boot loader says ------------------------------------------ */
+
+static bool mitigations_off(const struct multiboot_info *mb)
+{
+	const char *word = mb->flags & MB_CMDLINE ?
+			   after(pa_to_va(mb->cmdline), "mitigations=") : NULL;
+
+	if (word && !starts_with(word, "off") && !starts_with(word, "auto"))
+		bad_input("mitigations=%s: auto or off", word);
+	return word && starts_with(word, "off");
+}
 
 static struct module module_at(const struct multiboot_info *mb, uint32_t i)
 {
@@ -346,10 +359,11 @@ void hv_main(uint32_t magic, uint32_t info)
 	static struct modules modules[GUESTS_MAX];
 	uint32_t count, i;
 
-	map_init();
 	io_serial_init();
 	if (magic != MULTIBOOT_MAGIC)
 		bad_input("not started by a multiboot loader");
+	speculation_init(mitigations_off(mb));
+	map_init();
 	count = find_guests(mb, modules);
 
 	cpu_init();

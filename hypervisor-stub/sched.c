@@ -14,6 +14,7 @@
 #include <cpu.h>
 
 #include "hv.h"
+#include "speculation.h"
 
 #define SLICES_PER_SECOND	200
 
@@ -92,6 +93,7 @@ static void load(struct vcpu *v)
 		     : : "m"(v->fpu), "m"(guest_count));
 	cr_load(v);
 	desc_load(v);
+	speculation_switch();
 	timer_update(v);
 	if (other)
 		timer_program(now + other->ran + slice() - v->ran);

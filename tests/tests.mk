@@ -49,6 +49,8 @@ $(eval $(call unit_test,emul,$(addprefix \
 	hypervisor-stub/,emul.c msr.c decode.c apic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,sched.c apic.c \
 	pic.c) tests/unit/fake/cpu.c))
+$(eval $(call unit_test,speculation,hypervisor-stub/speculation.c \
+	tests/unit/fake/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

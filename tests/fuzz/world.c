@@ -183,6 +183,10 @@ void machine_check(void)
 	abort();
 }
 
+void speculation_switch(void)
+{
+}
+
 void enter_guest(struct regs *r)
 {
 	(void)r;

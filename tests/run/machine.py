@@ -19,7 +19,7 @@ from harness import (BUILD, HANG, LOAD, ROM, Failed, elf, expect, read, same,
                      scratch, test_all, write)
 
 HYPERVISOR = os.path.join(BUILD, "hypervisor-stub.elf")
-ORDERLY, GUEST_DIED, PANIC = 1, 3, 5       # as in vmi-run
+ORDERLY, GUEST_DIED, PANIC, BAD_INPUT = 1, 3, 5, 7      # as in vmi-run
 
 RESET = b"\xb0\xfe\xe6\x64"     # mov al, 0feh; out 64h, al
 LOOP = b"\xeb\xfe"
@@ -84,7 +84,7 @@ class Debugger:
     # QEMU's numbers of registers
     RSP, CR3, EFER = 7, 29, 32
 
-    def __init__(self, directory, code):
+    def __init__(self, directory, code, *options):
         ours, theirs = socket.socketpair()
         self.log = os.path.join(directory, "log")
         self.socket, self.data = ours, b""
@@ -92,7 +92,7 @@ class Debugger:
             self.process = subprocess.Popen(machine(
                 directory, code, "-debugcon", "file:log", "-S",
                 "-chardev", f"socket,id=gdb,fd={theirs.fileno()}",
-                "-gdb", "chardev:gdb"), cwd=directory,
+                "-gdb", "chardev:gdb", *options), cwd=directory,
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         self.timer = threading.Timer(float(HANG), self.process.kill)
         self.timer.start()
@@ -283,6 +283,41 @@ def overflow():
                log[-200:])
 
 
+# ---- speculative execution --------------------------------------------------
+
+# QEMU's TCG, but as a processor of which the hypervisor does not know it.
+UNKNOWN = ["-cpu", "qemu64,+umip,tcg-cpuid=off"]
+
+
+def no_indirect_branch():
+    """But those that set-up puts in, and one before all guests."""
+    code = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", "-j", ".text",
+         os.path.join(BUILD, "hv/hypervisor64.elf")],
+        capture_output=True, text=True, check=True).stdout
+    expect("<exit_call>:" in code, "this is no disassembly")
+    found = re.findall(r".*\b(?:call|jmp) +\*.*", code)
+    expect(not found, " ".join(found[:1]).strip())
+
+
+def no_such_word():
+    with scratch() as directory:
+        same("the status", status(directory, machine(
+            directory, RESET, "-append", "mitigations=no")), BAD_INPUT)
+
+
+def mitigations(said, branch, *options):
+    """What the log says, and whether a branch on the way of each exit is
+    plain; and the guest runs as ever."""
+    with scratch() as directory, Debugger(
+            directory, SAY_A + NOTHING_TYPED + RESET, *options) as m:
+        m.run_to(LOAD)
+        same("the first byte", m.memory(symbol("exit_call"), 1), branch)
+        end, log = m.run_to_end()
+        same("the status", end, ORDERLY)
+        expect(f"mitigations: {said}\n" in log, log)
+
+
 def main():
     test_all([
         ("no serial port", no_uart, "-debugcon", "file:log"),
@@ -293,6 +328,13 @@ def main():
         ("pages are written or executed", pages),
         ("a guard page below each stack", stacks),
         ("a stack overflow", overflow),
+        ("no indirect branch", no_indirect_branch),
+        ("mitigations: what TCG needs", mitigations, "none", b"\xff"),
+        ("mitigations: what any processor needs", mitigations,
+         "retpolines, RSB", b"\xe8", *UNKNOWN),
+        ("mitigations: off", mitigations, "none", b"\xff", *UNKNOWN,
+         "-append", "mitigations=off"),
+        ("mitigations: no such word", no_such_word),
     ])
 
 

@@ -63,6 +63,8 @@ void first_entry(void) { }
 void timer_update(struct vcpu *v) { assert_ptr_equal(v, current); }
 void desc_save(struct vcpu *v) { assert_ptr_equal(v, current); }
 void desc_load(struct vcpu *v) { assert_ptr_equal(v, current); }
+static unsigned int forgotten;
+void speculation_switch(void) { forgotten++; }
 void cr_load(struct vcpu *v) { assert_ptr_equal(v, current); }
 void rom_trace_drain(struct vcpu *v) { (void)v; }
 void io_serial_interrupt(void) { }
@@ -101,9 +103,14 @@ static void run(unsigned int ms, unsigned int ran[GUESTS])
 {
 	memset(ran, 0, GUESTS * sizeof(*ran));
 	while (ms--) {
+		const struct vcpu *last = current;
+		unsigned int before = forgotten;
+
 		ran[current->g - guest]++;
 		cpu.tsc += MS;
 		sched_tick(current);
+		/* Another finds nothing of the last in the processor. */
+		assert_int_equal(forgotten - before, current != last);
 	}
 }
 

@@ -124,6 +124,7 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 
 /* ---- from the test, if it needs them ------------------------------------ */
 
+void wrmsr(uint32_t msr, uint64_t v);
 void outb(uint16_t port, uint8_t v);
 uint8_t inb(uint16_t port);
 static inline void take_interrupts(void) { }
