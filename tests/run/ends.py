@@ -90,10 +90,11 @@ def options():
     same("the status", run.returncode, 0)
     for option in ("kernel", "initrd", "append", "memory", "rom", "native",
                    "guest", "icount", "no-batch", "stats", "trace", "timeout",
-                   "engine", "gdb"):
+                   "mitigations", "engine", "gdb"):
         expect(f"--{option}" in run.stdout, f"--{option} is not explained")
     for bad in (["--no-such"], ["--memory", "x"],
                 ["--native", "--stats", "x"], ["--native", "--trace", "x"],
+                ["--native", "--mitigations", "off"], ["--mitigations", "x"],
                 ["--icount", "--engine", "kvm"],
                 ["--timeout", "0"], ["--engine", "xen"], ["word"]):
         run = vmi_run(*bad)
