@@ -32,6 +32,8 @@ void offsets(void)
 	DEFINE(VCPU_SYSCALL_DPL, offsetof(struct vcpu, syscall_dpl));
 	DEFINE(STACK_STRIDE, sizeof(struct stack));
 	DEFINE(NMI_VECTOR, VEC_NMI);
+	DEFINE(REPORT_PORT, REPORT_PORT);
+	DEFINE(REPORT_ASKED, REPORT_ASKED);
 	DEFINE(ESPFIX_FRAME, (int64_t)ESPFIX_FRAME);
 	DEFINE(STUB_IF, STUB_IF);
 	DEFINE(STUB_SHARED_FLAGS, offsetof(struct stub_shared, flags));

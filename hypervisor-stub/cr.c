@@ -33,8 +33,11 @@ void cr0_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr0 ^ value;
 
-	if (!(value & CR0_PE))
+	if (!(value & CR0_PE)) {
+		if (reboots_by_bios(v))
+			guest_reboot(v, "the BIOS");
 		guest_kill(v, "real mode is not supported");
+	}
 	v->sh->cr0 = v->cr0 = value;
 	cr0_apply(value);
 	if (changed & CR0_WP)

@@ -14,7 +14,7 @@
 bits 64
 default rel
 
-extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, current
+extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, current
 global exit_stubs, enter_guest, first_entry, switch_stack, copy_fixup, exit_call
 
 section .text
@@ -204,9 +204,18 @@ from_hypervisor:
 
 ; ---- virtual-8086 mode --------------------------------------------------------
 
-; An NMI may come anywhere, in the hypervisor too. Ours only look for this mode
-; (watchdog.c).
+; An NMI may come anywhere, in the hypervisor too. It looks for this mode
+; (watchdog.c), or is vmi-run's: void report_asked(const struct regs *), which
+; does not return.
 nmi_entry:
+	push	rax
+	push	rdx
+	mov	edx, REPORT_PORT
+	in	al, dx
+	cmp	al, REPORT_ASKED
+	pop	rdx
+	pop	rax
+	je	.asked
 	test	byte [rsp + 16 + 2], EFLAGS_VM >> 16	; rflags
 	jnz	.vm86
 	test	byte [rsp + 8], 3			; cs
@@ -217,6 +226,13 @@ nmi_entry:
 	sub	rsp, REGS_EIP
 	jmp	espfix
 .back:	iretq
+.asked:	push	byte 0
+	push	NMI_VECTOR
+	sub	rsp, REGS_VECTOR
+	SAVE_GPR
+	cld
+	mov	rdi, rsp
+	call	report_asked
 .vm86:	push	byte 0
 	push	NMI_VECTOR
 

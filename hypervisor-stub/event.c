@@ -50,6 +50,8 @@ static bool contributory(int vector)
 #define ERROR_EXT	1u
 static COLD void gate_fault(struct vcpu *v, int vector)
 {
+	if (vector == VEC_DF && reboots_by_fault(v))
+		guest_reboot(v, "triple fault");
 	if (vector == VEC_DF)
 		guest_kill(v, "triple fault: no 32-bit interrupt or trap gate for an exception, nor for the double fault");
 	if (contributory(vector))

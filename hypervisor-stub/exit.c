@@ -49,9 +49,11 @@ static void page_fault(struct vcpu *v, struct regs *r)
 		event_page_fault(v, cr2, error);
 		return;
 	case FAULT_BUS:
+		v->fault_va = cr2;
 		bus_access(v, pa);
 		return;
 	case FAULT_TABLE:
+		v->fault_va = cr2;
 		guest_kill(v, "page table at %09lx is outside its memory", pa);
 	}
 }

@@ -271,12 +271,13 @@ static const bool drains[STUB_HC_COUNT] = {
 
 void hcall(struct vcpu *v, struct regs *r)
 {
-	uint32_t nr = r->gpr[EAX], i = v->traced++ % TRACE_LEN;
+	struct call *c = (void *)((uint8_t *)v->call + v->call_at);
+	uint32_t nr = r->gpr[EAX];
 
-	v->trace[i].nr = nr;
-	v->trace[i].a = r->gpr[EDX];
-	v->trace[i].b = r->gpr[ECX];
-	v->trace[i].eip = r->eip;
+	v->call_at = (v->call_at + sizeof(*c)) % sizeof(v->call);
+	__builtin_memcpy(c->gpr, r->gpr, sizeof(c->gpr));
+	c->eip = r->eip;
+	c->esp = r->esp;
 	if (nr >= STUB_HC_COUNT)
 		guest_kill(v, "hypercall %u does not exist", nr);
 	if (!v->hole && nr != STUB_HC_INIT)

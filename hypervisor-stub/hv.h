@@ -6,6 +6,7 @@
 #ifndef HV_H
 #define HV_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -150,7 +151,7 @@ struct stats {
 
 /* ---- the vCPU ----------------------------------------------------------- */
 
-#define TRACE_LEN	16
+#define CALLS_LEN	64
 
 struct vcpu {
 	/* Used by entry.asm. */
@@ -169,7 +170,7 @@ struct vcpu {
 	uint64_t	ran;		/* what the scheduler compares */
 	uint64_t	since;		/* it runs, or waits to, since then */
 	uint64_t	stolen;		/* it waited to run, in all */
-	bool		halted, dying, ended;
+	bool		halted, ended;
 
 	/* State of the processor while another vCPU runs. */
 	uint64_t	pml4;		/* machine address */
@@ -213,10 +214,13 @@ struct vcpu {
 	} alarm[VMI_CYCLES_AVAILABLE + 1];
 	uint64_t	tsc_base;	/* TSC at VMI_Init */
 
-	struct {			/* the last hypercalls, for reports */
-		uint32_t nr, a, b, eip;
-	} trace[TRACE_LEN];
-	uint32_t	traced;
+	/* For reports. */
+	struct call {			/* the last hypercalls */
+		uint32_t gpr[4];	/* EAX to EBX */
+		uint64_t eip, esp;
+	} call[CALLS_LEN];
+	uint32_t	call_at;	/* offset of the oldest, that is next */
+	gva_t		fault_va;	/* that ends the guest */
 };
 
 struct guest {
@@ -262,10 +266,11 @@ extern const uint8_t exit_stubs[256][16];
 void hv_iret_fault(struct regs *);
 void hv_vm86(struct regs *);
 
-/* ---- main.c, log.c ------------------------------------------------------ */
+/* ---- main.c, log.c, report.c --------------------------------------------- */
 
 void log_char(char c);
 void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
+void log_vprintf(const char *fmt, va_list);
 
 /* How the machine ends; the value tells vmi-run. */
 enum end {
@@ -273,6 +278,7 @@ enum end {
 	END_GUEST_DIED	= 1,
 	END_PANIC	= 2,
 	END_BAD_INPUT	= 3,
+	END_ASKED	= 4,
 };
 void __attribute__((noreturn)) machine_end(enum end);
 
@@ -316,6 +322,19 @@ void map_init(void);
 
 void mce_init(void);
 void __attribute__((noreturn)) machine_check(void);
+
+/* By entry.asm, when an NMI finds that vmi-run asks where everybody is: the
+ * end. What was interrupted may be the hypervisor itself. */
+void __attribute__((noreturn)) report_asked(const struct regs *);
+#define REPORT_PORT	0x3ff	/* COM1's scratch register, of no use to us */
+#define REPORT_ASKED	0x57	/* there: it asks, as in vmi-run */
+
+/* ---- reboot.c ----------------------------------------------------------- */
+
+bool reboots_by_fault(const struct vcpu *);	/* that it cannot take */
+bool reboots_by_bios(struct vcpu *);		/* it goes to real mode */
+void __attribute__((noreturn, cold)) guest_reboot(struct vcpu *,
+						  const char *how);
 
 /* ---- memory.c ----------------------------------------------------------- */
 

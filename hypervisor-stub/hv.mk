@@ -4,7 +4,7 @@
 HV_SRC		:= main boot entry thunk map mce espfix speculation memory gmem shadow fault \
 		   queue verify desc event exit hcall emul msr decode cr io pic apic pit uart \
 		   rtc timer sched watchdog rom loader \
-		   stats log string rom_check
+		   stats log report reboot string rom_check
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 		   -fno-stack-protector -fcf-protection=none \

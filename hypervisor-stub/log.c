@@ -43,7 +43,7 @@ static void put_number(uint64_t val, unsigned int base, int width, char pad,
 }
 
 /* %c %s %d %u %x, with l, a width and zero padding; %.*s. */
-static void log_vprintf(const char *fmt, va_list ap)
+void log_vprintf(const char *fmt, va_list ap)
 {
 	for (; *fmt; fmt++) {
 		char pad = ' ';
@@ -137,84 +137,4 @@ void bad_input(const char *fmt, ...)
 	va_end(ap);
 	log_char('\n');
 	machine_end(END_BAD_INPUT);
-}
-
-/* ---- the guest's end ---------------------------------------------------- */
-
-static void dump_memory(struct vcpu *v, const char *what, gva_t va,
-			unsigned int words)
-{
-	uint32_t i, word;
-
-	log_printf("%s", what);
-	for (i = 0; i < words; i++) {
-		if (!guest_read(v, &word, va + i * 4, 4)) {
-			log_printf(" (not mapped)");
-			break;
-		}
-		log_printf(i && i % 8 == 0 ? "\n\t%08x" : " %08x", word);
-	}
-	log_char('\n');
-}
-
-static void dump_code(struct vcpu *v, gva_t eip)
-{
-	uint8_t byte;
-	int i;
-
-	log_printf("code:");
-	for (i = 0; i < 16; i++) {
-		if (!guest_read(v, &byte, eip + i, 1)) {
-			log_printf(" (not mapped)");
-			break;
-		}
-		log_printf(" %02x", byte);
-	}
-	log_char('\n');
-}
-
-static void dump_trace(struct vcpu *v)
-{
-	uint32_t n = v->traced < TRACE_LEN ? v->traced : TRACE_LEN, i;
-
-	log_printf("last VMI calls that exited, newest first:\n");
-	while (n--) {
-		i = --v->traced % TRACE_LEN;
-		log_printf("\t%s edx %08x ecx %08x, ROM at %08x\n",
-			   v->trace[i].nr < STUB_HC_COUNT ?
-			   hcall_name[v->trace[i].nr] : "(unknown)",
-			   v->trace[i].a, v->trace[i].b, v->trace[i].eip);
-	}
-}
-
-void guest_kill(struct vcpu *v, const char *fmt, ...)
-{
-	struct regs *r = v->regs;
-	va_list ap;
-
-	/* What the report reads may be what is wrong. */
-	if (v->dying)
-		guest_end(v, END_GUEST_DIED);
-	v->dying = true;
-	log_printf("%s died: ", v->g->name);
-	va_start(ap, fmt);
-	log_vprintf(fmt, ap);
-	va_end(ap);
-	log_printf("\nlast exit: vector %u, error code %x, %s mode\n",
-		   (uint32_t)r->vector, (uint32_t)r->error,
-		   v->hole ? "VMI" : "native");
-	log_printf("eip %08x cs %04x eflags %08x esp %08x ss %04x, virtual IF %u\n",
-		   (uint32_t)r->eip, (uint32_t)r->cs, (uint32_t)r->eflags,
-		   (uint32_t)r->esp, (uint32_t)r->ss,
-		   !!(v->sh->flags & STUB_IF));
-	log_printf("eax %08x ebx %08x ecx %08x edx %08x\n", r->gpr[EAX],
-		   r->gpr[EBX], r->gpr[ECX], r->gpr[EDX]);
-	log_printf("esi %08x edi %08x ebp %08x\n", r->gpr[ESI], r->gpr[EDI],
-		   r->gpr[EBP]);
-	log_printf("cr0 %08x cr2 %08x cr3 %08x cr4 %08x\n", v->cr0,
-		   v->sh->cr2, v->cr3, v->cr4);
-	dump_code(v, r->eip);
-	dump_memory(v, "stack:", r->esp, 32);
-	dump_trace(v);
-	guest_end(v, END_GUEST_DIED);
 }

@@ -9,8 +9,8 @@ import json
 import os
 import re
 
-from harness import (LOAD, ROOT, elf, expect, same, scratch, tail, test_all,
-                     vmi_run, write)
+from harness import (BUILD, LOAD, ROOT, elf, expect, same, scratch, tail,
+                     test_all, vmi_run, write)
 
 
 def run_code(directory, name, code, *options, timeout="60"):
@@ -45,9 +45,127 @@ def dies(directory, name, code, past, why):
     expect("code: " + code[past:].hex(" ") in run.stderr, "no instruction bytes")
 
 
-def timeout(directory):
-    run = run_code(directory, "loop", b"\xeb\xfe", timeout="1")
+# What each line of a report begins with, natively and under the hypervisor.
+REPORT = ("eip", "eax", "esi", "ds", "cr0", "gdt", "tr", "8259", "code:",
+          "stack:")
+REPORT_HV = ("last exit:", *REPORT[:8], "clock:", *REPORT[8:],
+             "last hypercalls")
+
+RESET = b"\xb0\xfe\xe6\x64\xeb\xfe"             # by the keyboard controller
+MASK_ALL = b"\xb0\xff\xe6\x21\xe6\xa1"        # of both 8259s
+
+
+def check_report(text, first, native, *more):
+    """The lines of a report on one guest."""
+    lines = [line for line in text.splitlines() if not line.startswith("\t")]
+    same("the first line", lines[0], first)
+    begins = REPORT if native else REPORT_HV
+    same("the number of lines", len(lines), 1 + len(begins))
+    for begin, line in zip(begins, lines[1:]):
+        expect(line.startswith(begin), f"{line!r} is not {begin}")
+    for what in more:
+        expect(what in text, f"{what} is not in the report: {text}")
+
+
+def timeout(directory, code, past, place, *options):
+    """Where the guest was, and why it did not go on."""
+    native = "--native" in options
+    run = run_code(directory, "loop" + "".join(options), code, *options,
+                   timeout="5")
     same("the status", run.returncode, 124)
+    check_report(run.stderr, "guest at the time-out: " + place, native,
+                 f"eip {LOAD + past:08x} cs 00", "code: " + code[past:].hex(" "))
+
+
+def timeout_of_several(directory):
+    spin = write(directory, "spin", elf(b"\xeb\xfe"))
+    sleep = write(directory, "sleep", elf(MASK_ALL + b"\xfb\xf4"))
+    end = write(directory, "end", elf(RESET))
+    options = []
+    for n, path in enumerate((spin, sleep, end)):
+        options += ["--guest", f"kernel={path},initrd=,console="
+                    + os.path.join(directory, f"console{n}")]
+    run = vmi_run(*options, timeout="5")
+    same("the status", run.returncode, 124)
+    said = run.stderr.replace("vmi-run: guest 3 ended, the others go on\n", "")
+    first, second, third = said.split("guest ")[1:]
+    check_report(first, "1 at the time-out: runs in its kernel", False,
+                 f"eip {LOAD:08x}")
+    check_report(second, "2 at the time-out: halted, waiting for an interrupt",
+                 False, f"eip {LOAD + 8:08x}", "imr ff ff", "virtual IF 1",
+                 "clock: no interrupt waits\n")
+    same("of the third", third, "3 at the time-out: ended\n")
+
+
+def native_death(directory):
+    run = run_code(directory, "triple", say("hello\n") + b"\x0f\x0b",
+                   "--native")
+    same("the console", run.stdout, "hello\n")
+    same("the status", run.returncode, 3)
+    check_report(run.stderr, "guest died: triple fault", True,
+                 f"eip {LOAD + len(say('hello' + chr(10))):08x}",
+                 "code: 0f 0b")
+
+
+# lidt [esp] with zeroes there.
+EMPTY_IDT = b"\x6a\0\x6a\0\x0f\x01\x1c\x24"
+INT3 = b"\xcc"
+# CR0.PE off; 16-bit code there jumps to F000:FFF0.
+TO_BIOS = (b"\x0f\x20\xc0\x24\xfe\x0f\x22\xc0\x90\xea\xf0\xff\0\xf0"
+           b"\xeb\xfe")
+
+
+def reboots(directory, name, code, said, *options):
+    """As a PC does: an orderly end."""
+    run = run_code(directory, name, say("bye") + code, *options)
+    same("the end", (run.returncode, run.stdout, run.stderr.splitlines()[:1]),
+         (0, "bye", said))
+
+
+def reboots_beside(directory, name, code, how):
+    """One of two guests, so that vmi-run says how."""
+    reboots(directory, name, code, [f"vmi-run: guest 1 rebooted by {how}"],
+            "--guest", "", "--guest", f"kernel={write(directory, name + '2', elf(RESET))},"
+            f"console={directory}/{name}.console")
+
+
+def real_mode(directory):
+    """But no BIOS behind it: only a death."""
+    run = run_code(directory, "real mode", TO_BIOS[:8] + b"\xeb\xfe")
+    same("the status", run.returncode, 3)
+    check_report(run.stderr, "guest died: real mode is not supported", False,
+                 f"eip {LOAD + 5:08x}")
+
+
+def bad_write(directory):
+    """The death report has the linear address: here page tables are off, so
+    it is the physical one, beyond the memory."""
+    code = b"\xa3\0\0\0\x80"                     # mov [80000000h], eax
+    run = run_code(directory, "bad write", code)
+    same("the status", run.returncode, 3)
+    check_report(run.stderr, "guest died: write to guest-physical 080000000, "
+                 "outside its memory", False,
+                 "#PF, error code 2, at linear address 80000000",
+                 f"eip {LOAD:08x}")
+
+
+def last_calls():
+    """The guest's calls with where they return to, the same ones as one line,
+    and an INT 82h of its own as that."""
+    attacker = os.path.join(BUILD, "tests/attack.elf")
+    run = vmi_run("--memory", "64", "--kernel", attacker, "--initrd", "",
+                  "--append", "case=unknown_first")
+    same("the status", run.returncode, 3)
+    calls = run.stderr.split("last hypercalls, newest first:\n")[1]
+    patterns = (r"\t\(unknown\) edx 0+ ecx 0+, INT 82h by the guest at 001\w+",
+                r"\thc_FLUSH_TLB edx 0+1 ecx 0+, perhaps returning to 001\w+",
+                r"\thc_INIT edx 0+ ecx 0+, at c00c\w+")
+    lines = calls.splitlines()
+    same("the number of calls", len(lines), len(patterns))
+    for line, pattern in zip(lines, patterns):
+        expect(re.fullmatch(pattern, line), line)
+    expect("last exit: hypercall, INT 82h of the guest's own" in run.stderr,
+           "the last exit is not a hypercall")
 
 
 def reset(directory):
@@ -113,7 +231,25 @@ def log_is_apart(directory):
 with scratch() as d:
     test_all([
         ("options", options),
-        ("time-out", timeout, d),
+        *[(f"time-out {how}", timeout, d, code, past, place, *options)
+          for options in ((), ("--native",))
+          for how, code, past, place in (
+              ("of a loop " + " ".join(options), b"\xeb\xfe", 0,
+               "runs in its kernel"),
+              ("of one that waits " + " ".join(options),
+               MASK_ALL + b"\xfb\xf4\x90", 8,
+               "halted, waiting for an interrupt"))],
+        ("time-out of several guests", timeout_of_several, d),
+        ("a triple fault natively", native_death, d),
+        ("a reboot by triple fault", reboots_beside, d, "triple",
+         EMPTY_IDT + INT3, "triple fault"),
+        ("a reboot by triple fault natively", reboots, d, "native triple",
+         EMPTY_IDT + INT3, [], "--native"),
+        ("a reboot by the BIOS", reboots_beside, d, "bios", TO_BIOS,
+         "the BIOS"),
+        ("real mode", real_mode, d),
+        ("a bad write", bad_write, d),
+        ("the last calls", last_calls),
         ("reset and statistics", reset, d),
         ("halt", halt, d),
         ("fault without a handler", dies, d, "fault", b"\x0f\x0b", 0,
