@@ -133,6 +133,7 @@ struct shadow {
 	uint32_t	run_mask;	/* where in a page's shadow an entry is */
 	uint32_t	error_bits;	/* of a fault, that the guest may see */
 	bool		flush;		/* a translation was taken away */
+	uint32_t	verify_root, verify_pde;	/* the next to compare */
 };
 
 /* ---- statistics --------------------------------------------------------- */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A check for tests ("verify" on the hypervisor's command line, slow): after
- * every drain, is each shadow entry what the guest's tables say? An entry may
- * be missing, or allow less; it must never map another frame or allow more.
+ * A check for tests ("verify" on the hypervisor's command line, slow): is each
+ * shadow entry what the guest's tables say? An entry may be missing, or allow
+ * less; it must never map another frame or allow more. After every drain some
+ * of them are compared, all in turn: all at once can take longer than the time
+ * between two ticks of the guest, whose handler makes us drain, and then nothing
+ * else would ever run.
  *
  * Two things are left out, as nobody tells of them before a flush: tables
  * that are not tracked, and leaves that the guest has emptied while it takes
@@ -10,6 +13,8 @@
  * when we come from user mode: then it is in use.
  */
 #include "shadow.h"
+
+#define VERIFY_WORK	4096	/* entries after a drain */
 
 static void wrong(const struct root *r, gva_t va, uint64_t shadow,
 		  uint64_t pde, uint64_t pte)
@@ -81,36 +86,51 @@ static bool all_told(struct vcpu *v)
 	return !v->interrupted;
 }
 
+/* The entry of the directory for 2 MB, and what it links: how many entries. */
+static uint32_t verify_pde(struct vcpu *v, const struct root *r, uint32_t i)
+{
+	struct guest *g = v->g;
+	const struct spage *pd = r->pd[i >> 9];
+	uint64_t entry = pd ? pd->table[i & 511] : 0;
+	uint64_t pde = read_pde(g, r, i << 21);
+
+	if (!(entry & PTE_P) ||
+	    ((entry & SE_LINK) &&
+	     page_of(&g->shadow, entry)->role == SP_ORPHAN) ||
+	    (pae(g) && !(g->frames[pd->gfn].flags & GF_TRACKED)))
+		return 1;
+	if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
+		wrong(r, i << 21, entry, pde, 0);
+	if (!(entry & SE_LINK)) {
+		verify_leaf(v, r, i << 21, entry, pde, pde);
+		return 1;
+	}
+	verify_table(v, r, i << 21, entry, pde);
+	return 1 + 512;
+}
+
+/* Goes on where it stopped after the last drain; in a small world it comes
+ * round. */
 void shadow_verify(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	struct shadow *s = &g->shadow;
-	uint32_t n, i;
+	uint32_t end = v->hole >> 21, work = 0, n;
 
 	if (!all_told(v))
 		return;
-	for (n = 1; v->hole && n < s->root_top; n++) {
-		struct root *r = &s->roots[n];
+	for (n = 0; n < s->root_top - 1 && work < VERIFY_WORK; n++) {
+		const struct root *r = &s->roots[1 + s->verify_root];
 
-		if (!r->used || !tracked(g, r))
-			continue;
-		for (i = 0; i < v->hole >> 21; i++) {
-			const struct spage *pd = r->pd[i >> 9];
-			uint64_t entry = pd ? pd->table[i & 511] : 0;
-			uint64_t pde = read_pde(g, r, i << 21);
-
-			if (!(entry & PTE_P) ||
-			    ((entry & SE_LINK) &&
-			     page_of(s, entry)->role == SP_ORPHAN) ||
-			    (pae(g) && !(g->frames[pd->gfn].flags &
-					 GF_TRACKED)))
-				continue;
-			if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
-				wrong(r, i << 21, entry, pde, 0);
-			if (entry & SE_LINK)
-				verify_table(v, r, i << 21, entry, pde);
-			else
-				verify_leaf(v, r, i << 21, entry, pde, pde);
-		}
+		if (r->used && tracked(g, r))
+			while (s->verify_pde < end && work < VERIFY_WORK)
+				work += verify_pde(v, r, s->verify_pde++);
+		else
+			s->verify_pde = end;
+		if (s->verify_pde < end)
+			break;
+		s->verify_pde = 0;
+		if (++s->verify_root >= s->root_top - 1)
+			s->verify_root = 0;
 	}
 }

@@ -486,6 +486,41 @@ static void test_deferred_work(void **state)
 	assert_int_equal(v->sh->deferred | v->sh->gdt_dirty, 0);
 }
 
+/* A wrong entry of any address space is found, by some drains, of which none
+ * compares everything. */
+static void test_verify(void **state)
+{
+	uint64_t *leaf[8];
+	volatile uint32_t i, drains, most = 0;
+	jmp_buf killed;
+	uint32_t dir;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(leaf); i++) {
+		dir = 16 + i;
+		tell_page(dir, STUB_QP_ALLOC);
+		tell_page(dir + 8, STUB_QP_ALLOC);
+		put(dir << 12, 0, (dir + 8) << 12 | P | W | U | A);
+		put((dir + 8) << 12, 1, 40 << 12 | P | W | U | A | D);
+		cr3_write(v, dir << 12);
+		do_access(0x1000, true, true);
+		leaf[i] = &shadow_table(g->shadow.current->pd[0]->table[0])[1];
+	}
+	v->verify = true;
+	for (i = ARRAY_SIZE(leaf); i--;) {	/* each just left behind */
+		*leaf[i] ^= 1 << 12;
+		model_killed = &killed;
+		drains = 0;
+		if (!setjmp(killed))
+			for (; drains < 2 * ARRAY_SIZE(leaf); drains++)
+				queue_drain(v);
+		*leaf[i] ^= 1 << 12;
+		assert_true(drains < 2 * ARRAY_SIZE(leaf));
+		most = drains > most ? drains : most;
+	}
+	assert_true(most > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +545,7 @@ int main(void)
 		T(test_queue_with_arbitrary_content),
 		T(test_queue_with_bad_tail_kills),
 		T(test_deferred_work),
+		T(test_verify),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
