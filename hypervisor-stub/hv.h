@@ -231,6 +231,7 @@ struct guest {
 	struct gmem	mem;
 	struct gframe	*frames;	/* mem.nframes of them */
 	const uint8_t	*rom;		/* working copy */
+	struct trace_ring *trace;	/* rom.c; NULL: nobody wants it */
 	uint32_t	rom_size;
 	uint32_t	virtual_top;
 
@@ -505,6 +506,7 @@ static inline bool rom_is_iret(const struct vcpu *v)
 					   v->regs->eip == v->iret_insn[1]);
 }
 
+void rom_trace_init(struct guest *);
 void rom_trace_drain(struct vcpu *);
 
 extern const char *const hcall_name[STUB_HC_COUNT];	/* hc_... */

@@ -9,7 +9,7 @@
  *	FILE role=initrd name=NAME
  *
  * NAME is what error messages call it. A guest without a ROM gets the first
- * guest's. OPTIONs: nobatch, verify (vmi-run --help), and console=N: the
+ * guest's. OPTIONs: nobatch, verify, trace (vmi-run --help), and console=N: the
  * console is not the serial port but debug port E0h + N, N from 1 to 8, which
  * takes bytes and gives none. Our own command line may say mitigations=off
  * (speculation.c).
@@ -341,6 +341,8 @@ static void guest_create(struct modules *m, const char *name)
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 
 	v->regs = (struct regs *)stack_top(STACK_VCPU + guest_count) - 1;
+	if (option(&m->kernel, "trace"))
+		rom_trace_init(g);
 	err = shadow_init(g, 1024 + g->mem.nframes / 32);
 	if (err)
 		bad_input("%s: memory=%lu: %s", name, number(memory), err);

@@ -9,9 +9,10 @@
 
 #include "check.h"
 #include "hv.h"
+#include "memory.h"
 
 #define ROM_GPA		VMI_SCAN_START
-#define TRACE_PORT	0xeb	/* vmi-run --trace listens here */
+#define TRACE_PORT	0xeb	/* vmi-run --trace hears it */
 #define SHARED_PAGES	(sizeof(struct stub_shared) / PAGE_SIZE)
 
 /* Entries of the hole's page table. Ring 1 may read and run the ROM, and
@@ -175,18 +176,61 @@ bool rom_find_iret_site(struct vcpu *v)
 				v->sh->linear[0].va);
 }
 
+/* ---- the trace ---------------------------------------------------------- */
+
 /*
- * What a ROM that traces has put into trace[]: out of the machine, unread.
- * Also at the end of the guest, so that nothing is lost.
+ * What vmi-run --trace reads out of the machine's memory while the machine
+ * runs: a port would take an exit of QEMU's for each byte. TRACE_PORT tells it
+ * first where that is, eight bytes, and then by a byte that there is more, some
+ * times in each round. Should it be slow, we wait.
+ */
+#define TRACE_WORDS	(1u << 20)
+#define TRACE_TELL	(TRACE_WORDS / 8)
+
+struct trace_ring {
+	volatile uint64_t	written;	/* words in all */
+	volatile uint64_t	read;		/* by vmi-run */
+	uint8_t			pad[PAGE_SIZE - 16];
+	uint32_t		word[TRACE_WORDS];
+};
+
+void rom_trace_init(struct guest *g)
+{
+	uint64_t at;
+	int i;
+
+	g->trace = memory_alloc(sizeof(*g->trace), PAGE_SIZE);
+	if (!g->trace)
+		bad_input("%s: no memory for its trace", g->name);
+	at = va_to_pa(g->trace);
+	for (i = 0; i < 8; i++)
+		outb(TRACE_PORT, at >> i * 8);
+}
+
+/*
+ * What a ROM that traces has put into trace[]: on, unread. Also at the end of
+ * the guest, so that nothing is lost.
  */
 void rom_trace_drain(struct vcpu *v)
 {
 	volatile struct stub_shared *sh = v->sh;
+	const volatile uint32_t *word = (const volatile uint32_t *)sh->trace;
+	struct trace_ring *t = v->g->trace;
 	uint32_t used = sh->trace_used, i;
+	uint64_t at;
 
 	if (used > sizeof(sh->trace))
 		used = sizeof(sh->trace);
-	for (i = 0; i < used; i++)
-		outb(TRACE_PORT, sh->trace[i]);
+	used /= sizeof(*word);
+	if (t) {
+		at = t->written;
+		while (at + used - t->read > TRACE_WORDS)
+			asm volatile("pause");
+		for (i = 0; i < used; i++)
+			t->word[(at + i) % TRACE_WORDS] = word[i];
+		t->written = at + used;
+		if (at / TRACE_TELL != (at + used) / TRACE_TELL)
+			outb(TRACE_PORT, 0);
+	}
 	sh->trace_used = 0;
 }

@@ -45,13 +45,12 @@ static void print_record(const struct trace_record *r, const uint32_t *word)
 }
 
 /*
- * A machine that is stopped while it writes its ring out leaves a cut record
- * in the file, and in the ring what is in the file, too: of the ring only
- * what is later counts.
+ * A machine that is stopped while it hands its last records over leaves them in
+ * the file and in the ring: of the ring only what is later counts.
  */
 static uint64_t last_time;
 
-static int print_records(const char *file, FILE *f, bool is_ring, bool cut_ok)
+static int print_records(const char *file, FILE *f, bool is_ring)
 {
 	struct trace_record r;
 	uint32_t words[ARGS_MAX];
@@ -72,28 +71,27 @@ static int print_records(const char *file, FILE *f, bool is_ring, bool cut_ok)
 	}
 	if (ferror(f))
 		return tool_refuse(file, "%s", strerror(errno));
-	return got && !cut_ok ?
-		tool_refuse(file, "truncated: ends in a record") : 0;
+	return got ? tool_refuse(file, "truncated: ends in a record") : 0;
 }
 
-static int trace_file(const char *file, bool is_ring, bool cut_ok)
+static int trace_file(const char *file, bool is_ring)
 {
 	FILE *f = fopen(file, "rb");
 	int status;
 
 	if (!f)
 		return tool_refuse(file, "%s", strerror(errno));
-	status = print_records(file, f, is_ring, cut_ok);
+	status = print_records(file, f, is_ring);
 	fclose(f);
 	return status;
 }
 
 int tool_trace(const char *file, const char *ring)
 {
-	int status = trace_file(file, false, ring);
+	int status = trace_file(file, false);
 
 	if (!status && ring)
-		status = trace_file(ring, true, false);
+		status = trace_file(ring, true);
 	if (fflush(stdout))
 		return tool_refuse("standard output", "%s", strerror(errno));
 	return status;
