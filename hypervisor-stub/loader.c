@@ -50,17 +50,16 @@ static char *number(char *p, char *end, uint64_t n, unsigned int base)
 	return p;
 }
 
-/* Formats: % the next of a and b in decimal, # in hexadecimal. */
-static bool refuse(struct loader_out *out, enum loader_part part,
-		   const char *format, uint64_t a, uint64_t b)
+/* Formats: % the next number in decimal, # in hexadecimal. */
+static bool refuse_with(struct loader_out *out, enum loader_part part,
+			const char *format, const uint64_t *next)
 {
 	char *p = out->error, *end = p + sizeof(out->error) - 1;
 
 	out->part = part;
 	for (; *format && p < end; format++) {
 		if (*format == '%' || *format == '#') {
-			p = number(p, end, a, *format == '%' ? 10 : 16);
-			a = b;
+			p = number(p, end, *next++, *format == '%' ? 10 : 16);
 		} else {
 			*p++ = *format;
 		}
@@ -68,6 +67,9 @@ static bool refuse(struct loader_out *out, enum loader_part part,
 	*p = 0;
 	return false;
 }
+
+#define refuse(out, part, format, ...) \
+	refuse_with(out, part, format, (const uint64_t[]){ __VA_ARGS__ })
 
 /* ---- memory ------------------------------------------------------------- */
 
@@ -138,10 +140,10 @@ static bool check_range(const struct loader_in *in, struct loader_out *out,
 			      "wants to be loaded at 0x#, below 1 MB",
 			      start, 0);
 	if (end > in->ram_size)
-		return refuse(out, LOADER_MEMORY, in->rest ?
-			      "has % MB in one piece, the kernel needs % MB" :
-			      "too small: % MB, the kernel needs % MB",
-			      in->ram_size / MB, (end + MB - 1) / MB);
+		return refuse(out, LOADER_KERNEL, in->rest ?
+			      "needs 0x# to 0x#, memory in one piece ends at 0x#: too small, % MB are needed" :
+			      "needs 0x# to 0x#, memory ends at 0x#: too small, % MB are needed",
+			      start, end, in->ram_size, (end + MB - 1) / MB);
 	if (next_reserved(in, start, &unused) < end)
 		return refuse(out, LOADER_KERNEL,
 			      "needs 0x# to 0x#, of which a part is reserved",
@@ -406,7 +408,7 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 	if (!in->initrd)
 		return true;
 	if (!in->initrd_size)
-		return refuse(out, LOADER_INITRD, "empty", 0, 0);
+		return refuse(out, LOADER_INITRD, "empty", 0);
 	if (plan->initrd_max < end)
 		end = plan->initrd_max + 1;
 	for (;;) {
@@ -423,10 +425,10 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 		/* At or below the start of what is in the way */
 		end = hole > start ? hole : start;
 	}
-	return refuse(out, LOADER_MEMORY, in->rest ?
-		      "has % MB in one piece, kernel and initrd need % MB" :
-		      "too small: % MB, kernel and initrd need % MB",
-		      in->ram_size / MB,
+	return refuse(out, LOADER_INITRD, in->rest ?
+		      "needs 0x# bytes behind the kernel's end at 0x#, memory in one piece ends at 0x#: too small, % MB are needed" :
+		      "needs 0x# bytes behind the kernel's end at 0x#, memory ends at 0x#: too small, % MB are needed",
+		      in->initrd_size, plan->end, in->ram_size,
 		      (plan->end + in->initrd_size + 2 * MB - 1) / MB);
 }
 
@@ -523,7 +525,7 @@ bool loader_load(const struct loader_in *in, struct loader_out *out)
 	if (!check_memory(in, out))
 		return false;
 	if (!in->kernel_size)
-		return refuse(out, LOADER_KERNEL, "empty", 0, 0);
+		return refuse(out, LOADER_KERNEL, "empty", 0);
 	elf = in->kernel_size >= sizeof(elf_magic) &&
 		!memcmp(in->kernel, elf_magic, sizeof(elf_magic));
 	if (elf ? !plan_elf(in, out, &plan) : !plan_bzimage(in, out, &plan))

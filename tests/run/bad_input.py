@@ -108,7 +108,14 @@ def cases(directory):
                checksummed(patched(native, 0x13, 0xfc)),
                "a hypervisor's ROM .*", "--native")
     yield ("too little memory", refused, ("--memory", "8"),
-           "memory: too small: 8 MB, the kernel needs \\d+ MB")
+           re.escape(os.path.relpath(KERNEL)) + ": needs 0x1000000 to "
+           "0x[0-9a-f]+, memory ends at 0x800000: too small, \\d+ MB are "
+           "needed")
+    yield ("too little memory for the initrd", refused,
+           ("--memory", "32", "--initrd", file("big", b"x" * (20 << 20))),
+           re.escape(os.path.join(directory, "big")) + ": needs 0x1400000 "
+           "bytes behind the kernel's end at 0x[0-9a-f]+, memory ends at "
+           "0x2000000: too small, \\d+ MB are needed")
     yield ("far too little memory", refused, ("--memory", "0"),
            "--memory 0: a guest has 4 to 8192 MB")
     yield ("far too much memory", refused, ("--memory", "100000"),

@@ -305,7 +305,8 @@ static void test_bad_bzimages(void **state)
 	h->pref_address = 0xc0000001;
 	load(image, BZ_SIZE, "damaged: wants to be loaded at 0xc0000001");
 	h->pref_address = 0xc0000000;
-	load(image, BZ_SIZE, "too small: 16 MB, the kernel needs 3074 MB");
+	load(image, BZ_SIZE, "needs 0xc0000000 to 0xc0200000, memory ends at "
+	     "0x1000000: too small, 3074 MB are needed");
 	*h = good;
 	h->relocatable_kernel = 0;
 	h->pref_address = 0xff000;
@@ -323,8 +324,9 @@ static void test_memory_size(void **state)
 	ram_size = 6 * MB;
 	load(image, BZ_SIZE, "");
 	ram_size = 6 * MB - 4096;
-	assert_int_equal(load(image, BZ_SIZE, "too small: 5 MB, the kernel "
-			      "needs 6 MB").part, LOADER_MEMORY);
+	assert_int_equal(load(image, BZ_SIZE, "needs 0x400000 to 0x600000, "
+			      "memory ends at 0x5ff000: too small, 6 MB are "
+			      "needed").part, LOADER_KERNEL);
 	ram_size = 4 * MB - 4096;
 	assert_int_equal(load(image, BZ_SIZE, "too small: 3 MB, at least 4 MB "
 			      "are needed").part, LOADER_MEMORY);
@@ -346,7 +348,8 @@ static void test_memory_size(void **state)
 	/* Without init_size the image itself must fit. */
 	ram_size = 4 * MB;
 	header(image)->init_size = 0;
-	load(image, BZ_SIZE, "too small: 4 MB, the kernel needs 5 MB");
+	load(image, BZ_SIZE, "needs 0x400000 to 0x400280, memory ends at "
+	     "0x400000: too small, 5 MB are needed");
 	free(image);
 }
 
@@ -426,10 +429,12 @@ static void test_bad_elfs(void **state)
 		"127 bytes holds 128", LOADER_KERNEL);
 	BAD_ELF(put32, ELF_SEGMENT(2) + 12, 0x9f000, "wants to be loaded at "
 		"0x9f000, below 1 MB", LOADER_KERNEL);
-	BAD_ELF(put32, ELF_SEGMENT(2) + 12, 0x7ff001, "too small: 8 MB, the "
-		"kernel needs 9 MB", LOADER_MEMORY);
-	BAD_ELF(put32, ELF_SEGMENT(2) + 20, 0xffffffff, "too small: 8 MB, the "
-		"kernel needs 4099 MB", LOADER_MEMORY);
+	BAD_ELF(put32, ELF_SEGMENT(2) + 12, 0x7ff001, "needs 0x7ff001 to "
+		"0x800001, memory ends at 0x800000: too small, 9 MB are "
+		"needed", LOADER_KERNEL);
+	BAD_ELF(put32, ELF_SEGMENT(2) + 20, 0xffffffff, "needs 0x300000 to "
+		"0x1002fffff, memory ends at 0x800000: too small, 4099 MB are "
+		"needed", LOADER_KERNEL);
 	free(good);
 	free(elf);
 }
@@ -525,9 +530,10 @@ static void test_initrd(void **state)
 	/* It ends where the kernel ends, and not lower. */
 	hole.start = 9 * MB - 4096;
 	assert_false(loader_load(&in, &out));
-	assert_string_equal(out.error,
-			    "too small: 16 MB, kernel and initrd need 10 MB");
-	assert_int_equal(out.part, LOADER_MEMORY);
+	assert_string_equal(out.error, "needs 0x2ffffb bytes behind the "
+			    "kernel's end at 0x600000, memory ends at "
+			    "0x1000000: too small, 10 MB are needed");
+	assert_int_equal(out.part, LOADER_INITRD);
 	hole.size = 0;
 	assert_true(loader_load(&in, &out));
 	in.initrd_size = 0;
