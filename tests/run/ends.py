@@ -253,7 +253,7 @@ with scratch() as d:
         ("reset and statistics", reset, d),
         ("halt", halt, d),
         ("fault without a handler", dies, d, "fault", b"\x0f\x0b", 0,
-         "vector 6"),
+         "triple fault"),
         ("unknown hypercall", dies, d, "hypercall", b"\xcd\x82\x90", 2,
          "hypercall"),
         ("the same count twice", icount, d),

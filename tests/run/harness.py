@@ -156,10 +156,13 @@ def write(directory, name, data):
 
 
 LOAD = 0x200000
+MULTIBOOT = 0x1badb002      # natively QEMU's loader looks for it
 
 
 def elf(code):
     """An ELF32 kernel of these bytes."""
+    code += bytes(-len(code) % 4)
+    code += struct.pack("<III", MULTIBOOT, 0, -MULTIBOOT & 0xffffffff)
     header = struct.pack("<4s5B7xHHIIIIIHHHHHH", b"\x7fELF", 1, 1, 1, 0, 0,
                          2, 3, 1, LOAD, 52, 0, 0, 52, 32, 1, 0, 0, 0)
     segment = struct.pack("<8I", 1, 84, LOAD, LOAD, len(code), len(code), 7, 4)
