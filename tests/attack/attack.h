@@ -26,6 +26,7 @@ extern const struct attack trap_cases[];	/* traps.c */
 extern const struct attack debug_cases[];	/* debug.c */
 extern const struct attack memory_cases[];	/* memory.c */
 extern const struct attack segment_cases[];	/* segments.c */
+extern const struct attack selector_cases[];	/* selectors.c */
 extern const struct attack event_cases[];	/* events.c */
 extern const struct attack area_cases[];	/* area.c */
 extern const struct attack flood_cases[];	/* flood.c */
@@ -122,6 +123,8 @@ int iret_to(uint32_t cs, uint32_t entry);
 /* The same to user mode: to this CS and EIP, or with this SS. */
 int iret_user_to(uint32_t cs, uint32_t eip);
 int iret_user_ss(uint32_t ss, uint32_t eip);
+/* IRET by this hypercall, to where it returns: CS, EFLAGS, ESP, SS. */
+int iret_by_hypercall(const uint32_t frame[4], uint32_t number);
 /* IRET by this code to the kernel, with these flags; the vector, or -1. */
 int iret_by(uint32_t entry, uint32_t eflags);
 /* IRETD to here, with segments of 0: 13 if it is refused, 0 if one of the

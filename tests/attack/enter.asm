@@ -178,6 +178,17 @@ enter_vm86:
 	jmp iret_site + LINEAR
 	TRY_END
 
+	TRY iret_by_hypercall
+	push dword [ecx + 12]
+	push dword [ecx + 8]
+	push dword [ecx + 4]
+	push dword [ecx]
+	push .after
+	push eax
+	mov eax, edx
+	int STUB_VECTOR
+	TRY_END
+
 ; iret_by(entry, eflags)
 	global iret_by
 iret_by:

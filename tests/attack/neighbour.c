@@ -119,28 +119,58 @@ static void leftovers(uint32_t arg)
 	same(found, 0, "memory is zero");
 }
 
-static void fpu(uint32_t arg)
+/* Until it has run several times. */
+static void wait_for_neighbour(void)
 {
-	uint32_t wrong = 0, value;
-	uint64_t stolen = 0, start, now;
+	uint64_t stolen = 0, start = vmi_cycles(), now;
 
-	(void)arg;
-	__asm__ volatile("fninit");
-	for (value = 1; value < 9; value++)
-		__asm__ volatile("fildl %0" : : "m"(value));
-	start = vmi_cycles();	/* a second is a hundred slices */
+	/* a second is a hundred slices */
 	for (uint32_t times = 0; times < 8 &&
 	     vmi_cycles() - start < cycles_per_second();) {
 		now = SHARED->stolen;
 		times += now != stolen;
 		stolen = now;
 	}
+	ok(stolen, "there is a neighbour");
+}
+
+static void fpu(uint32_t arg)
+{
+	uint32_t wrong = 0, value;
+
+	(void)arg;
+	__asm__ volatile("fninit");
+	for (value = 1; value < 9; value++)
+		__asm__ volatile("fildl %0" : : "m"(value));
+	wait_for_neighbour();
 	for (uint32_t i = 8; i; i--) {
 		__asm__ volatile("fistpl %0" : "=m"(value));
 		wrong += value != i;
 	}
 	same(wrong, 0, "the FPU is ours alone");
-	ok(stolen, "there is a neighbour");
+}
+
+/* Registers whose segments begin elsewhere than the neighbour's. */
+static void segments(uint32_t arg)
+{
+	static const uint32_t words[] = { 0xf5f5f5f5, 0x65656565 };
+	uint32_t fs, gs;
+
+	(void)arg;
+	for (uint32_t i = 0; i < 2; i++) {
+		uint32_t base = (uintptr_t)&words[i];
+
+		vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT + i,
+		     base << 16 | 3,
+		     (base & 0xff000000) | 0x4f200 | (base >> 16 & 0xff));
+	}
+	__asm__ volatile("mov %0, %%fs" : : "r"(SPARE_GDT * 8 | 3));
+	__asm__ volatile("mov %0, %%gs" : : "r"((SPARE_GDT + 1) * 8 | 3));
+	wait_for_neighbour();
+	__asm__ volatile("mov %%fs:0, %0" : "=r"(fs));
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(gs));
+	same(fs, words[0], "FS is ours");
+	same(gs, words[1], "GS is ours");
 }
 
 const struct attack neighbour_cases[] = {
@@ -156,5 +186,6 @@ const struct attack neighbour_cases[] = {
 	CASE(guess_queue),
 	CASE(leftovers),
 	CASE(fpu),
+	CASE(segments),
 	CASES_END
 };

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Selectors that were good when they were loaded or named, and tables that end
+ * behind what the hypervisor keeps of them. */
+#include "attack.h"
+
+#define SELECTOR	(SPARE_GDT * 8)
+#define LDT_GATE	((SPARE_GDT + 1) * 8)
+#define FLAT_LOW	0x0000ffffu
+#define USER_DATA	0x00cff200u
+#define GUEST_GDT	512u	/* entries; behind them are the hypervisor's */
+#define WRAPS		0xe0000000u	/* this entry's offset is 0 in 32 bits */
+
+static uint64_t large_gdt[8192] __attribute__((aligned(8)));
+static uint32_t ldt[8][2] __attribute__((aligned(8)));
+
+static void place(uint32_t index, uint32_t low, uint32_t high)
+{
+	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, index, low, high);
+}
+
+/* What can be loaded into a data segment register, and the same entry later.
+ * VMI-3.3.4: the register is null then. */
+static void loaded_then_changed(uint32_t arg)
+{
+	static const struct { uint32_t before, after, rpl; } changes[] = {
+		{ USER_DATA, 0x00cf7200, 3 },	/* absent */
+		{ USER_DATA, 0x00cff800, 3 },	/* code that cannot be read */
+		{ USER_DATA, 0x00cfb200, 3 },	/* data of the kernel */
+		{ USER_DATA, 0x0000e200, 3 },	/* an LDT */
+		{ USER_DATA, 0x0000ee00, 3 },	/* a gate */
+		{ USER_DATA, 0x00affa00, 3 },	/* 64-bit code */
+		{ 0x00cf9200, 0x00cf1200, 1 },
+		{ 0x00cf9200, 0, 0 },
+	};
+
+	(void)arg;
+	for (uint32_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		uint32_t sel = SELECTOR | changes[i].rpl, fs, gs;
+
+		place(SPARE_GDT, FLAT_LOW, changes[i].before);
+		__asm__ volatile("mov %0, %%fs; mov %0, %%gs" : : "r"(sel));
+		place(SPARE_GDT, FLAT_LOW, changes[i].after);
+		__asm__ volatile("mov %%fs, %0; mov %%gs, %1"
+				 : "=r"(fs), "=r"(gs));
+		same(fs & 0xfffc, 0, "FS is null");
+		same(gs & 0xfffc, 0, "GS is null");
+	}
+}
+
+/* A GDT as large as can be, which is told of entry by entry.
+ * STUB-2: the hypervisor's own entries are not the guest's to write. */
+static void gdt_64_kb(uint32_t arg)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < GDT_ENTRIES; i++)
+		large_gdt[i] = gdt[i];
+	hypercall(STUB_HC_SET_GDT, (uintptr_t)large_gdt,
+		  sizeof(large_gdt) - 1);
+	for (uint32_t i = GUEST_GDT; i < 8192; i++)
+		vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)large_gdt, i, 0, 0);
+	same(load_es(USER_DS), -1, "the guest's own entries are as they were");
+	same(load_es(GUEST_GDT * 8), VEC_GP, "the first behind them is none");
+}
+
+/* Indices far beyond the tables, for which 32 bits of an offset do not do. */
+static void table_index(uint32_t arg)
+{
+	const uint32_t base = (uintptr_t)ldt;
+
+	(void)arg;
+	place(SPARE_GDT + 1, base << 16 | (sizeof(ldt) - 1),
+	      (base & 0xff000000) | 0x8200 | (base >> 16 & 0xff));
+	vmi1(SetLDT, LDT_GATE);
+	for (uint32_t i = 0; i < 8; i++) {
+		ldt[i][0] = FLAT_LOW;
+		ldt[i][1] = USER_DATA;
+		hypercall(STUB_HC_LDT_CHANGED, base, WRAPS + i);
+		hypercall(STUB_HC_GDT_CHANGED, WRAPS + i, 0);
+		hypercall(STUB_HC_IDT_CHANGED, WRAPS + i, 0);
+	}
+	same(load_es(4 | 8), -1, "the LDT goes on");
+	same(load_es(USER_DS), -1, "the GDT goes on");
+}
+
+/* A user's INT 80h, through a gate that is the kernel's alone. VMI-3.3.5. */
+static void syscall_dpl(uint32_t arg)
+{
+	const uint32_t *gate = gate_of(VEC_SYSCALL);
+	uint32_t low = gate[0], high = gate[1];
+
+	(void)arg;
+	for (uint32_t dpl = 0; dpl < 3; dpl++) {
+		set_idt(VEC_SYSCALL, low, (high & ~0x6000u) | dpl << 13);
+		USER("\xcd\x80", 0);
+		same(last_trap.vector, VEC_GP, "it is #GP");
+		same(last_trap.error, VEC_SYSCALL * 8 + 2, "of the gate");
+		same(last_trap.eip, play(U_CODE), "at the instruction");
+	}
+	set_idt(VEC_SYSCALL, low, high);
+	USER("\xcd\x80", 0);
+	same(last_trap.vector, VEC_SYSCALL, "with DPL 3 it is a system call");
+}
+
+/* The frame of an IRET that asks the hypervisor, as the ROM does when an
+ * interrupt is pending. */
+static void refused(uint32_t cs, uint32_t eflags, uint32_t ss, uint32_t bad)
+{
+	const uint32_t frame[] = { cs, eflags, play(U_STACK) + PAGE, ss };
+
+	same(iret_by_hypercall(frame, STUB_HC_IRET), VEC_GP, "it is #GP");
+	same(last_trap.error, bad & 0xfffc, "of the selector");
+	same(last_trap.eip, (uintptr_t)iret_site + LINEAR,
+	     "at the place of the jump");
+	same(last_trap.cs & 3, 1, "at ring 1");
+}
+
+/* VMI-3.6.4: what the instruction would refuse. */
+static void hypercall_iret(uint32_t arg)
+{
+	static const struct { uint32_t high, rpl; } code[] = {
+		{ 0x00cf1a00, 0 },		/* absent */
+		{ 0x00cf9200, 0 },		/* data */
+		{ 0x00cffa00, 0 },		/* of another ring */
+		{ 0x00cf9a00, 3 },
+		{ 0x00cfda00, 2 },		/* of ring 2 */
+		{ 0x00af9a00, 0 },		/* 64-bit code */
+		{ 0x00008c00, 0 },		/* a gate */
+		{ 0x00008e00, 0 },
+	}, stack[] = {
+		{ 0x00cf7200, 3 },		/* absent */
+		{ 0x00cff000, 3 },		/* not to be written */
+		{ 0x00cffa00, 3 },		/* code */
+		{ 0x00cfb200, 3 },		/* of another ring */
+		{ 0x00cff200, 1 },
+		{ 0x0000e200, 3 },		/* an LDT */
+	};
+
+	(void)arg;
+	for (uint32_t i = 0; i < sizeof(code) / sizeof(*code); i++) {
+		uint32_t sel = SELECTOR | code[i].rpl;
+
+		place(SPARE_GDT, FLAT_LOW, code[i].high);
+		refused(sel, EFLAGS_FIXED, USER_DS, sel);
+	}
+	for (uint32_t i = 0; i < sizeof(stack) / sizeof(*stack); i++) {
+		uint32_t sel = SELECTOR | stack[i].rpl;
+
+		place(SPARE_GDT, FLAT_LOW, stack[i].high);
+		refused(USER_CS, EFLAGS_FIXED, sel, sel);
+	}
+	refused(KERNEL_CS, EFLAGS_FIXED | 1 << 17, USER_DS, KERNEL_CS);
+}
+
+const struct attack selector_cases[] = {
+	CASE(loaded_then_changed),
+	CASE(gdt_64_kb),
+	CASE(table_index),
+	CASE(syscall_dpl),
+	CASE(hypercall_iret),
+	CASES_END
+};
