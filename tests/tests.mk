@@ -51,6 +51,7 @@ $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,sched.c apic.c \
 	pic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/speculation.c \
 	tests/unit/fake/cpu.c))
+$(eval $(call unit_test,cr,hypervisor-stub/cr.c tests/unit/fake/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

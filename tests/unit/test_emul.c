@@ -384,11 +384,17 @@ static void test_user_io(void **state)
 	/* a TSS with its bitmap at 68h: ports 0-7 but 5 */
 	v->tss_base = DATA;
 	v->tss_limit = 0x68 + 2;
-	memcpy(memory + DATA + 102, "\x68\x00\x20\xff\xff", 5);
+	memcpy(memory + DATA + 102, "\x68\x00\x20\xff\x00\x00", 6);
 	RUNS("\xe4\x04");
 	REFUSES("\xe4\x05");
 	REFUSES("\x66\xe5\x04");
 	REFUSES("\xe4\x10");	/* beyond the limit */
+	/* one that ends within the word that says where the bitmap is */
+	memset(memory + DATA, 0, 104);
+	v->tss_limit = 102;
+	REFUSES("\xe4\x04");
+	v->tss_limit = 103;
+	RUNS("\xe4\x04");
 	v->tr = 0;
 	REFUSES("\xe4\x04");
 }
@@ -533,6 +539,13 @@ static void test_msrs(void **state)
 	regs.gpr[ECX] = 0xc0000082;
 	REFUSES("\x0f\x32");
 	REFUSES("\x0f\x30");
+	regs.gpr[ECX] = 0xc0000080;	/* EFER: of what is there, NXE */
+	regs.gpr[EDX] = 0;
+	regs.gpr[EAX] = EFER_NXE | 0x100;
+	REFUSES("\x0f\x30");
+	regs.gpr[EAX] = EFER_NXE;
+	RUNS("\x0f\x30");
+	assert_int_equal(v->efer, EFER_NXE);
 	regs.gpr[ECX] = 0xfe;		/* MTRR capabilities: read alone */
 	RUNS("\x0f\x32");
 	assert_int_equal(regs.gpr[EAX], 0);
@@ -568,9 +581,11 @@ static void test_sysenter(void **state)
 	REFUSES("\x0f\x34");
 	/* the way by #UD: these two instructions and no other */
 	memcpy(memory + CODE, "\x0f\x35", 2);
+	v->sysenter_cs = 0x60;
 	assert_true(emulate_sysenter(v));
 	CALLED("exception", VEC_GP, 0);		/* from user mode */
 	assert_int_equal(regs.eip, CODE);
+	v->sysenter_cs = 0;
 	memcpy(memory + CODE, "\x0f\x34", 2);
 	assert_true(emulate_sysenter(v));
 	CALLED("exception", VEC_GP, 0);

@@ -162,6 +162,12 @@ static void test_absent_frames(void **state)
 				 FAULT_GUEST);
 	}
 	assert_false(g->frames[a >> 12].flags);
+	/* Far beyond all frames. */
+	shadow_page_alloc(g, UINT32_MAX);
+	shadow_page_release(g, UINT32_MAX);
+	put(16 << 12, 2, (wide ? ADDR : ADDR & UINT32_MAX) | flags);
+	tell(entry_at(16 << 12, 2));
+	queue_drain(v);
 	/* As what CR3 points to. */
 	model_killed = &killed;
 	if (setjmp(killed))
@@ -314,17 +320,24 @@ static void test_drain_fills_eagerly(void **state)
 	assert_int_equal(pa, RAM_PA + (101 << 12));
 }
 
+/* The guest tells of one of directory and table, and changes the other. */
 static void test_untracked_is_forgotten_at_a_flush(void **state)
 {
+	uint32_t *entry[] = { ram(16 << 12 | 1 << 2), ram(20 << 12) }, told;
 	uint64_t pa;
 
 	(void)state;
-	*ram(16 << 12 | 1 << 2) = 20 << 12 | P | W | U | A;
-	*ram(20 << 12) = 100 << 12 | P | W | U | A | D;
-	do_access(0x400000, true, true);
-	*ram(20 << 12) = 0;		/* and nobody is told */
-	shadow_flush(v);
-	assert_false(cpu_allows(0x400000, false, false, &pa));
+	for (told = 0; told < 2; told++) {
+		tell_page(told ? 20 : 16, STUB_QP_ALLOC);
+		tell_page(told ? 16 : 20, STUB_QP_RELEASE);
+		queue_drain(v);
+		*entry[0] = 20 << 12 | P | W | U | A;
+		*entry[1] = 100 << 12 | P | W | U | A | D;
+		do_access(0x400000, true, true);
+		*entry[!told] = 0;
+		shadow_flush(v);
+		assert_false(cpu_allows(0x400000, false, false, &pa));
+	}
 }
 
 static void test_release_of_the_current_directory(void **state)

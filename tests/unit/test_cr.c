@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Control and debug registers, and CPUID: what the guest asks for, and what of
+ * it comes to the processor. */
+#include <stdlib.h>
+
+#include <cpu.h>
+
+#include "hv.h"
+#include "unit.h"
+
+static struct guest guest;
+static struct stub_shared shared;
+static struct vcpu *v = &guest.vcpu;
+
+/* ---- what cr.c calls ------------------------------------------------------- */
+
+void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
+{
+	(void)vcpu;
+	fail_msg("guest_kill: %s", fmt);
+	abort();
+}
+
+void shadow_zap(struct guest *g)
+{
+	(void)g;
+}
+
+void shadow_mode(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void shadow_load(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
+{
+	(void)g, (void)leaf, (void)r;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&guest, 0, sizeof(guest));
+	memset(&shared, 0, sizeof(shared));
+	v->g = &guest;
+	v->sh = &shared;
+	cpu.cr0 = 0x80010033;
+	cpu.cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_UMIP;
+	memset(cpu.dr, 0, sizeof(cpu.dr));
+	return 0;
+}
+
+/* ---- tests ------------------------------------------------------------------- */
+
+/* Every bit alone. CR0: MP, EM, TS and AM are the guest's. */
+static void test_cr0(void **state)
+{
+	const uint64_t before = cpu.cr0;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 32; i++) {
+		uint32_t value = before ^ 1u << i;
+
+		if (i == 0)	/* PE: there is no real mode */
+			continue;
+		cr0_write(v, value);
+		assert_int_equal(v->cr0, value);
+		assert_int_equal((cpu.cr0 ^ before) & ~0x4000eull, 0);
+		assert_int_equal((cpu.cr0 ^ value) & 0x4000e, 0);
+	}
+}
+
+/* What enables something that outlives the guest's turn, or that only ring 0
+ * is to have: the machine's, or off. */
+static void test_cr4(void **state)
+{
+	const uint64_t before = cpu.cr4, own = CR4_TSD | CR4_DE | CR4_PCE;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 32; i++) {
+		cr4_write(v, 1u << i);
+		assert_int_equal((cpu.cr4 ^ before) & ~own, 0);
+		if (1u << i & (CR4_TSD | CR4_DE))
+			assert_true(cpu.cr4 & 1u << i);
+		if (i >= 12)	/* VMXE, SMXE, FSGSBASE, OSXSAVE, SMEP ... */
+			assert_int_equal(v->cr4, 0);
+	}
+}
+
+static void test_dr7(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		uint32_t enable = 3u << i * 2, at = 16 + i * 4;
+
+		dr_write(v, 7, enable | 2u << at);
+		assert_int_equal(cpu.dr[7] & enable, 0);	/* I/O */
+		dr_write(v, 7, enable | 3u << at);
+		assert_int_equal(cpu.dr[7] & enable, enable);
+	}
+	dr_write(v, 7, UINT32_MAX);
+	assert_int_equal(cpu.dr[7], 0xffff07ff);	/* GD and bits 15-11 off */
+	assert_int_equal(v->dr[7], 0xffff07ff);
+	assert_int_equal(shared.dr[7], 0xffff07ff);
+}
+
+/* Numbers that are none. */
+static void test_dr_numbers(void **state)
+{
+	struct guest before;
+	uint32_t i;
+
+	(void)state;
+	before = guest;
+	for (i = 8; i; i = i < 64 ? i + 1 : i * 2) {
+		dr_write(v, i, 0xdbdbdbdb);
+		assert_memory_equal(&guest, &before, sizeof(guest));
+	}
+}
+
+static void test_switch(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		v->dr[i] = 0x1000 + i;
+	v->dr[7] = 0x4ff;
+	v->cr0 = 0x80010033 | CR0_TS;
+	v->cr4 = CR4_TSD;
+	v->pml4 = 0x123000;
+	cr_load(v);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(cpu.dr[i], 0x1000 + i);
+	assert_int_equal(cpu.dr[7], 0x4ff);
+	assert_int_equal(cpu.cr0, v->cr0);
+	assert_true(cpu.cr4 & CR4_TSD);
+	assert_int_equal(cpu.cr3, 0x123000);
+}
+
+/* The processor of these tests has everything. */
+static void test_cpuid(void **state)
+{
+	static const uint32_t nothing[] = {
+		5, 6, 0xa, 0xd, 0xf, 0x10, 0x12, 0x14, 0x8000000a, 0x8000001b,
+		0x8000001f,
+	};
+	uint32_t r[4], i;
+
+	(void)state;
+	guest_cpuid(v, 1, 0, r);
+	/* MONITOR VMX SMX EST PCID x2APIC TSC-deadline XSAVE OSXSAVE AVX */
+	assert_int_equal(r[2] & 0x1d0201e8, 0);
+	assert_true(r[2] & 1u << 31);
+	/* VME MCE MCA DS ACPI HTT TM PBE */
+	assert_int_equal(r[3] & 0xb0604082, 0);
+	guest_cpuid(v, 7, 1, r);
+	assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
+	guest_cpuid(v, 7, 0, r);
+	/* PKU OSPKE CET_SS LA57 RDPID KL; IBT IBRS STIBP L1D ARCH SSBD */
+	assert_int_equal(r[2] & 0x00c10098, 0);
+	assert_int_equal(r[3] & 0xfc100000, 0);
+	guest_cpuid(v, 0x80000001, 0, r);
+	/* SVM EXTAPIC IBS XOP SKINIT LWP TopologyExtensions; SYSCALL 1GB RDTSCP LM */
+	assert_int_equal(r[2] & 0x0040bc0c, 0);
+	assert_int_equal(r[3] & 0x2c000800, 0);
+	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
+		guest_cpuid(v, nothing[i], 0, r);
+		assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_cr0, setup),
+		cmocka_unit_test_setup(test_cr4, setup),
+		cmocka_unit_test_setup(test_dr7, setup),
+		cmocka_unit_test_setup(test_dr_numbers, setup),
+		cmocka_unit_test_setup(test_switch, setup),
+		cmocka_unit_test_setup(test_cpuid, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
