@@ -27,6 +27,7 @@ extern const struct attack debug_cases[];	/* debug.c */
 extern const struct attack memory_cases[];	/* memory.c */
 extern const struct attack segment_cases[];	/* segments.c */
 extern const struct attack selector_cases[];	/* selectors.c */
+extern const struct attack control_cases[];	/* control.c */
 extern const struct attack event_cases[];	/* events.c */
 extern const struct attack area_cases[];	/* area.c */
 extern const struct attack flood_cases[];	/* flood.c */

@@ -11,8 +11,8 @@ uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
 
 static const struct attack *const all[] = {
 	trap_cases, debug_cases, memory_cases, segment_cases,
-	selector_cases, event_cases, area_cases, flood_cases, vm86_cases,
-	user_cases, stack_cases, insn_cases, hole_cases,
+	selector_cases, control_cases, event_cases, area_cases, flood_cases,
+	vm86_cases, user_cases, stack_cases, insn_cases, hole_cases,
 	exhaust_cases, neighbour_cases, pae_cases, step_cases,
 	bystander_cases,
 };

@@ -151,11 +151,38 @@ static void hypercall_iret(uint32_t arg)
 	refused(KERNEL_CS, EFLAGS_FIXED | 1 << 17, USER_DS, KERNEL_CS);
 }
 
+/* User code whose EIP is that of an IRET of the ROM, by a segment that begins
+ * elsewhere: its faults are its own, and so is the interrupt flag. */
+static void user_at_iret(uint32_t arg)
+{
+	const struct stub_rom_info *info = (const void *)
+		(VMI_SCAN_START + STUB_INFO_OFFSET);
+	char code[] = "\xea\0\0\0\0\0\0\xf4";	/* jmp far; hlt */
+
+	(void)arg;
+	for (uint32_t i = 0; i < 2; i++) {
+		uint32_t eip = TOP + STUB_ROM_OFFSET + info->iret_insn[i];
+		uint32_t base = play(U_CODE) + 7 - eip;
+
+		place(SPARE_GDT, FLAT_LOW | base << 16, 0x00cffa00 |
+		      (base & 0xff000000) | (base >> 16 & 0xff));
+		for (uint32_t n = 0; n < 4; n++)
+			code[1 + n] = (char)(eip >> n * 8);
+		code[5] = SELECTOR | 3;
+		user_bytes(code, sizeof(code) - 1, 0);
+		same(last_trap.vector, VEC_GP, "HLT is #GP");
+		same(last_trap.eip, eip, "at HLT");
+		same(last_trap.cs, SELECTOR | 3, "in user mode");
+		same(last_trap.eflags & EFLAGS_IF, EFLAGS_IF, "interrupts on");
+	}
+}
+
 const struct attack selector_cases[] = {
 	CASE(loaded_then_changed),
 	CASE(gdt_64_kb),
 	CASE(table_index),
 	CASE(syscall_dpl),
 	CASE(hypercall_iret),
+	CASE(user_at_iret),
 	CASES_END
 };
