@@ -4,13 +4,14 @@
  * are supervisor mode. What separates user mode from a kernel (enhanced IBRS,
  * automatic IBRS, SMEP) does not separate a guest's kernel from us. So
  *
- * our indirect branches	are retpolines: a guest's kernel can train the
- *	predictor for any of our addresses, and our text has no secret place. No
- *	flag tells of a processor that does not need them. At a RET that is
- *	behind on its stack of predictions newer ones look at other predictors,
- *	unless RRSBA_DIS_S is set where CPUID has RRSBA_CTRL. We never are:
- *	after an exit each of our RETs has had its CALL, and they nest less than
- *	16 deep. What the compiler makes of a switch has no table (hv.mk).
+ * our indirect branches	are retpolines (thunk.asm): a guest's kernel can
+ *	train the predictor for any address of ours, and where our code is is no
+ *	secret. No flag tells of a processor that does not need them. What the
+ *	compiler makes of a switch has no table of jumps (hv.mk).
+ * RRSBA_DIS_S			where CPUID has RRSBA_CTRL: a retpoline is a RET,
+ *	and newer processors let the predictor of indirect branches answer for
+ *	one when the stack of predictions is empty. Ours should never be: after
+ *	an exit each RET has had its CALL, and they nest less than 16 deep.
  *
  * And at a switch from one guest to another, in which the last one's training
  * and data must not reach the next one, nor us:
