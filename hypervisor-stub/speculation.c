@@ -116,11 +116,6 @@ void speculation_apply(const struct mitigations *m)
 		use_plain_branches();
 	if (m->spec_ctrl)
 		wrmsr(MSR_SPEC_CTRL, m->spec_ctrl);
-	log_printf("mitigations:%s%s%s%s%s\n",
-		   m->retpoline ? " retpolines" : " none",
-		   m->fill_rsb ? ", RSB" : "", m->ibpb ? ", IBPB" : "",
-		   m->verw ? ", VERW" : "",
-		   m->spec_ctrl ? ", RRSBA_DIS_S" : "");
 }
 
 void speculation_init(bool off)
@@ -131,6 +126,10 @@ void speculation_init(bool off)
 	if (!off)
 		m = speculation_choose(&c);
 	speculation_apply(&m);
+	log_printf("mitigations: %s%s%s%s%s\n", off ? "off" :
+		   m.retpoline ? "retpolines" : "none needed",
+		   m.fill_rsb ? ", RSB" : "", m.ibpb ? ", IBPB" : "",
+		   m.verw ? ", VERW" : "", m.spec_ctrl ? ", RRSBA_DIS_S" : "");
 }
 
 void speculation_switch(void)

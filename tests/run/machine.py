@@ -15,8 +15,8 @@ import struct
 import subprocess
 import threading
 
-from harness import (BUILD, HANG, LOAD, ROM, Failed, elf, expect, read, same,
-                     scratch, test_all, write)
+from harness import (BUILD, HANG, LOAD, ROM, VMI_RUN, Failed, elf, expect, read,
+                     same, scratch, test_all, write)
 
 HYPERVISOR = os.path.join(BUILD, "hypervisor-stub.elf")
 ORDERLY, GUEST_DIED, PANIC, BAD_INPUT = 1, 3, 5, 7      # as in vmi-run
@@ -306,6 +306,19 @@ def no_such_word():
             directory, RESET, "-append", "mitigations=no")), BAD_INPUT)
 
 
+def option():
+    """A machine that only tells with what it was started."""
+    with scratch() as directory:
+        said = os.path.join(directory, "said")
+        qemu = write(directory, "qemu-system-x86_64",
+                     f'#!/bin/sh\necho "$@" >{said}\n'.encode("ascii"))
+        os.chmod(qemu, 0o755)
+        subprocess.run([VMI_RUN, "--mitigations", "off"], check=False,
+                       env={**os.environ, "PATH": f"{directory}:"
+                            + os.environ["PATH"]}, capture_output=True)
+        expect(b" -append mitigations=off" in read(said), read(said))
+
+
 def mitigations(said, branch, *options):
     """What the log says, and whether a branch on the way of each exit is
     plain; and the guest runs as ever."""
@@ -329,12 +342,13 @@ def main():
         ("a guard page below each stack", stacks),
         ("a stack overflow", overflow),
         ("no indirect branch", no_indirect_branch),
-        ("mitigations: what TCG needs", mitigations, "none", b"\xff"),
+        ("mitigations: what TCG needs", mitigations, "none needed", b"\xff"),
         ("mitigations: what any processor needs", mitigations,
          "retpolines, RSB", b"\xe8", *UNKNOWN),
-        ("mitigations: off", mitigations, "none", b"\xff", *UNKNOWN,
+        ("mitigations: off", mitigations, "off", b"\xff", *UNKNOWN,
          "-append", "mitigations=off"),
         ("mitigations: no such word", no_such_word),
+        ("mitigations: vmi-run's option", option),
     ])
 
 
