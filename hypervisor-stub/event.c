@@ -206,13 +206,15 @@ static int acknowledge(struct guest *g)
 void event_poll(struct vcpu *v)
 {
 	struct guest *g = v->g;
+	bool pending = event_pending(g);
 
-	if (event_pending(g) && guest_if(v) && v->idt_limit &&
+	if (pending && guest_if(v) && v->idt_limit &&
 	    !(regs_ring(v->regs) == 1 && leave_window(v))) {
 		g->stats.injected++;
 		deliver(v, acknowledge(g), false, 0);
+		pending = event_pending(g);
 	}
-	if (event_pending(g))
+	if (pending)
 		shared_set_bits(&v->sh->flags, STUB_PENDING);
 	else
 		shared_clear_bits(&v->sh->flags, STUB_PENDING);

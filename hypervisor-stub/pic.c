@@ -62,9 +62,9 @@ static int choose(const struct pic_chip *c, uint8_t requests, bool master)
 	uint8_t serving = c->isr;
 	int n;
 
-	if (c->icw)		/* being initialised */
-		return -1;
 	requests &= ~c->imr;
+	if (!requests || c->icw)	/* being initialised */
+		return -1;
 	if (c->special_mask)
 		serving &= ~c->imr;
 	for (n = 1; n <= 8; n++) {
