@@ -155,6 +155,7 @@ static void system_call(struct vcpu *v, struct regs *r)
 
 static void interrupt(int irq)
 {
+	sched_interrupted();
 	irq_ack(irq);
 	if (irq == IRQ_TIMER)
 		timer_interrupt();

@@ -169,8 +169,10 @@ struct vcpu {
 	/* sched.c; times in TSC cycles. */
 	uint64_t	stack;		/* RSP, while another vCPU runs */
 	uint64_t	ran;		/* what the scheduler compares */
-	uint64_t	since;		/* it runs, or waits to, since then */
+	uint64_t	since;		/* it could run since then, less what
+					 * was charged to it meanwhile */
 	uint64_t	stolen;		/* it waited to run, in all */
+	uint64_t	wake;		/* when its clocks will, while halted */
 	bool		halted, ended;
 
 	/* State of the processor while another vCPU runs. */
@@ -466,8 +468,10 @@ void io_serial_interrupt(void);
 extern uint64_t tsc_hz;
 void machine_init(void);	/* interrupt controllers, clock */
 void timer_interrupt(void);
-void timer_update(struct vcpu *);	/* fire what is due, program the next */
-void timer_program(uint64_t tsc);	/* interrupt then, if not before */
+uint64_t timer_update(struct vcpu *);	/* fire what is due; the next, TSC */
+void timer_changed(struct vcpu *);	/* its clocks were set, as it runs */
+uint64_t timer_wake(const struct vcpu *);	/* when it would be woken */
+void timer_program(uint64_t tsc);	/* interrupt then; UINT64_MAX: never */
 void alarm_set(struct vcpu *, uint32_t flags, uint64_t expiry, uint64_t period);
 bool alarm_cancel(struct vcpu *, uint32_t flags);
 uint64_t wallclock_ns(void);
@@ -481,7 +485,11 @@ void guest_halt(struct vcpu *);
 
 void sched_add(struct vcpu *);
 void __attribute__((noreturn)) sched_start(void);
-void sched_tick(struct vcpu *);		/* after a machine interrupt */
+/* The time since the last call was this one's, or nobody's: what was done then
+ * may have woken it. */
+void sched_charge(struct vcpu *);
+void sched_interrupted(void);		/* a machine interrupt begins */
+void sched_tick(struct vcpu *);		/* and ends */
 void sched_wait(struct vcpu *);		/* until an interrupt is pending */
 
 /* ---- watchdog.c ---------------------------------------------------------- */

@@ -127,6 +127,7 @@ void io_serial_interrupt(void)
 
 	if (serial_guest && !serial_guest->vcpu.ended) {
 		console_poll(serial_guest);
+		sched_charge(&serial_guest->vcpu);
 		return;
 	}
 	for (i = 0; i < RX_PATIENCE && serial_has_data(); i++)
@@ -168,7 +169,7 @@ void io_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val)
 		pic_out(&g->pic, port, val);
 	} else if (size == 1 && is_pit(port)) {
 		pit_out(&g->pit, port, val, rdtsc());
-		timer_update(v);
+		timer_changed(v);
 	} else if (size == 1 && (port & 0xfffe) == RTC_INDEX) {
 		rtc_out(&g->rtc, port, val);
 	} else if (size == 1 && (port & 0xfff8) == COM1) {

@@ -5,11 +5,13 @@
  * interrupts that but waiting (sched_wait).
  *
  * Of those that can run, the one that ran least does, until it is a slice
- * ahead of another. One that was halted comes back a slice behind at most:
- * enough to run at once, not to make up for its sleep.
+ * ahead of another. One that was halted comes back little more than a slice
+ * behind: enough to run at once, not to make up for its sleep.
  *
- * Time stolen from a guest (VMI-3.7.1) is when its vCPU could run and another
- * did.
+ * All time is charged to somebody, by sched_charge() and nothing else: exits
+ * to the one that runs, but what is done to wake another to that one. Time
+ * stolen from a guest (VMI-3.7.2) is when its vCPU could run and was not
+ * charged.
  */
 #include <cpu.h>
 
@@ -20,6 +22,7 @@
 
 struct vcpu *current;
 
+static uint64_t charged;	/* TSC: until then time was charged */
 static enum end worst;		/* of the guests that ended */
 
 static uint64_t slice(void)
@@ -43,29 +46,53 @@ static struct vcpu *least_run(const struct vcpu *except)
 	return least;
 }
 
-/* The time that passed was the current one's. */
-static void charge(uint64_t now)
+/*
+ * What a halted one must have run at the least: what it slept does not count.
+ * The clock for that is the least run, and never goes back, so that one that
+ * comes back behind is no excuse for the next. The quarter of a slice is for
+ * what waking it may cost.
+ */
+static uint64_t behind(void)
 {
-	current->ran += now - current->since;
-	current->since = now;
+	static uint64_t clock;
+	const struct vcpu *least = least_run(NULL);
+	uint64_t most = slice() + slice() / 4;
+
+	if (least && least->ran > clock)
+		clock = least->ran;
+	return clock < most ? 0 : clock - most;
 }
 
-/* Halted ones with an interrupt to take wait to run from now on. */
-static void wake(uint64_t now)
+/* It was halted, and something was done for it. */
+static void wake(struct vcpu *v)
 {
-	uint64_t behind = current->ran < slice() ? 0 : current->ran - slice();
-	uint32_t i;
+	uint64_t least = behind();
 
-	for (i = 0; i < guest_count; i++) {
-		struct vcpu *v = &guests[i]->vcpu;
+	if (v->ran < least)
+		v->ran = least;
+	if (!event_pending(v->g))
+		return;
+	v->halted = false;
+	v->since = charged;
+}
 
-		if (!v->halted || !event_pending(v->g))
-			continue;
-		v->halted = false;
-		v->since = now;
-		if (v->ran < behind)
-			v->ran = behind;
-	}
+void sched_charge(struct vcpu *v)
+{
+	uint64_t passed;
+
+	if (v && v->halted)
+		wake(v);
+	passed = rdtsc() - charged;
+	charged += passed;
+	if (!v)
+		return;
+	v->ran += passed;
+	v->since += passed;
+}
+
+void sched_interrupted(void)
+{
+	sched_charge(current->halted ? NULL : current);
 }
 
 /* ---- from one to another ------------------------------------------------ */
@@ -77,15 +104,40 @@ static void save(struct vcpu *v)
 	asm volatile("fxsave64 %0" : "=m"(v->fpu));
 }
 
-static void load(struct vcpu *v)
+/* When the first of those that are halted wakes. */
+static uint64_t next_wake(void)
+{
+	uint64_t next = UINT64_MAX;
+	uint32_t i;
+
+	for (i = 0; i < guest_count; i++) {
+		const struct vcpu *v = &guests[i]->vcpu;
+
+		if (v->halted && v->wake < next)
+			next = v->wake;
+	}
+	return next;
+}
+
+/* It has the processor, all time is charged: what was not to it was stolen. */
+static void go_on(struct vcpu *v)
 {
 	const struct vcpu *other = least_run(v);
-	uint64_t now = rdtsc();
+	uint64_t next = next_wake(), at;
 
-	current = v;
-	v->stolen += now - v->since;
+	v->stolen += charged - v->since;
+	v->since = charged;
 	v->sh->stolen = v->stolen;
-	v->since = now;
+	at = timer_update(v);
+	if (at < next)
+		next = at;
+	at = other ? charged + other->ran + slice() - v->ran : UINT64_MAX;
+	timer_program(at < next ? at : next);
+}
+
+static void load(struct vcpu *v)
+{
+	current = v;
 	write_cr0(read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS));
 	/* AMD's processors leave FIP, FDP and FOP of the last guest there if no
 	 * exception is pending (APM Vol. 5, FXRSTOR): make them ours first. */
@@ -94,35 +146,34 @@ static void load(struct vcpu *v)
 	cr_load(v);
 	desc_load(v);
 	speculation_switch();
-	timer_update(v);
-	if (other)
-		timer_program(now + other->ran + slice() - v->ran);
 }
 
-/* Returns when the one that had the processor gets it again. */
+/*
+ * Returns when the one that had the processor gets it again. One that gives
+ * it away pays for that, else the one that takes it.
+ */
 static void switch_to(struct vcpu *next)
 {
-	struct vcpu *last = current;
+	struct vcpu *last = current, *payer = last->halted ? last : next;
 
 	save(last);
 	load(next);
+	sched_charge(payer);
+	go_on(next);
+	sched_charge(payer);
 	switch_stack(&last->stack, next->stack);
 }
 
 void sched_tick(struct vcpu *v)
 {
-	uint64_t now = rdtsc();
 	struct vcpu *other;
 
-	charge(now);
-	wake(now);
+	sched_charge(v);
 	other = least_run(v);
-	if (!other)
-		return;
-	if (other->ran + slice() <= v->ran)
+	if (other && other->ran + slice() <= v->ran)
 		switch_to(other);
 	else
-		timer_program(now + other->ran + slice() - v->ran);
+		go_on(v);
 }
 
 /* The next that can run, when there is one. */
@@ -130,24 +181,25 @@ static struct vcpu *idle(void)
 {
 	struct vcpu *next;
 
-	for (;;) {
-		wake(rdtsc());
-		next = least_run(NULL);
-		if (next)
-			return next;
+	while (!(next = least_run(NULL))) {
+		timer_program(next_wake());
 		wait_for_interrupt();
 	}
+	return next;
 }
 
 void sched_wait(struct vcpu *v)
 {
 	struct vcpu *next;
 
-	charge(rdtsc());
+	v->wake = timer_wake(v);
+	sched_charge(v);
 	v->halted = true;
 	next = idle();
 	if (next != v)
 		switch_to(next);
+	else
+		go_on(v);
 }
 
 void guest_end(struct vcpu *v, enum end end)
@@ -155,6 +207,7 @@ void guest_end(struct vcpu *v, enum end end)
 	uint32_t i;
 
 	rom_trace_drain(v);
+	sched_charge(v);
 	v->ended = true;
 	io_serial_interrupt();		/* what it did not read */
 	if (end > worst)
@@ -186,10 +239,12 @@ void sched_start(void)
 	uint64_t boot_stack;
 	uint32_t i;
 
+	sched_charge(NULL);
 	for (i = 0; i < guest_count; i++)
-		guests[i]->vcpu.since = rdtsc();
+		guests[i]->vcpu.since = charged;
 	watchdog_start();
 	load(&guests[0]->vcpu);
+	go_on(current);
 	switch_stack(&boot_stack, current->stack);
 	panic("the boot stack runs");
 }

@@ -127,26 +127,28 @@ void timer_program(uint64_t at)
 {
 	uint64_t now, count;
 
-	if (at == UINT64_MAX || at >= programmed)
+	if (at == programmed)
 		return;
+	programmed = at;
+	outb(PIT_MODE, 0x30);		/* channel 0, both bytes, mode 0 */
+	if (at == UINT64_MAX)
+		return;			/* without a count it does nothing */
 	now = rdtsc();
 	count = at > now ? at - now : 0;
-	count = count > tsc_hz / 20 ? PIT_MAX :
+	count = count > tsc_hz ? PIT_MAX :
 		scale(count, PIT_HZ, tsc_hz) + 1;
 	if (count > PIT_MAX)
 		count = PIT_MAX;
-	outb(PIT_MODE, 0x30);		/* channel 0, both bytes, mode 0 */
 	outb(PIT_CH0, count);
 	outb(PIT_CH0, count >> 8);
-	programmed = at;
 }
 
 /* ---- the guest's -------------------------------------------------------- */
 
-static void pulse_irq0(struct guest *g)
+static void pulse_irq0(struct pic *p)
 {
-	pic_set_irq(&g->pic, 0, false);
-	pic_set_irq(&g->pic, 0, true);
+	pic_set_irq(p, 0, false);
+	pic_set_irq(p, 0, true);
 }
 
 /* One that would be beyond the counter's end never comes. */
@@ -160,7 +162,7 @@ static void alarm_fire(struct guest *g, struct alarm *a, uint64_t now)
 	if (a->lvtt)
 		apic_alarm(&g->apic);
 	else
-		pulse_irq0(g);
+		pulse_irq0(&g->pic);
 	a->armed = a->period;
 	/* The first one beyond now: missed ones fire once. */
 	if (a->armed)
@@ -168,37 +170,86 @@ static void alarm_fire(struct guest *g, struct alarm *a, uint64_t now)
 					      1) * a->period);
 }
 
-void timer_update(struct vcpu *v)
+/* Available time stands still while time is stolen. */
+static uint64_t lag_of(const struct vcpu *v, const struct alarm *a)
+{
+	return a == &v->alarm[VMI_CYCLES_AVAILABLE] ? v->stolen : 0;
+}
+
+uint64_t timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	uint64_t now = rdtsc(), next, lag;
 	struct alarm *a;
 
 	if (pit_tick(&g->pit, now))
-		pulse_irq0(g);
-	/* To one that is halted, another edge would say nothing new. */
-	next = v->halted && pic_requested(&g->pic, 0) ? UINT64_MAX :
-		pit_next(&g->pit, now);
+		pulse_irq0(&g->pic);
+	next = pit_next(&g->pit, now);
 	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
-		lag = a == &v->alarm[VMI_CYCLES_AVAILABLE] ? v->stolen : 0;
+		lag = lag_of(v, a);
 		if (a->armed && now - lag >= a->expiry)
 			alarm_fire(g, a, now - lag);
 		if (a->armed && later(a->expiry, lag) < next)
 			next = a->expiry + lag;
 	}
-	timer_program(next);
+	return next;
 }
 
-/* A guest that waits to run is looked at when it does. */
+/* Its PIT or an alarm was set. */
+void timer_changed(struct vcpu *v)
+{
+	uint64_t next = timer_update(v);
+
+	if (next < programmed)
+		timer_program(next);
+}
+
+/* Would an edge of IRQ 0 reach the processor? Tried with a copy. */
+static bool irq0_reaches(const struct guest *g)
+{
+	struct pic p = g->pic;
+
+	pulse_irq0(&p);
+	return pic_pending(&p) && apic_extint(&g->apic);
+}
+
+static bool lvtt_reaches(const struct guest *g)
+{
+	struct apic a = g->apic;
+
+	apic_alarm(&a);
+	return apic_pending(&a);
+}
+
+uint64_t timer_wake(const struct vcpu *v)
+{
+	const struct guest *g = v->g;
+	bool irq0 = irq0_reaches(g), lvtt = lvtt_reaches(g);
+	uint64_t next = irq0 ? pit_next(&g->pit, rdtsc()) : UINT64_MAX, at;
+	const struct alarm *a;
+
+	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
+		at = later(a->expiry, lag_of(v, a));
+		if (a->armed && (a->lvtt ? lvtt : irq0) && at < next)
+			next = at;
+	}
+	return next;
+}
+
+/* Of those that wait to run, and of what wakes nobody, the time comes when
+ * they run; the one that runs is looked at last (sched_tick). */
 void timer_interrupt(void)
 {
+	uint64_t now = rdtsc();
 	uint32_t i;
 
 	for (i = 0; i < guest_count; i++) {
 		struct vcpu *v = &guests[i]->vcpu;
 
-		if (!v->ended && (v == current || v->halted))
-			timer_update(v);
+		if (!v->halted || v->wake > now)
+			continue;
+		timer_update(v);
+		sched_charge(v);
 	}
 }
 
@@ -235,7 +286,7 @@ void alarm_set(struct vcpu *v, uint32_t flags, uint64_t expiry, uint64_t period)
 	a->lvtt = flags & VMI_ALARM_LVTT;
 	a->expiry = later(v->tsc_base, expiry);
 	a->period = flags & VMI_ALARM_PERIODIC ? period_of(period) : 0;
-	timer_update(v);
+	timer_changed(v);
 }
 
 bool alarm_cancel(struct vcpu *v, uint32_t flags)

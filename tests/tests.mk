@@ -49,6 +49,8 @@ $(eval $(call unit_test,emul,$(addprefix \
 	hypervisor-stub/,emul.c msr.c decode.c apic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,sched.c apic.c \
 	pic.c) tests/unit/fake/cpu.c))
+$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,timer.c apic.c \
+	pic.c pit.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/speculation.c \
 	tests/unit/fake/cpu.c))
 $(eval $(call unit_test,cr,hypervisor-stub/cr.c tests/unit/fake/cpu.c))

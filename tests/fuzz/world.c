@@ -740,4 +740,6 @@ void world_reset(enum world_mode mode)
 	restore(&start[mode]);
 	typed = halted = 0;
 	irq_ack(IRQ_TIMER);	/* nothing is programmed */
+	sched_charge(NULL);	/* nor does time count so far */
+	v->since = cpu.tsc;
 }

@@ -17,7 +17,10 @@ static struct guest guest[GUESTS];
 static struct stub_shared shared[GUESTS];
 static struct regs regs[GUESTS][2];
 static uint64_t programmed;
-static unsigned int waits;
+static uint64_t due, wakes;		/* what the clocks say */
+static struct vcpu *serial;		/* gets what was typed */
+static uint64_t switch_takes, update_takes;
+static unsigned int waits, updates;
 static jmp_buf ended;
 static enum end how;
 static bool ending;
@@ -33,12 +36,23 @@ void switch_stack(uint64_t *left, uint64_t to)
 		longjmp(ended, 1);
 }
 
+/* The machine interrupts, and what it takes is done for one of them. */
+static void serve(struct vcpu *v, uint64_t takes)
+{
+	sched_interrupted();
+	cpu.tsc += takes;
+	sched_charge(v);
+}
+
 /* Nobody can run: in the end an interrupt comes for the last one. */
 void wait_for_interrupt(void)
 {
 	cpu.tsc += MS;
-	if (++waits == 3)
+	sched_interrupted();
+	if (++waits == 3) {
 		guest[GUESTS - 1].apic.next = 0x40;
+		serve(&guest[GUESTS - 1].vcpu, MS / 10);
+	}
 }
 
 void timer_program(uint64_t tsc)
@@ -60,14 +74,37 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 }
 
 void first_entry(void) { }
-void timer_update(struct vcpu *v) { assert_ptr_equal(v, current); }
-void desc_save(struct vcpu *v) { assert_ptr_equal(v, current); }
+
+uint64_t timer_update(struct vcpu *v)
+{
+	assert_ptr_equal(v, current);
+	cpu.tsc += update_takes;
+	updates++;
+	return due;
+}
+
+uint64_t timer_wake(const struct vcpu *v)
+{
+	assert_ptr_equal(v, current);
+	return wakes;
+}
+
+void desc_save(struct vcpu *v)
+{
+	assert_ptr_equal(v, current);
+	cpu.tsc += switch_takes;
+}
+
 void desc_load(struct vcpu *v) { assert_ptr_equal(v, current); }
 static unsigned int forgotten;
 void speculation_switch(void) { forgotten++; }
 void cr_load(struct vcpu *v) { assert_ptr_equal(v, current); }
 void rom_trace_drain(struct vcpu *v) { (void)v; }
-void io_serial_interrupt(void) { }
+void io_serial_interrupt(void)
+{
+	sched_charge(serial);
+}
+
 void watchdog_start(void) { }
 void log_printf(const char *fmt, ...) { (void)fmt; }
 
@@ -75,13 +112,18 @@ void log_printf(const char *fmt, ...) { (void)fmt; }
 
 static int setup(void **state)
 {
+	static uint64_t epoch;		/* run times never go back */
 	uint32_t i;
 
 	(void)state;
 	memset(guest, 0, sizeof(guest));
 	memset(shared, 0, sizeof(shared));
 	guest_count = 0;
-	cpu.tsc = 1000 * MS;
+	cpu.tsc += 1000 * MS;
+	sched_charge(NULL);
+	epoch += 1000000 * MS;
+	due = wakes = UINT64_MAX;
+	switch_takes = update_takes = 0;
 	for (i = 0; i < GUESTS; i++) {
 		struct vcpu *v = &guest[i].vcpu;
 
@@ -92,6 +134,7 @@ static int setup(void **state)
 		apic_init(&guest[i].apic);
 		pic_init(&guest[i].pic);
 		v->since = cpu.tsc;
+		v->ran = epoch;
 		sched_add(v);
 	}
 	current = &guest[0].vcpu;
@@ -108,6 +151,7 @@ static void run(unsigned int ms, unsigned int ran[GUESTS])
 
 		ran[current->g - guest]++;
 		cpu.tsc += MS;
+		sched_interrupted();
 		sched_tick(current);
 		/* Another finds nothing of the last in the processor. */
 		assert_int_equal(forgotten - before, current != last);
@@ -151,22 +195,168 @@ static void test_sleep(void **state)
 	assert_int_equal(ran[0], 0);
 	assert_int_equal(shared[0].stolen, 0);
 	guest[0].apic.next = 0x40;
+	serve(&guest[0].vcpu, MS);	/* which puts it off by no more */
 	run(1, ran);
 	assert_ptr_equal(current, &guest[0].vcpu);
 	run(300, ran);
 	assert_in_range(ran[0], 95, 115);
 }
 
-static void test_nobody_can_run(void **state)
+/* What is done for one is its own time, and stolen from the one that runs. */
+static void test_charges(void **state)
+{
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	uint64_t ran, slept;
+
+	(void)state;
+	guest_count = 2;
+	sched_wait(sleeper);
+	assert_ptr_equal(current, worker);
+	cpu.tsc += 2 * MS;
+	ran = worker->ran;
+	slept = sleeper->ran;
+	serve(sleeper, MS / 10);	/* it does not wake it */
+	cpu.tsc += MS / 100;		/* done for the worker */
+	sched_tick(worker);
+	assert_ptr_equal(current, worker);
+	assert_int_equal(worker->ran - ran, 2 * MS + MS / 100);
+	assert_int_equal(shared[1].stolen, MS / 10);
+	assert_int_equal(sleeper->ran - slept, MS / 10);
+	assert_int_equal(shared[0].stolen, 0);
+	/* Nor is it stolen from the other if that waits to run. */
+	guest[0].apic.next = 0x40;
+	serve(sleeper, MS / 10);
+	assert_false(sleeper->halted);
+	cpu.tsc += 2 * MS;
+	serve(sleeper, MS / 10);
+	cpu.tsc += 8 * MS;
+	sched_interrupted();
+	sched_tick(worker);
+	assert_ptr_equal(current, sleeper);
+	assert_int_equal(shared[0].stolen, 10 * MS);
+	guest[0].apic.next = -1;
+	sched_wait(sleeper);
+	assert_int_equal(shared[1].stolen, 3 * MS / 10);
+}
+
+/* One that wakes each millisecond, at some expense, has half at the most. */
+static void test_wakes_often(void **state)
+{
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	uint64_t worked = 0, start;
+
+	(void)state;
+	guest_count = 2;
+	sched_wait(sleeper);
+	start = cpu.tsc;
+	while (cpu.tsc - start < 3000 * MS) {
+		assert_ptr_equal(current, worker);
+		cpu.tsc += 4 * MS / 10;
+		worked += 4 * MS / 10;
+		guest[0].apic.next = 0x40;
+		serve(sleeper, 3 * MS / 10);
+		sched_tick(worker);
+		if (current != sleeper)
+			continue;
+		guest[0].apic.next = -1;
+		cpu.tsc += 3 * MS / 10;
+		sched_wait(sleeper);
+	}
+	assert_in_range(worked, 1480 * MS, 3000 * MS);
+	assert_in_range(shared[1].stolen, 3000 * MS - worked - 2 * MS,
+			3000 * MS - worked + 2 * MS);
+}
+
+/* One that sleeps comes no further behind because another did before. */
+static void test_sleepers_in_turn(void **state)
+{
+	struct vcpu *first = &guest[0].vcpu, *second = &guest[1].vcpu;
+	uint64_t ran;
+
+	(void)state;
+	sched_wait(first);
+	sched_wait(second);
+	run(100, (unsigned int [GUESTS]){ 0 });
+	ran = current->ran;
+	guest[0].apic.next = guest[1].apic.next = 0x40;
+	serve(first, 0);
+	sched_tick(current);
+	assert_ptr_equal(current, first);
+	cpu.tsc += MS;
+	serve(second, 0);
+	assert_int_equal(second->ran, ran - 5 * MS - 5 * MS / 4);
+}
+
+/* Who gives the processor away pays for that. */
+static void test_switch(void **state)
+{
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	uint64_t ran = sleeper->ran;
+
+	(void)state;
+	guest_count = 2;
+	switch_takes = MS / 4;
+	update_takes = MS / 8;
+	sched_wait(sleeper);
+	assert_ptr_equal(current, worker);
+	assert_int_equal(sleeper->ran - ran, 3 * MS / 8);
+	assert_int_equal(shared[1].stolen, MS / 4);	/* so far */
+	cpu.tsc += 20 * MS;
+	guest[0].apic.next = 0x40;
+	serve(sleeper, 0);
+	ran = sleeper->ran;
+	sched_tick(worker);
+	assert_ptr_equal(current, sleeper);
+	assert_int_equal(sleeper->ran - ran, 3 * MS / 8);
+	assert_int_equal(shared[0].stolen, 0);
+}
+
+/* The next interrupt is for what comes first, and there is none for nothing. */
+static void test_interrupts(void **state)
 {
 	(void)state;
+	guest_count = 2;
+	wakes = cpu.tsc + 3 * MS;
+	sched_wait(current);
+	assert_int_equal(programmed, wakes);
+	due = cpu.tsc + 2 * MS;
+	sched_tick(current);
+	assert_int_equal(programmed, due);
+	guest[0].apic.next = 0x40;
+	serve(&guest[0].vcpu, MS);
+	sched_tick(current);
+	assert_int_equal(programmed, due);
+	due = UINT64_MAX;
+	sched_tick(current);
+	assert_in_range(programmed, cpu.tsc + 4 * MS, cpu.tsc + 7 * MS);
+	guest_count = 1;
+	current = &guest[0].vcpu;
+	sched_tick(current);
+	assert_int_equal(programmed, UINT64_MAX);
+}
+
+static void test_nobody_can_run(void **state)
+{
+	uint64_t ran = current->ran;
+	unsigned int i;
+
+	(void)state;
 	waits = 0;
+	wakes = cpu.tsc + 3 * MS;
 	sched_wait(current);
 	sched_wait(current);
 	assert_int_equal(waits, 0);
+	cpu.tsc += MS / 2;
+	updates = 0;
 	sched_wait(current);
 	assert_int_equal(waits, 3);
 	assert_ptr_equal(current, &guest[GUESTS - 1].vcpu);
+	assert_int_equal(updates, 1);		/* of what it missed */
+	assert_int_equal(programmed, wakes);	/* of the others */
+	/* The time that passed so was nobody's. */
+	assert_int_equal(current->ran, ran + MS / 2 + MS / 10);
+	for (i = 0; i < GUESTS; i++)
+		assert_int_equal(shared[i].stolen, 0);
 }
 
 /* The end of one is not that of the others; the worst one's is the machine's. */
@@ -175,6 +365,7 @@ static void test_ends(void **state)
 	static const enum end end[] = {
 		END_ORDERLY, END_GUEST_DIED, END_ORDERLY
 	};
+	const uint64_t ran = guest[GUESTS - 1].vcpu.ran;
 	volatile unsigned int i;
 
 	(void)state;
@@ -183,8 +374,13 @@ static void test_ends(void **state)
 	for (i = 0; i < GUESTS; i++) {
 		assert_int_equal(how, END_PANIC);
 		assert_false(current->ended);
+		serial = i == GUESTS - 1 ? NULL : &guest[GUESTS - 1].vcpu;
+		cpu.tsc += MS;
 		if (!setjmp(ended))
 			guest_end(current, end[i]);
+		/* What it did to the end was its own. */
+		if (serial)
+			assert_int_equal(serial->ran, ran);
 	}
 	ending = false;
 	assert_int_equal(how, END_GUEST_DIED);
@@ -197,6 +393,11 @@ int main(void)
 		T(test_equal_shares),
 		T(test_alone),
 		T(test_sleep),
+		T(test_charges),
+		T(test_wakes_often),
+		T(test_sleepers_in_turn),
+		T(test_switch),
+		T(test_interrupts),
 		T(test_nobody_can_run),
 		T(test_ends),
 	};

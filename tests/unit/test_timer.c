@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guests' clocks: what is due, when one that is halted needs the machine's
+ * PIT, and for what the PIT is programmed. TSC of 1 GHz.
+ */
+#include "unit.h"
+#include "hv.h"
+
+#define US		1000ull
+#define MS		1000000ull
+#define VECTOR		0x40u
+#define MASKED		0x10000u
+#define EXTINT		0x700u
+#define NEVER		UINT64_MAX
+
+static struct guest guest[3];
+static struct vcpu *const v = &guest[0].vcpu;
+struct vcpu *current;
+struct guest *guests[GUESTS_MAX] = { &guest[0], &guest[1], &guest[2] };
+uint32_t guest_count;
+
+/* ---- what timer.c calls ------------------------------------------------- */
+
+static unsigned int pit_modes, pit_bytes;	/* written */
+static uint32_t pit_count;
+static struct vcpu *charged;
+static unsigned int charges;
+
+void outb(uint16_t port, uint8_t val)
+{
+	if (port == PIT_MODE && val == 0x30) {
+		pit_modes++;
+		pit_bytes = pit_count = 0;
+	}
+	if (port == PIT_CH0)
+		pit_count |= val << 8 * pit_bytes++;
+}
+
+/* For machine_init: channel 2 of the PIT, 10 ms at each look. */
+uint8_t inb(uint16_t port)
+{
+	cpu.tsc += port == PIT_PORT61 ? 10 * MS : 0;
+	return port == PIT_PORT61 ? 0x20 : 0;
+}
+
+void sched_charge(struct vcpu *to)
+{
+	charged = to;
+	charges++;
+}
+
+void sched_wait(struct vcpu *to) { (void)to; }
+void event_poll(struct vcpu *to) { (void)to; }
+
+void guest_kill(struct vcpu *to, const char *fmt, ...)
+{
+	(void)to, (void)fmt;
+	fail();
+	__builtin_unreachable();
+}
+
+/* ---- tests -------------------------------------------------------------- */
+
+static void program_pic(struct pic *p, uint8_t mask)
+{
+	pic_out(p, PIC_MASTER_CMD, 0x11);
+	pic_out(p, PIC_MASTER_DATA, 0x20);
+	pic_out(p, PIC_MASTER_DATA, 4);
+	pic_out(p, PIC_MASTER_DATA, 1);
+	pic_out(p, PIC_MASTER_DATA, mask);
+}
+
+static int setup(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	memset(guest, 0, sizeof(guest));
+	current = v;
+	guest_count = 1;
+	for (i = 0; i < 3; i++) {
+		guest[i].vcpu.g = &guest[i];
+		apic_init(&guest[i].apic);
+		apic_write(&guest[i].apic, APIC_LVTT, VECTOR);
+		program_pic(&guest[i].pic, 0xfe);
+		pit_init(&guest[i].pit, 1000 * MS);
+	}
+	machine_init();
+	assert_in_range(tsc_hz, 999 * MS, 1001 * MS);
+	v->tsc_base = cpu.tsc;
+	irq_ack(IRQ_TIMER);
+	charges = pit_modes = 0;
+	return 0;
+}
+
+#define REAL	VMI_CYCLES_REAL
+#define LVTT	VMI_ALARM_LVTT
+#define PERIODIC VMI_ALARM_PERIODIC
+
+/* Real alarm by LVTT in 3 ms, available one by IRQ 0 in 2 ms, PIT in 1 ms. */
+static uint64_t start;
+
+static void set_all(void)
+{
+	start = cpu.tsc;
+	alarm_set(v, REAL | LVTT, start - v->tsc_base + 3 * MS, 0);
+	alarm_set(v, VMI_CYCLES_AVAILABLE, start - v->tsc_base + 2 * MS, 0);
+	pit_out(&guest[0].pit, PIT_MODE, 0x30, start);
+	pit_out(&guest[0].pit, PIT_CH0, 0xa9, start);
+	pit_out(&guest[0].pit, PIT_CH0, 0x04, start);
+	timer_changed(v);
+}
+
+/* What wakes it is the first that reaches the processor. */
+static void test_wake(void **state)
+{
+	struct apic *a = &guest[0].apic;
+
+	(void)state;
+	assert_int_equal(timer_wake(v), NEVER);
+	set_all();
+	assert_in_range(timer_wake(v), start + MS - US, start + MS + US);
+	/* by IRQ 0, with nobody to take it */
+	program_pic(&guest[0].pic, 0xff);
+	assert_int_equal(timer_wake(v), start + 3 * MS);
+	program_pic(&guest[0].pic, 0xfe);
+	apic_write(a, APIC_LVT0, EXTINT | MASKED);
+	assert_int_equal(timer_wake(v), start + 3 * MS);
+	/* by LVTT, as well */
+	apic_write(a, APIC_LVTT, VECTOR | MASKED);
+	assert_int_equal(timer_wake(v), NEVER);
+	apic_write(a, APIC_LVTT, 15);		/* no vector */
+	assert_int_equal(timer_wake(v), NEVER);
+	apic_write(a, APIC_LVTT, VECTOR);
+	apic_write(a, APIC_TPR, VECTOR);
+	assert_int_equal(timer_wake(v), NEVER);
+	apic_write(a, APIC_TPR, VECTOR - 16);
+	assert_int_equal(timer_wake(v), start + 3 * MS);
+	apic_write(a, APIC_SVR, 0xff);
+	assert_int_equal(timer_wake(v), NEVER);
+	apic_enable(a, false);			/* nor is LVT0 in the way */
+	assert_in_range(timer_wake(v), start + MS - US, start + MS + US);
+	alarm_cancel(v, VMI_CYCLES_AVAILABLE);
+	pit_out(&guest[0].pit, PIT_MODE, 0x30, cpu.tsc);
+	assert_int_equal(timer_wake(v), NEVER);
+}
+
+/* Nor does it wake from what it has not done with. */
+static void test_wake_busy(void **state)
+{
+	(void)state;
+	set_all();
+	pic_set_irq(&guest[0].pic, 0, true);
+	assert_int_equal(pic_ack(&guest[0].pic), 0x20);
+	assert_int_equal(timer_wake(v), start + 3 * MS);
+	pic_out(&guest[0].pic, PIC_MASTER_CMD, 0x20);
+	assert_in_range(timer_wake(v), start + MS - US, start + MS + US);
+}
+
+/* Available time stands still with what is stolen. */
+static void test_wake_available(void **state)
+{
+	(void)state;
+	set_all();
+	pit_out(&guest[0].pit, PIT_MODE, 0x30, cpu.tsc);
+	v->stolen = MS / 2;
+	assert_int_equal(timer_wake(v), start + 2 * MS + MS / 2);
+	v->stolen = NEVER;			/* never comes */
+	assert_int_equal(timer_wake(v), start + 3 * MS);
+}
+
+/* What reached nobody is there when it runs: once. */
+static void test_missed(void **state)
+{
+	struct apic *a = &guest[0].apic;
+
+	(void)state;
+	apic_write(a, APIC_LVTT, VECTOR | MASKED);
+	program_pic(&guest[0].pic, 0xff);
+	alarm_set(v, REAL | LVTT | PERIODIC, cpu.tsc - v->tsc_base + MS, MS);
+	alarm_set(v, VMI_CYCLES_AVAILABLE | PERIODIC, cpu.tsc - v->tsc_base +
+		  MS, MS);
+	start = cpu.tsc;
+	v->halted = true;
+	v->wake = timer_wake(v);
+	assert_int_equal(v->wake, NEVER);
+	cpu.tsc += 5 * MS + MS / 2;
+	timer_interrupt();
+	assert_int_equal(charges, 0);
+	assert_false(a->alarm);
+	v->halted = false;
+	assert_int_equal(timer_update(v), start + 6 * MS);
+	assert_false(event_pending(&guest[0]));
+	apic_write(a, APIC_LVTT, VECTOR);
+	assert_int_equal(apic_ack(a), VECTOR);
+	apic_write(a, APIC_EOI, 0);
+	assert_false(event_pending(&guest[0]));
+	pic_out(&guest[0].pic, PIC_MASTER_DATA, 0xfe);
+	assert_int_equal(pic_ack(&guest[0].pic), 0x20);
+	pic_out(&guest[0].pic, PIC_MASTER_CMD, 0x20);
+	assert_false(event_pending(&guest[0]));
+}
+
+/* The machine's tick is for those that it wakes, at their expense. */
+static void test_interrupt(void **state)
+{
+	struct vcpu *other = &guest[1].vcpu, *waits = &guest[2].vcpu;
+
+	(void)state;
+	guest_count = 3;
+	alarm_set(v, REAL | LVTT, cpu.tsc - v->tsc_base + MS, 0);
+	alarm_set(other, REAL | LVTT, cpu.tsc + MS, 0);
+	alarm_set(waits, REAL | LVTT, cpu.tsc + MS, 0);
+	other->halted = true;
+	other->wake = timer_wake(other);
+	cpu.tsc += MS - 1;
+	timer_interrupt();
+	assert_int_equal(charges, 0);
+	cpu.tsc++;
+	timer_interrupt();
+	assert_int_equal(charges, 1);
+	assert_ptr_equal(charged, other);
+	assert_true(event_pending(&guest[1]));
+	assert_false(event_pending(&guest[0]));
+	assert_false(event_pending(&guest[2]));
+}
+
+static void programs(uint64_t at, uint64_t us)
+{
+	pit_modes = 0;
+	timer_program(at);
+	assert_int_equal(pit_modes, 1);
+	assert_int_equal(pit_bytes, 2);
+	assert_in_range(pit_count, us * PIT_HZ / 1000000,
+			us * PIT_HZ / 1000000 + 2);
+}
+
+static void test_program(void **state)
+{
+	(void)state;
+	timer_program(NEVER);			/* as it is */
+	assert_int_equal(pit_modes, 0);
+	programs(cpu.tsc + 2 * MS, 2000);
+	programs(cpu.tsc + MS, 1000);
+	programs(cpu.tsc + 53 * MS, 53000);	/* later, too */
+	timer_program(cpu.tsc + 53 * MS);
+	assert_int_equal(pit_modes, 1);		/* as it is */
+	timer_program(NEVER);
+	assert_int_equal(pit_modes, 2);
+	assert_int_equal(pit_bytes, 0);		/* waits for a count */
+	programs(cpu.tsc - MS, 0);		/* at once */
+	assert_int_equal(pit_count, 1);
+	pit_modes = 0;
+	timer_program(cpu.tsc + 100000 * MS);
+	assert_int_equal(pit_count, 0xffff);	/* as far as it goes */
+	/* A clock that is set only ever makes it sooner. */
+	timer_program(cpu.tsc + MS);
+	pit_modes = 0;
+	alarm_set(v, REAL | LVTT, cpu.tsc - v->tsc_base + 2 * MS, 0);
+	assert_int_equal(pit_modes, 0);
+	alarm_set(v, REAL | LVTT, cpu.tsc - v->tsc_base + MS / 2, 0);
+	assert_int_equal(pit_modes, 1);
+	assert_in_range(pit_count, 596, 598);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup(name, setup)
+		T(test_wake),
+		T(test_wake_busy),
+		T(test_wake_available),
+		T(test_missed),
+		T(test_interrupt),
+		T(test_program),
+	};
+
+	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
+}
