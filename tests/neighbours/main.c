@@ -8,8 +8,14 @@
  *	light	halts for 1/1024 seconds again and again
  *	deaf	computes, with an alarm of one cycle that it never acknowledges
  *	nervous	halts for one cycle again and again
+ *	greedy	computes for two milliseconds and halts for a quarter of one
  *	dying	runs into an exception that it has no handler for
  *	masked	halts until the end, with a PIT at full speed that is masked
+ *	numb	halts until the end, with both alarms through a masked LVTT
+ *	closed	the same through the 8259, whose way in, LVT0, is masked
+ *	low	the same with a priority that keeps the alarms from it
+ *	awake	the same with alarms that wake it each time
+ *	reading	halts until 65536 keys were typed at its console
  *	chatty	prints, whether somebody reads or not
  *	leaving	is in a context switch: its LDT has gone, GS still names it
  *	linked	has page tables that thousands of entries link, and flushes
@@ -130,24 +136,32 @@ static void busy(void)
 		work();
 }
 
-static void halting(uint64_t period)
+static void halting(uint64_t period, uint32_t count)
 {
+	uint32_t i;
+
 	while (time_left()) {
 		set_alarm(VMI_CYCLES_REAL, cycles(VMI_CYCLES_REAL) + period, 0);
 		vmi0(Halt);
 		vmi0(DisableInterrupts);
-		work();
+		for (i = 0; i < count; i++)
+			work();
 	}
 }
 
 static void light(void)
 {
-	halting(cycles_per_second() >> 10);
+	halting(cycles_per_second() >> 10, 1);
 }
 
 static void nervous(void)
 {
-	halting(1);
+	halting(1, 1);
+}
+
+static void greedy(void)
+{
+	halting(cycles_per_second() >> 12, 128);
 }
 
 static void deaf(void)
@@ -169,21 +183,30 @@ static void dying(void)
 }
 
 #define LVTT_VECTOR	0x40
+#define APIC_TPR	0x80
 #define APIC_EOI	0xb0
 #define APIC_SPURIOUS	0xf0
 #define APIC_LVTT	0x320
+#define APIC_LVT0	0x350
+#define LVT_MASKED	0x10000u
 
 static void lvtt(struct frame *f)
 {
 	(void)f;
+	turns++;
 	vmi2(APICWrite, APIC_EOI, 0);
+}
+
+static void lvtt_init(uint32_t mask)
+{
+	vector_hook[LVTT_VECTOR] = lvtt;
+	vmi2(APICWrite, APIC_SPURIOUS, 0x1ff);
+	vmi2(APICWrite, APIC_LVTT, LVTT_VECTOR | mask);
 }
 
 static void masked(void)
 {
-	vector_hook[LVTT_VECTOR] = lvtt;
-	vmi2(APICWrite, APIC_SPURIOUS, 0x1ff);
-	vmi2(APICWrite, APIC_LVTT, LVTT_VECTOR);
+	lvtt_init(0);
 	outb(0x21, 0xff);
 	outb(0x43, 0x34);		/* mode 2, every second tick */
 	outb(0x40, 2);
@@ -191,6 +214,85 @@ static void masked(void)
 	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_LVTT, end, 0);
 	vmi0(Halt);
 	vmi0(DisableInterrupts);
+}
+
+/* Both alarms as often as they may come, never at the same time. */
+static void set_both(uint32_t flags)
+{
+	uint32_t period = (uint32_t)cycles_per_second() / 1999;
+
+	flags |= VMI_ALARM_PERIODIC;
+	set_alarm(flags | VMI_CYCLES_REAL, period, period);
+	set_alarm(flags | VMI_CYCLES_AVAILABLE, period / 2, period);
+}
+
+/* Until the end, of which a PIT as slow as can be reminds us. */
+static void sleep_by_pit(void)
+{
+	outb(0x43, 0x34);
+	outb(0x40, 0);
+	outb(0x40, 0);
+	while (time_left()) {
+		vmi0(Halt);
+		vmi0(DisableInterrupts);
+	}
+}
+
+static void numb(void)
+{
+	lvtt_init(LVT_MASKED);
+	set_both(VMI_ALARM_LVTT);
+	sleep_by_pit();
+}
+
+static void closed(void)
+{
+	lvtt_init(0);
+	vmi2(APICWrite, APIC_LVT0, LVT_MASKED | 0x700);
+	outb(0x43, 0x34);
+	outb(0x40, 2);
+	outb(0x40, 0);
+	set_alarm(VMI_CYCLES_AVAILABLE | VMI_ALARM_PERIODIC, 0, 1);
+	set_alarm(VMI_CYCLES_REAL | VMI_ALARM_LVTT, end, 0);
+	vmi0(Halt);
+	vmi0(DisableInterrupts);
+}
+
+static void low(void)
+{
+	lvtt_init(0);
+	vmi2(APICWrite, APIC_TPR, LVTT_VECTOR | 0xf);
+	set_both(VMI_ALARM_LVTT);
+	sleep_by_pit();
+}
+
+static void awake(void)
+{
+	lvtt_init(0);
+	set_both(VMI_ALARM_LVTT);
+	sleep_by_pit();
+}
+
+#define COM1	0x3f8
+
+static void typed(struct frame *f)
+{
+	(void)f;
+	for (; inb(COM1 + 5) & 1; turns++)
+		inb(COM1);
+	outb(0x20, 0x20);
+}
+
+static void reading(void)
+{
+	vector_hook[VEC_IRQ0 + 4] = typed;
+	outb(0x21, 0xee);
+	outb(COM1 + 1, 1);		/* received data */
+	outb(COM1 + 4, 0xb);
+	while (turns < 1 << 16) {
+		vmi0(Halt);
+		vmi0(DisableInterrupts);
+	}
 }
 
 static void chatty(void)
@@ -264,8 +366,10 @@ static const struct {
 	void		(*run)(void);
 } tasks[] = {
 	{ "busy", busy }, { "light", light }, { "nervous", nervous },
+	{ "greedy", greedy },
 	{ "deaf", deaf }, { "dying", dying }, { "masked", masked },
-	{ "chatty", chatty }, { "leaving", leaving }, { "linked", linked },
+	{ "numb", numb }, { "closed", closed }, { "low", low },
+	{ "awake", awake }, { "reading", reading }, { "chatty", chatty }, { "leaving", leaving }, { "linked", linked },
 };
 
 void guest_main(const uint8_t *boot_params)

@@ -61,26 +61,27 @@ def neighbours(*tasks):
             found = json.load(f)
     if len(tasks) > 1:
         same("the number of statistics", len(found), len(tasks))
-    results = []
-    for console in consoles:
-        found = dict(re.findall(r"(\w+)=(\d+)", console))
-        if "rounds" not in found:
-            expect(not console, console)
-            results.append(None)
-            continue
-        result = {key: int(value) for key, value in found.items()}
-        same("a checksum", result["checksum"], checksum(result["rounds"]))
-        parts = result["available"] + result["stolen"]
-        # Units of 1024 cycles, read one after the other.
-        expect(abs(result["real"] - parts) < 32,
-               f"{parts} of {result['real']} cycles are accounted for")
-        results.append(result)
-    return run, results
+    return run, [results_of(console) for console in consoles]
+
+
+def results_of(console):
+    """What a neighbour said at its end, None if it came to none."""
+    result = {key: int(value)
+              for key, value in re.findall(r"(\w+)=(\d+)", console)}
+    if "rounds" not in result:
+        expect(not console, console)
+        return None
+    same("a checksum", result["checksum"], checksum(result["rounds"]))
+    parts = result["available"] + result["stolen"]
+    # Units of 1024 cycles, read one after the other.
+    expect(abs(result["real"] - parts) < 32,
+           f"{parts} of {result['real']} cycles are accounted for")
+    return result
 
 
 def near(what, value, expected, percent):
     expect(abs(value - expected) * 100 <= percent * expected,
-           f"{what} is {value}, not {expected:.0f} within {percent} %")
+           f"{what} is {value:.6g}, not {expected:.6g} within {percent} %")
 
 
 def linux_at_once(reference):
@@ -125,6 +126,56 @@ def masked_timer():
     _, (busy, _) = neighbours("busy=256", "masked=256")
     near("its speed", speed(busy), speed(alone), 1)
     near("its share", busy["available"], busy["real"], 1)
+
+
+def deaf_sleepers():
+    """Alarms that reach nobody cost the neighbours nothing."""
+    _, (alone,) = neighbours("busy=256")
+    _, (busy, *asleep) = neighbours(
+        "busy=256", "numb=256", "numb=256", "numb=256", "closed=256",
+        "closed=256", "low=256", "low=256")
+    near("its speed", speed(busy), speed(alone), 0.1)
+    for result in asleep:
+        expect(result["irqs"] < 7, f"{result['irqs']} interrupts of IRQ 0")
+        expect(result["turns"] < 2, f"{result['turns']} alarms in its sleep")
+
+
+def awake_sleepers():
+    """Nor do those that wake, but what is told as stolen."""
+    _, (alone,) = neighbours("busy=256")
+    _, (busy, *asleep) = neighbours("busy=256", *["awake=256"] * 7)
+    near("its speed", speed(busy), speed(alone), 1)
+    expect(busy["available"] > busy["real"] * 0.8,
+           f"{busy['available']} of {busy['real']} cycles available")
+    for result in asleep:
+        expect(result["turns"] > 900, f"{result['turns']} alarms")
+
+
+def greedy_sleepers():
+    """Who sleeps now and then has no more than its share."""
+    _, (alone,) = neighbours("busy=512")
+    _, (busy, *others) = neighbours("busy=512", *["greedy=512"] * 7)
+    near("its speed", speed(busy), speed(alone), 1)
+    near("its share", busy["available"], busy["real"] / 8, 5)
+
+
+def typing():
+    """What is typed for one guest wakes it, and costs its neighbour nothing
+    untold."""
+    _, (alone,) = neighbours("busy=512")
+    with scratch() as directory:
+        keys = write(directory, "keys", b"x" * 1000000)
+        path = os.path.join(directory, "console")
+        with open(keys, "rb") as stdin:
+            run = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
+                          "--memory", "16", "--guest",
+                          "console=stdio,append=reading=512", "--guest",
+                          f"console={path},append=busy=512", stdin=stdin,
+                          timeout="60")
+        with open(path, encoding="ascii") as f:
+            busy = results_of(f.read())
+    same("the status", run.returncode, 0)
+    near("its speed", speed(busy), speed(alone), 0.5)
 
 
 def left_segments():
@@ -267,6 +318,10 @@ def main():
             ("four guests with equal shares", equal_shares),
             ("five guests with different habits", unequal_guests),
             ("a timer at full speed that is masked", masked_timer),
+            ("alarms that reach nobody", deaf_sleepers),
+            ("alarms that wake", awake_sleepers),
+            ("sleep now and then", greedy_sleepers),
+            ("typing", typing),
             ("segment registers in a context switch", left_segments),
             ("the longest wait", long_exits),
             ("a console that nobody reads", nobody_reads),
