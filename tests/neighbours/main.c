@@ -18,6 +18,8 @@
  *	reading	halts until 65536 keys were typed at its console
  *	chatty	prints, whether somebody reads or not
  *	leaving	is in a context switch: its LDT has gone, GS still names it
+ *	watched	has breakpoints, on half of what it runs and writes; "seed" says
+ *		on which half
  *	linked	has page tables that thousands of entries link, and flushes
  *
  * The work is a checksum in rounds. Whoever reads the result can compute it
@@ -328,6 +330,70 @@ static void leaving(void)
 	}
 }
 
+#define DR6_CLEAR	0xffff0ff0u
+#define DR7_FIXED	0x400u
+#define EFLAGS_RF	0x10000u
+
+/* Four functions of two bytes; and words to write. */
+extern uint8_t watched_code[];
+__asm__("watched_code:\n\t.rept 4\n\tnop\n\tret\n\t.endr");
+static volatile uint32_t watched_word[4];
+static volatile uint32_t hit;		/* DR6 of the last #DB, or 0 */
+static uint32_t hit_at;
+
+static void debug(struct frame *f)
+{
+	hit = vmi1(GetDR, 6) & 15;
+	hit_at = f->eip;
+	vmi2(SetDR, 6, DR6_CLEAR);
+	f->eflags |= EFLAGS_RF;		/* past the one on code */
+}
+
+/* Not one that is not ours, and each of ours once. */
+static void expect_hit(uint32_t bit, uint32_t at)
+{
+	lost += hit != bit || (hit && at && hit_at != at);
+	turns += hit != 0;
+	hit = 0;
+}
+
+/*
+ * DR0 and DR2 on code, DR1 and DR3 on words if seed is odd; else the other way
+ * round, and at those that an odd one leaves alone.
+ */
+static void watched(void)
+{
+	uint32_t odd = seed & 1, i, n, dr7 = DR7_FIXED, own[4];
+
+	vector_hook[1] = debug;
+	for (i = 0; i < 4; i++) {
+		bool code = (i & 1) != odd;
+
+		n = odd ? i : i ^ 2;
+		own[n] = i;
+		vmi2(SetDR, i, code ? (uintptr_t)watched_code + 2 * n :
+				      (uintptr_t)&watched_word[n]);
+		dr7 |= 2u << i * 2 | (code ? 0u : 0xdu) << (16 + i * 4);
+	}
+	vmi2(SetDR, 7, dr7);
+	while (time_left()) {
+		for (n = 0; n < 4; n++) {
+			bool code = (own[n] & 1) != odd;
+			uint32_t at = (uintptr_t)watched_code + 2 * n;
+
+			__asm__ volatile("call *%0" : : "r"(at) : "memory");
+			expect_hit(code ? 1u << own[n] : 0, at);
+			watched_word[n] = n;
+			expect_hit(code ? 0 : 1u << own[n], 0);
+		}
+		set_alarm(VMI_CYCLES_REAL, cycles(VMI_CYCLES_REAL) +
+			  (cycles_per_second() >> 13), 0);
+		vmi0(Halt);
+		vmi0(DisableInterrupts);
+	}
+	vmi2(SetDR, 7, DR7_FIXED);
+}
+
 /* Directories with these tables at 1 to 3 GB, one after the other. */
 #define TABLES		256u
 #define DIRECTORIES	512u
@@ -370,6 +436,7 @@ static const struct {
 	{ "deaf", deaf }, { "dying", dying }, { "masked", masked },
 	{ "numb", numb }, { "closed", closed }, { "low", low },
 	{ "awake", awake }, { "reading", reading }, { "chatty", chatty }, { "leaving", leaving }, { "linked", linked },
+	{ "watched", watched },
 };
 
 void guest_main(const uint8_t *boot_params)

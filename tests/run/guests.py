@@ -185,6 +185,15 @@ def left_segments():
     same("the times that GS was lost", leaving["lost"], 0)
 
 
+def breakpoints():
+    """Each has its own debug registers, however often the other comes between.
+    """
+    _, (odd, even, _) = neighbours("watched=256", "watched=256", "busy=256")
+    for result in (odd, even):
+        same("the times that it hit another or none", result["lost"], 0)
+        expect(result["turns"] > 1000, f"{result['turns']} hits")
+
+
 def long_exits():
     """Nobody is in the hypervisor for long, whatever it has to clean up."""
     run, consoles = guests(
@@ -323,6 +332,7 @@ def main():
             ("sleep now and then", greedy_sleepers),
             ("typing", typing),
             ("segment registers in a context switch", left_segments),
+            ("debug registers", breakpoints),
             ("the longest wait", long_exits),
             ("a console that nobody reads", nobody_reads),
             ("one of three dies", death),
