@@ -505,6 +505,11 @@ void __init vmi_init(void)
 		vmi_fill(cpu.iret, IRET);
 		/* It would come in at level 0; system calls use INT 80h. */
 		setup_clear_cpu_cap(X86_FEATURE_SEP);
+		/*
+		 * For a user's stack of 16 bits entry_32.S moves the base of
+		 * a segment of its own, which nobody tells the hypervisor.
+		 */
+		setup_clear_cpu_cap(X86_BUG_ESPFIX);
 	}
 	/* Else our own IRET is right, and its faults are where we expect. */
 	pv_info.name = "VMI";
