@@ -78,6 +78,7 @@ check: iso
 
 include tests/guest/guest.mk
 include tests/attack/attack.mk
+include tests/hostile/hostile.mk
 include tests/neighbours/neighbours.mk
 include tests/conformance/conformance.mk
 include tests/count/count.mk

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The hostile user, build/initramfs/hostile: a program of the initramfs, which
+# tests/run/hostile.py starts.
+
+RUN_TESTS	+= hostile.py
+I_EXTRA		+= $(B)/initramfs/hostile
+
+$(B)/initramfs/hostile: $(wildcard tests/hostile/*.[ch]) \
+		tests/hostile/hostile.mk | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@gcc -m32 -static -no-pie -fno-pic -O2 -std=gnu11 -fcf-protection=none \
+		-fno-stack-protector -fno-omit-frame-pointer -msse2 $(WARN) -o $@ \
+		$(filter %.c,$^)
