@@ -5,7 +5,7 @@
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 
-UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/unit -Ihypervisor-stub \
+UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/unit -Itests/fuzz -Ihypervisor-stub \
 		   -Ispec/include -Irom/tool
 UNITCFLAGS	:= $(UNITFLAGS) -fsanitize=address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -60,15 +60,21 @@ $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.
 $(eval $(call unit_test,gmem,hypervisor-stub/memory.c hypervisor-stub/gmem.c \
 	tests/unit/fake/cpu.c,-Xlinker --wrap=memset))
 
-# Its sources are compiled for a thread sanitizer, which the test itself plays.
+# Their sources are compiled for a thread sanitizer, which the test itself plays.
 RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,shadow fault queue verify gmem)
+RACE_EXITS_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,$(filter-out main boot entry \
+		   memory string rom_check,$(HV_SRC)))
 $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 	@mkdir -p $(@D)
 	@$(HOSTCC) -O2 -g -std=gnu11 $(WARN) -Itests/unit/fake \
-		-Ihypervisor-stub -Ispec/include -fsanitize=thread \
+		-Ihypervisor-stub -Ispec/include -Irom/tool -fsanitize=thread \
 		--param tsan-distinguish-volatile=1 -MMD -MP -c -o $@ $<
--include $(RACE_OBJ:.o=.d)
+-include $(RACE_EXITS_OBJ:.o=.d)
 $(eval $(call unit_test,race,$(RACE_OBJ) tests/unit/fake/cpu.c))
+# On the machine of tests/fuzz.
+$(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(B)/fuzz/obj/fuzz/world.o \
+	rom/tool/check.c tests/unit/testing.c tests/unit/fake/cpu.c))
+$(B)/tests/unit/race_exits $(B)/coverage/unit/race_exits: | $(B)/rom/stub.rom
 
 RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py \
 		   shell.py ends.py machine.py trace.py abi.py releases.py kit.py example.py fuzz

@@ -147,6 +147,8 @@ static uint8_t *resolve(gva_t va, bool write)
 	return NULL;
 }
 
+void (*world_copies)(uint8_t *at, uint32_t len);
+
 uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
 {
 	bool write = (uintptr_t)dst <= UINT32_MAX;
@@ -154,12 +156,16 @@ uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
 	uint8_t *host = write ? (uint8_t *)(uintptr_t)src : dst, *at;
 	uint32_t n;
 
+	/* STUB-2: checked before, whatever the guest said */
+	CHECK(va + len <= (uint64_t)guest.vcpu.guest_last + 1);
 	for (; len; va += n, host += n, len -= n) {
 		n = PAGE_SIZE - (va & (PAGE_SIZE - 1));
 		n = n < len ? n : len;
 		at = va > UINT32_MAX ? NULL : resolve(va, write);
 		if (!at)
 			break;
+		if (world_copies && !write)
+			world_copies(at, n);
 		memcpy(write ? at : host, write ? host : at, n);
 	}
 	return len;

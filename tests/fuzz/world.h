@@ -53,6 +53,8 @@ bool world_allows(gva_t va, bool write, bool user, bool fetch);
 /* A page fault if not. */
 void world_access(gva_t va, bool write, bool user, bool fetch);
 void world_type(uint8_t byte);	/* on the machine's serial port */
+/* If there is one: called before guest memory is copied, from here on. */
+extern void (*world_copies)(uint8_t *at, uint32_t len);
 
 /* What must hold whatever the guest does. */
 void world_check_tables(void);		/* GDT, LDT, gates */
