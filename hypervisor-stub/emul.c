@@ -65,6 +65,30 @@ static void set_reg(struct vcpu *v, int reg, uint32_t val, int size)
 		v->regs->gpr[reg] = val;
 }
 
+/*
+ * May the guest, at its ring, touch these bytes? Accessed and dirty bits are
+ * set as the access would; false: it was told of the fault.
+ */
+static bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write)
+{
+	gva_t last = va + size - 1, at = va;
+	uint32_t error;
+	gpa_t bus;
+
+	for (;;) {
+		error = (write ? PF_W : 0) |
+			(regs_ring(v->regs) == 3 ? PF_U : 0);
+		if (at > v->guest_last ||
+		    shadow_fault(v, at, &error, &bus) != FAULT_FIXED) {
+			event_page_fault(v, at, error);
+			return false;
+		}
+		if ((at ^ last) < PAGE_SIZE)
+			return true;
+		at = last & ~(PAGE_SIZE - 1);
+	}
+}
+
 /* The operand named by ModRM. False: it faulted, and the guest was told. */
 static bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val,
 		   int size)
@@ -77,10 +101,7 @@ static bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val,
 		return true;
 	}
 	va = operand(v, in);
-	if (guest_read(v, val, va, size))
-		return true;
-	event_page_fault(v, va, 0);
-	return false;
+	return may_touch(v, va, size, false) && guest_read(v, val, va, size);
 }
 
 static bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val,
@@ -94,10 +115,7 @@ static bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val,
 		return true;
 	}
 	va = operand(v, in);
-	if (guest_write(v, va, &val, size))
-		return true;
-	event_page_fault(v, va, PF_W);
-	return false;
+	return may_touch(v, va, size, true) && guest_write(v, va, &val, size);
 }
 
 /* ---- port I/O ----------------------------------------------------------- */
@@ -133,30 +151,6 @@ static bool port_io(struct vcpu *v, const struct insn *in)
 	}
 	event_poll(v);
 	return true;
-}
-
-/*
- * May the guest, at its ring, touch these bytes? Accessed and dirty bits are
- * set as the access would; false: it was told of the fault.
- */
-static bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write)
-{
-	gva_t last = va + size - 1, at = va;
-	uint32_t error;
-	gpa_t bus;
-
-	for (;;) {
-		error = (write ? PF_W : 0) |
-			(regs_ring(v->regs) == 3 ? PF_U : 0);
-		if (at > v->guest_last ||
-		    shadow_fault(v, at, &error, &bus) != FAULT_FIXED) {
-			event_page_fault(v, at, error);
-			return false;
-		}
-		if ((at ^ last) < PAGE_SIZE)
-			return true;
-		at = last & ~(PAGE_SIZE - 1);
-	}
 }
 
 /* One element at a time; the guest comes back here for the next under rep. */
@@ -260,20 +254,18 @@ static bool dtr(struct vcpu *v, const struct insn *in, bool *faulted)
 	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) d;
 	gva_t va = operand(v, in);
 	bool gdt = in->op == INSN_LGDT || in->op == INSN_SGDT;
+	bool store = in->op == INSN_SGDT || in->op == INSN_SIDT;
 
 	*faulted = true;
-	if (in->op == INSN_SGDT || in->op == INSN_SIDT) {
+	if (!may_touch(v, va, sizeof(d), store))
+		return true;
+	if (store) {
 		d.limit = gdt ? v->gdt_limit : v->idt_limit;
 		d.base = gdt ? v->gdt_base : v->idt_base;
-		if (!guest_write(v, va, &d, sizeof(d))) {
-			event_page_fault(v, va, PF_W);
-			return true;
-		}
+		guest_write(v, va, &d, sizeof(d));
 	} else {
-		if (!guest_read(v, &d, va, sizeof(d))) {
-			event_page_fault(v, va, 0);
+		if (!guest_read(v, &d, va, sizeof(d)))
 			return true;
-		}
 		if (in->size == 2)
 			d.base &= 0xffffff;
 		if (gdt)

@@ -508,7 +508,7 @@ static void test_descriptor_tables(void **state)
 	RUNS("\x0f\x01\x0d\x00\x20\x00\x00");
 	assert_memory_equal(memory + DATA, "\xff\x07\x88\x77\x66\x55\x90", 7);
 	FAULTS("\x0f\x01\x15\x00\x30\x00\x00", UNMAPPED, 0);
-	FAULTS("\x0f\x01\x05\xfc\x2f\x00\x00", UNMAPPED - 4, PF_W);
+	FAULTS("\x0f\x01\x05\xfc\x2f\x00\x00", UNMAPPED, PF_W);
 	regs.gpr[EAX] = 0x80;
 	RUNS("\x0f\x00\xd8");
 	CALLED("tr", 0x80, 0);
