@@ -40,6 +40,7 @@ extern const struct attack exhaust_cases[];	/* exhaust.c */
 extern const struct attack neighbour_cases[];	/* neighbour.c */
 extern const struct attack pae_cases[];		/* pae.c */
 extern const struct attack step_cases[];	/* steps.c: needs -icount */
+extern const struct attack straddle_cases[];	/* straddle.c */
 extern const struct attack asleep_cases[];	/* asleep.c */
 extern const struct attack bystander_cases[];	/* bystander.c: not one */
 
