@@ -41,6 +41,8 @@ extern const struct attack neighbour_cases[];	/* neighbour.c */
 extern const struct attack pae_cases[];		/* pae.c */
 extern const struct attack step_cases[];	/* steps.c: needs -icount */
 extern const struct attack straddle_cases[];	/* straddle.c */
+extern const struct attack end_cases[];		/* ends.c: needs -icount */
+extern const struct attack return_cases[];	/* returns.c */
 extern const struct attack asleep_cases[];	/* asleep.c */
 extern const struct attack bystander_cases[];	/* bystander.c: not one */
 
@@ -128,6 +130,10 @@ int iret_user_to(uint32_t cs, uint32_t eip);
 int iret_user_ss(uint32_t ss, uint32_t eip);
 /* IRET by this hypercall, to where it returns: CS, EFLAGS, ESP, SS. */
 int iret_by_hypercall(const uint32_t frame[4], uint32_t number);
+/* To this code with this ESP, until a trap from user mode resumes the kernel
+ * or one of its own is the fixup's; fixup and its vector are left behind. */
+int iret_from(uint32_t esp, uint32_t code);
+void hc_iret(void);
 /* IRET by this code to the kernel, with these flags; the vector, or -1. */
 int iret_by(uint32_t entry, uint32_t eflags);
 /* IRETD to here, with segments of 0: 13 if it is refused, 0 if one of the

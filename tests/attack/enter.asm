@@ -11,6 +11,7 @@
 %define EFLAGS_TF	0x100
 %define STUB_VECTOR	0x82
 %define STUB_HC_DRAIN	1
+%define STUB_HC_IRET	4
 %define LINEAR		0xc0000000
 %define U_CODE		0x40000000
 %define U_STACK_END	0x40002000
@@ -188,6 +189,28 @@ enter_vm86:
 	mov eax, edx
 	int STUB_VECTOR
 	TRY_END
+
+; iret_from(esp, code): there with this ESP; the vector that it raised, or -1,
+; when a trap from user mode has ended what it led to
+	global iret_from
+iret_from:
+	pushad
+	mov [resume_esp], esp
+	mov dword [fixup], .after
+	mov dword [fixup_vector], -1
+	mov edx, [esp + 32 + 8]
+	mov esp, [esp + 32 + 4]
+	jmp edx
+.after:	mov esp, [resume_esp]
+	popad
+	mov eax, [fixup_vector]
+	ret
+
+; For iret_from(): the frame behind a saved EAX, to the hypervisor.
+	global hc_iret
+hc_iret:
+	mov eax, STUB_HC_IRET
+	int STUB_VECTOR
 
 ; iret_by(entry, eflags)
 	global iret_by

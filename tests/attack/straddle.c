@@ -312,18 +312,6 @@ static void kernel_frames(void)
 	}
 }
 
-extern uint32_t resume_esp;
-int iret_from(uint32_t esp, uint32_t entry);
-/* ESP there, and to this code; -1, or the vector that it raised. */
-__asm__("iret_from:\n\t"
-	"pushal\n\tmov %esp, resume_esp\n\t"
-	"movl $1f, fixup\n\tmovl $-1, fixup_vector\n\t"
-	"mov 40(%esp), %edx\n\tmov 36(%esp), %esp\n\tjmp *%edx\n"
-	"1:\tmov resume_esp, %esp\n\tpopal\n\tmov fixup_vector, %eax\n\tret");
-void hc_iret(void);
-__asm__("hc_iret: mov $4, %eax\n\tint $0x82");
-_Static_assert(STUB_HC_IRET == 4 && STUB_VECTOR == 0x82, "hc_iret");
-
 /* By the ROM's IRET, and by the hypercall that it may make. */
 static void iret_frames(void)
 {

@@ -114,8 +114,8 @@ def reports(run):
             if not line.startswith("vmi-run: ")]
 
 
-# Interrupts at every instruction of the ROM: alone, time counts instructions.
-ICOUNT = ("steps", "step_faults")
+# Interrupts at every instruction: alone, time counts instructions.
+ICOUNT = ("steps", "step_faults", "ends")
 ALONE = re.compile(r".*_alone_.*")
 # Ended by the next slice of the bystander, which must not have ended before:
 # on a busy host it could, were time not counted by instructions.

@@ -35,7 +35,8 @@ CHOSEN = re.compile(
     r"user_vm86_(int|int3|pf|gp|spin)_(hv|hv3|kernel|user)|user_vm86_cli|"
     r"user_area|emulated_stores|call_stores|iret_middle|user_tables|"
     r"pae_(write|table.*|directory.*|reserved|recursive|roles|hole|straddle)|"
-    r"guess_(write|cr3|table)|fpu|(pae_)?straddle_.*")
+    r"guess_(write|cr3|table)|fpu|(pae_)?straddle_.*|"
+    r"ends|hc_iret_[cs]s")
 
 # Without a GDT its data segments are null, which TCG does not mind.
 DEATHS = {r"tables_.*": attack.NO_STACK}
