@@ -435,7 +435,8 @@ static const struct {
 	{ "greedy", greedy },
 	{ "deaf", deaf }, { "dying", dying }, { "masked", masked },
 	{ "numb", numb }, { "closed", closed }, { "low", low },
-	{ "awake", awake }, { "reading", reading }, { "chatty", chatty }, { "leaving", leaving }, { "linked", linked },
+	{ "awake", awake }, { "reading", reading }, { "chatty", chatty },
+	{ "leaving", leaving }, { "linked", linked },
 	{ "watched", watched },
 };
 
