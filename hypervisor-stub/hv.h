@@ -495,6 +495,8 @@ void sched_wait(struct vcpu *);		/* until an interrupt is pending */
 /* ---- watchdog.c ---------------------------------------------------------- */
 
 void watchdog_start(void);
+/* When a guest that runs from now on is to be looked at. TSC cycles. */
+uint64_t watchdog_next(uint64_t now);
 
 /* ---- espfix.c ------------------------------------------------------------ */
 

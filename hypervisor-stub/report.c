@@ -339,7 +339,7 @@ static const char *where(const struct vcpu *v, uint64_t rip)
 
 void report_asked(const struct regs *r)
 {
-	uint64_t rip = r->cs == HV_CS ? r->eip : 0;
+	uint64_t rip = r->cs == HV_CS && !(r->eflags & EFLAGS_VM) ? r->eip : 0;
 	uint32_t i;
 
 	if (rip && !(guest_count && current->halted))

@@ -135,7 +135,12 @@ static void vm86_pf(uint32_t cs)
  * processor all the same. */
 static void vm86_spin(uint32_t cs)
 {
-	VM86(cs, 0, "\xeb\xfe");
+	/* It has no clock of its own: from the second time on nobody has. */
+	outb(0x43, 0x30);
+	set_alarm(VMI_CYCLES_REAL, vmi_cycles() + cycles_per_second() / 64, 0);
+	vmi1(CancelAlarm, VMI_CYCLES_REAL);
+	for (uint32_t i = 0; i < 3; i++)
+		VM86(cs, 0, "\xeb\xfe");
 }
 
 static void vm86_cli(uint32_t cs)

@@ -106,6 +106,12 @@ void io_serial_interrupt(void)
 }
 
 void watchdog_start(void) { }
+
+uint64_t watchdog_next(uint64_t now)
+{
+	(void)now;
+	return UINT64_MAX;
+}
 void log_printf(const char *fmt, ...) { (void)fmt; }
 
 /* ---- tests -------------------------------------------------------------- */
