@@ -11,6 +11,7 @@
 static struct guest guest;
 static struct stub_shared shared;
 static struct vcpu *v = &guest.vcpu;
+static unsigned int zaps, modes;
 
 /* ---- what cr.c calls ------------------------------------------------------- */
 
@@ -24,11 +25,13 @@ void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
 void shadow_zap(struct guest *g)
 {
 	(void)g;
+	zaps++;
 }
 
 void shadow_mode(struct vcpu *vcpu)
 {
 	(void)vcpu;
+	modes++;
 }
 
 void shadow_load(struct vcpu *vcpu)
@@ -91,6 +94,23 @@ static void test_cr4(void **state)
 		if (i >= 12)	/* VMXE, SMXE, FSGSBASE, OSXSAVE, SMEP ... */
 			assert_int_equal(v->cr4, 0);
 	}
+}
+
+/* The shadow tables hear of the bits that decide what the guest's mean. */
+static void test_shadow_is_told(void **state)
+{
+	(void)state;
+	zaps = modes = 0;
+	cr0_write(v, CR0_PE | CR0_WP);
+	assert_int_equal(zaps, 1);
+	cr0_write(v, CR0_PE | CR0_WP | CR0_PG);
+	assert_int_equal(modes, 1);
+	cr4_write(v, CR4_PSE);
+	assert_int_equal(zaps, 2);
+	cr4_write(v, CR4_PSE | CR4_PAE);
+	assert_int_equal(modes, 2);
+	cr4_write(v, CR4_PSE | CR4_PAE | CR4_PGE);
+	assert_int_equal(zaps, 3);
 }
 
 static void test_dr7(void **state)
@@ -183,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_cr0, setup),
 		cmocka_unit_test_setup(test_cr4, setup),
+		cmocka_unit_test_setup(test_shadow_is_told, setup),
 		cmocka_unit_test_setup(test_dr7, setup),
 		cmocka_unit_test_setup(test_dr_numbers, setup),
 		cmocka_unit_test_setup(test_switch, setup),

@@ -153,6 +153,15 @@ static void test_absent_frames(void **state)
 					      &error, &bus), FAULT_TABLE);
 		assert_int_equal(bus, a);
 	}
+	/* Far beyond all frames. */
+	shadow_page_alloc(g, UINT32_MAX);
+	shadow_page_release(g, UINT32_MAX);
+	error = 0;
+	assert_int_equal(shadow_fault(v, wide ? 0x600000 : 0xc00000, &error,
+				      &bus), FAULT_FIXED);
+	put(16 << 12, 2, (wide ? ADDR : ADDR & UINT32_MAX) | flags);
+	tell(entry_at(16 << 12, 2));
+	queue_drain(v);
 	if (wide) {	/* as a directory */
 		put(30 << 12, 0, a | P);
 		tell(entry_at(30 << 12, 0));
@@ -162,12 +171,6 @@ static void test_absent_frames(void **state)
 				 FAULT_GUEST);
 	}
 	assert_false(g->frames[a >> 12].flags);
-	/* Far beyond all frames. */
-	shadow_page_alloc(g, UINT32_MAX);
-	shadow_page_release(g, UINT32_MAX);
-	put(16 << 12, 2, (wide ? ADDR : ADDR & UINT32_MAX) | flags);
-	tell(entry_at(16 << 12, 2));
-	queue_drain(v);
 	/* As what CR3 points to. */
 	model_killed = &killed;
 	if (setjmp(killed))
@@ -306,6 +309,39 @@ static void test_hole_comes_back(void **state)
 	assert_int_equal(error, PF_W);
 }
 
+/* What the guest says of the hypervisor's part changes nothing there. */
+static void test_hole_is_not_the_guests(void **state)
+{
+	const uint32_t dir = (wide ? 17 : 16) << 12;
+	const uint32_t i = wide ? HOLE >> 21 & 511 : HOLE >> 22;
+	uint32_t error = 0;
+	uint64_t *entry, before;
+	gpa_t bus;
+
+	(void)state;
+	if (wide)
+		put(30 << 12, 3, dir | P);
+	tell_page(dir >> 12, STUB_QP_ALLOC);
+	queue_drain(v);
+	cr3_write(v, v->cr3);
+	assert_int_equal(shadow_fault(v, HOLE, &error, &bus), FAULT_FIXED);
+	entry = &g->shadow.current->pd[HOLE >> 30]->table[HOLE >> 21 & 511];
+	before = *entry;
+	put(dir, i, 100 << 12 | P | W | U | A | D | PS);
+	tell(entry_at(dir, i));
+	queue_drain(v);
+	assert_int_equal(*entry, before);
+	/* One that nobody tells of is read again by InvalPage. */
+	tell_page(dir >> 12, STUB_QP_RELEASE);
+	queue_drain(v);
+	cr3_write(v, v->cr3);
+	error = 0;
+	assert_int_equal(shadow_fault(v, HOLE, &error, &bus), FAULT_FIXED);
+	entry = &g->shadow.current->pd[HOLE >> 30]->table[HOLE >> 21 & 511];
+	shadow_inval(v, HOLE);
+	assert_int_equal(*entry, before);
+}
+
 static void test_drain_fills_eagerly(void **state)
 {
 	uint64_t pa;
@@ -323,21 +359,79 @@ static void test_drain_fills_eagerly(void **state)
 /* The guest tells of one of directory and table, and changes the other. */
 static void test_untracked_is_forgotten_at_a_flush(void **state)
 {
-	uint32_t *entry[] = { ram(16 << 12 | 1 << 2), ram(20 << 12) }, told;
+	const uint32_t i = wide ? 2 : 1;
+	uint32_t told;
 	uint64_t pa;
 
 	(void)state;
+	if (wide)
+		tell_page(30, STUB_QP_ALLOC);
 	for (told = 0; told < 2; told++) {
 		tell_page(told ? 20 : 16, STUB_QP_ALLOC);
 		tell_page(told ? 16 : 20, STUB_QP_RELEASE);
 		queue_drain(v);
-		*entry[0] = 20 << 12 | P | W | U | A;
-		*entry[1] = 100 << 12 | P | W | U | A | D;
+		put(16 << 12, i, 20 << 12 | P | W | U | A);
+		put(20 << 12, 0, 100 << 12 | P | W | U | A | D);
 		do_access(0x400000, true, true);
-		*entry[!told] = 0;
+		if (told)
+			put(16 << 12, i, 0);
+		else
+			put(20 << 12, 0, 0);
 		shadow_flush(v);
 		assert_false(cpu_allows(0x400000, false, false, &pa));
 	}
+}
+
+/* A table of the guest's that was one with PAE, and now is one without. */
+static void test_formats(void **state)
+{
+	const uint64_t flags = P | W | U | A | D;
+	uint64_t pa;
+
+	(void)state;
+	tell_page(20, STUB_QP_ALLOC);
+	put(16 << 12, 2, 20 << 12 | flags);
+	put(20 << 12, 0, 100 << 12 | flags);
+	put(20 << 12, 1, 101 << 12 | flags);
+	do_access(0x400000, true, true);
+	do_access(0x401000, true, true);
+	wide = false;
+	v->cr4 = CR4_PSE;
+	v->cr3 = 16 << 12;
+	put(16 << 12, 1, 20 << 12 | flags);
+	shadow_mode(v);
+	do_access(0x400000, true, true);
+	assert_false(cpu_allows(0x401000, false, false, &pa));
+}
+
+/* One more than there can be; a PDPT takes 32 bytes. */
+static void test_many_address_spaces(void **state)
+{
+	uint32_t n;
+
+	(void)state;
+	for (n = 0; n < 2 * ROOTS; n++) {
+		cr3_write(v, (40 + n / 128) << 12 | (n % 128) << 5);
+		assert_ptr_not_equal(g->shadow.current, g->shadow.roots);
+		assert_int_equal(g->shadow.current->offset, (n % 128) << 5);
+	}
+}
+
+/* What lies behind the array of frames is not a frame, whatever it looks like. */
+static void test_updates_beyond_memory(void **state)
+{
+	const uint32_t gfn = g->mem.nframes + 5, last = g->shadow.count - 1;
+	struct gframe *f = &g->frames[gfn], before = *f;
+	uint32_t i;
+
+	(void)state;
+	*f = (struct gframe){ .pt = { last, last }, .flags = GF_TRACKED };
+	for (i = 0; i < 4; i++)
+		tell(gfn << 12 | i << 2);
+	queue_drain(v);
+	for (i = 0; i < 512; i++)
+		assert_int_equal(g->shadow.pages[last].table[i], 0);
+	*f = before;
 }
 
 static void test_release_of_the_current_directory(void **state)
@@ -548,8 +642,15 @@ int main(void)
 		T(test_downgrade_flushes_the_tlb),
 		T(test_kernel_quarter_is_shared),
 		T(test_hole_comes_back),
+		T(test_hole_is_not_the_guests),
+		cmocka_unit_test_setup(test_hole_is_not_the_guests, setup_pae),
 		T(test_drain_fills_eagerly),
 		T(test_untracked_is_forgotten_at_a_flush),
+		cmocka_unit_test_setup(test_untracked_is_forgotten_at_a_flush,
+				       setup_pae),
+		cmocka_unit_test_setup(test_formats, setup_pae),
+		cmocka_unit_test_setup(test_many_address_spaces, setup_pae),
+		T(test_updates_beyond_memory),
 		T(test_release_of_the_current_directory),
 		T(test_large_page_beyond_4_gb),
 		T(test_release_of_a_table_with_many_links),
