@@ -150,6 +150,16 @@ static void fpu(uint32_t arg)
 	same(wrong, 0, "the FPU is ours alone");
 }
 
+/* The FPU is off, as a kernel has it that loads its registers late. */
+static void fpu_off(uint32_t arg)
+{
+	(void)arg;
+	vmi1(SetCR0, vmi0(GetCR0) | CR0_TS);
+	wait_for_neighbour();
+	same(vmi0(GetCR0) & CR0_TS, CR0_TS, "it is off");
+	vmi0(CLTS);
+}
+
 /* Registers whose segments begin elsewhere than the neighbour's. */
 static void segments(uint32_t arg)
 {
@@ -186,6 +196,7 @@ const struct attack neighbour_cases[] = {
 	CASE(guess_queue),
 	CASE(leftovers),
 	CASE(fpu),
+	CASE(fpu_off),
 	CASE(segments),
 	CASES_END
 };

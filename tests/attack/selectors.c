@@ -8,6 +8,7 @@
 #define FLAT_LOW	0x0000ffffu
 #define USER_DATA	0x00cff200u
 #define GUEST_GDT	512u	/* entries; behind them are the hypervisor's */
+#define EFLAGS_NT	0x4000u
 #define WRAPS		0xe0000000u	/* this entry's offset is 0 in 32 bits */
 
 static uint64_t large_gdt[8192] __attribute__((aligned(8)));
@@ -82,6 +83,51 @@ static void table_index(uint32_t arg)
 	same(load_es(USER_DS), -1, "the GDT goes on");
 }
 
+/* What is no LDT and no TSS cannot be loaded as one. VMI-3.2.4,
+ * VMI-3.2.6. */
+static void not_a_table(uint32_t arg)
+{
+	static const uint32_t kinds[] = {
+		0x00cf9200, 0x00cf9a00,			/* segments */
+		0x00008400, 0x00008500, 0x00008c00,	/* gates */
+		0x00008e00, 0x00008f00, 0x00008100,	/* a TSS of 16 bits */
+	};
+
+	(void)arg;
+	for (uint32_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		place(SPARE_GDT, FLAT_LOW, kinds[i]);
+		same(run_kernel(vmi_entry[VMI_CALL_SetLDT], SELECTOR, 0, 0, 0),
+		     VEC_GP, "as an LDT it is #GP");
+		same(last_trap.error, SELECTOR, "of the selector");
+		same(run_kernel(vmi_entry[VMI_CALL_SetTR], SELECTOR, 0, 0, 0),
+		     VEC_GP, "as a TSS it is #GP");
+		same(last_trap.error, SELECTOR, "of the selector");
+	}
+}
+
+/* A user with NT set, and what its handlers then begin with (SDM Vol. 3,
+ * 6.12.1.3), by a fault and by a system call. */
+static void handler_flags(uint32_t arg)
+{
+	/* pushf; or word [esp], 4000h; popf; hlt, or int 80h */
+	static const char fault[] = "\x9c\x66\x81\x0c\x24\x00\x40\x9d\xf4";
+	static const char call[] = "\x9c\x66\x81\x0c\x24\x00\x40\x9d\xcd\x80";
+
+	(void)arg;
+	for (uint32_t i = 0; i < 2; i++) {
+		uint32_t flags;
+
+		if (i)
+			USER(call, 0);
+		else
+			USER(fault, 0);
+		__asm__ volatile("pushf; pop %0; push $2; popf" : "=r"(flags));
+		same(last_trap.vector, i ? VEC_SYSCALL : VEC_GP, "it traps");
+		same(last_trap.eflags & EFLAGS_NT, EFLAGS_NT, "NT was set");
+		same(flags & EFLAGS_NT, 0, "the handler's is not");
+	}
+}
+
 /* A user's INT 80h, through a gate that is the kernel's alone. VMI-3.3.5. */
 static void syscall_dpl(uint32_t arg)
 {
@@ -103,11 +149,12 @@ static void syscall_dpl(uint32_t arg)
 
 /* The frame of an IRET that asks the hypervisor, as the ROM does when an
  * interrupt is pending. */
-static void refused(uint32_t cs, uint32_t eflags, uint32_t ss, uint32_t bad)
+static void refused(uint32_t cs, uint32_t eflags, uint32_t ss, uint32_t bad,
+		    int vector)
 {
 	const uint32_t frame[] = { cs, eflags, play(U_STACK) + PAGE, ss };
 
-	same(iret_by_hypercall(frame, STUB_HC_IRET), VEC_GP, "it is #GP");
+	same(iret_by_hypercall(frame, STUB_HC_IRET), vector, "it is refused");
 	same(last_trap.error, bad & 0xfffc, "of the selector");
 	same(last_trap.eip, (uintptr_t)iret_site + LINEAR,
 	     "at the place of the jump");
@@ -118,7 +165,7 @@ static void refused(uint32_t cs, uint32_t eflags, uint32_t ss, uint32_t bad)
 static void hypercall_iret(uint32_t arg)
 {
 	static const struct { uint32_t high, rpl; } code[] = {
-		{ 0x00cf1a00, 0 },		/* absent */
+		{ 0x00cf1a00, 0 },		/* absent: the first of each */
 		{ 0x00cf9200, 0 },		/* data */
 		{ 0x00cffa00, 0 },		/* of another ring */
 		{ 0x00cf9a00, 3 },
@@ -127,7 +174,7 @@ static void hypercall_iret(uint32_t arg)
 		{ 0x00008c00, 0 },		/* a gate */
 		{ 0x00008e00, 0 },
 	}, stack[] = {
-		{ 0x00cf7200, 3 },		/* absent */
+		{ 0x00cf7200, 3 },
 		{ 0x00cff000, 3 },		/* not to be written */
 		{ 0x00cffa00, 3 },		/* code */
 		{ 0x00cfb200, 3 },		/* of another ring */
@@ -140,15 +187,16 @@ static void hypercall_iret(uint32_t arg)
 		uint32_t sel = SELECTOR | code[i].rpl;
 
 		place(SPARE_GDT, FLAT_LOW, code[i].high);
-		refused(sel, EFLAGS_FIXED, USER_DS, sel);
+		refused(sel, EFLAGS_FIXED, USER_DS, sel, i ? VEC_GP : VEC_NP);
 	}
 	for (uint32_t i = 0; i < sizeof(stack) / sizeof(*stack); i++) {
 		uint32_t sel = SELECTOR | stack[i].rpl;
 
 		place(SPARE_GDT, FLAT_LOW, stack[i].high);
-		refused(USER_CS, EFLAGS_FIXED, sel, sel);
+		refused(USER_CS, EFLAGS_FIXED, sel, sel, i ? VEC_GP : VEC_SS);
 	}
-	refused(KERNEL_CS, EFLAGS_FIXED | 1 << 17, USER_DS, KERNEL_CS);
+	refused(USER_CS, EFLAGS_FIXED, 0, 0, VEC_GP);
+	refused(KERNEL_CS, EFLAGS_FIXED | 1 << 17, USER_DS, KERNEL_CS, VEC_GP);
 }
 
 /* User code whose EIP is that of an IRET of the ROM, by a segment that begins
@@ -181,6 +229,8 @@ const struct attack selector_cases[] = {
 	CASE(loaded_then_changed),
 	CASE(gdt_64_kb),
 	CASE(table_index),
+	CASE(not_a_table),
+	CASE(handler_flags),
 	CASE(syscall_dpl),
 	CASE(hypercall_iret),
 	CASE(user_at_iret),
