@@ -67,6 +67,7 @@ help:
 	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
 	@echo 'make attack  a hostile guest, case by case, in TAP'
 	@echo 'make fuzz TIME=600 [TARGET=exit]  fuzz the hypervisor on the host'
+	@echo 'make mutants [ONLY=NAME]  take checks out: does a test notice'
 	@echo 'make coverage  lines of the hypervisor that unit tests and fuzzing reach'
 	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
 	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'

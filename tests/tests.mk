@@ -90,6 +90,7 @@ include tests/conformance/conformance.mk
 include tests/count/count.mk
 include tests/client/client.mk
 include tests/fuzz/fuzz.mk
+include tests/mutants/mutants.mk
 
 .PHONY: check-unit
 
