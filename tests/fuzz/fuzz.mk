@@ -62,9 +62,7 @@ $(eval $(call fuzz_target,shadow,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 $(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 
 # All of the hypervisor that a guest can make run.
-FUZZ_WORLD	:= rom/tool/check.c $(patsubst %,hypervisor-stub/%.c,$(filter-out \
-		   main boot entry thunk map mce espfix speculation memory string rom_check,\
-		   $(HV_SRC)))
+FUZZ_WORLD	:= rom/tool/check.c $(HV_HOSTED:%=hypervisor-stub/%.c)
 FUZZ_JUDGE	:= fuzz/world unit/fake/cpu
 
 $(eval $(call fuzz_target,emul,40,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
