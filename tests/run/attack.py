@@ -11,13 +11,15 @@ usage: tests/run/attack.py [--tap] [--time S] [CASE...]
 import sys
 sys.dont_write_bytecode = True
 import argparse
+import fnmatch
 import os
 import re
 
-from harness import (BUILD, Tap, expect, plan, same, scratch, tail, test_all,
-                     test_one, vmi_run)
+from harness import (BUILD, ROOT, Tap, expect, plan, same, scratch, tail,
+                     test_all, test_one, vmi_run)
 
 ATTACKER = os.path.join(BUILD, "tests/attack.elf")
+PROMISES = os.path.join(ROOT, "spec/security.md")
 
 NO_STACK = r"the stack at [0-9a-f]{8} cannot take the frame of vector \d+"
 CANNOT_RUN = r"cannot run at cs:eip [0-9a-f]{4}:[0-9a-f]{8}, ss:esp .*"
@@ -206,6 +208,10 @@ def case_names():
     same("the status", run.returncode, 0)
     names = [line[5:] for line in run.stdout.splitlines()
              if line.startswith("case ")]
+    with open(PROMISES, encoding="utf-8") as f:
+        for shown_by in re.findall(r"`([\w*]+)`", f.read()):
+            expect(fnmatch.filter(names, shown_by),
+                   f"spec/security.md names {shown_by}, which is no case")
     for name in ("bystander", "flood", "flood_kill"):
         names.remove(name)
     expect(set(DEATHS) <= set(names), "no such cases: "
