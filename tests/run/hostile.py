@@ -18,7 +18,7 @@ ATTACKS = 170
 DIFFERENT = {
     # no SYSENTER into Linux (STUB-14), as on a processor without it
     "sysenter": r"SEGV 13/0 \+15",
-    # IRET leaves bits 31-16 of ESP, and Linux does nothing about it (guest-linux/README.md)
+    # nobody keeps bits 31-16 of ESP (guest-linux/README.md)
     "stack16": r"SEGV 14/4 ss f esp 12345000 eax 0|"
                r"TRAP 3/0 ss 7b esp 0 eax [0-9a-f]*5000",
     "stack16_call": r"TRAP 3/0 ss 7b esp 0 eax [0-9a-f]*5000",
