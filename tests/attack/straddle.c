@@ -26,7 +26,7 @@ static uint32_t end, wrong, tables_used;
 static enum kind kind;
 static bool pae;
 
-/* ---- the end --------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------ */
 
 static void *new_table(uint32_t type)
 {
@@ -137,7 +137,7 @@ static bool is_there(uint32_t first, const void *bytes, uint32_t length)
 	return true;
 }
 
-/* ---- operands ---------------------------------------------------------------- */
+/* ---- operands ----------------------------------------------------------- */
 
 #define AT(insn, va) ({							\
 	int came_;							\
@@ -268,7 +268,7 @@ static void kernel_insns(void)
 		}
 }
 
-/* ---- frames -------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------- */
 
 /* Of an event in user mode, by each way that pushes one. What is behind the
  * end is its upper part, and must be there. */
@@ -291,7 +291,8 @@ static void user_frames(void)
 			judge("frame", n,
 			      last_trap.vector == events[i].vector &&
 			      last_trap.eip == play(U_CODE) + events[i].eip &&
-			      last_trap.cs == USER_CS && last_trap.ss == USER_DS &&
+			      last_trap.cs == USER_CS &&
+			      last_trap.ss == USER_DS &&
 			      last_trap.esp == play(U_STACK) + PAGE);
 		}
 	stack_override = 0;
@@ -345,7 +346,7 @@ static void iret_frames(void)
 	}
 }
 
-/* ---- tables ---------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------- */
 
 /* An entry across the end is there, or it is not: then #GP, or a page fault.
  * When it has come, it is used. */
@@ -394,10 +395,10 @@ static void table_entries(void)
 		return;
 	for (n = 1; n < 8; n++) {	/* gate 90h */
 		const uint32_t *idt = gate_of(0);
-		uint32_t low = idt[VEC_SYSCALL * 2], high = idt[VEC_SYSCALL * 2 + 1];
+		const uint32_t *gate = idt + VEC_SYSCALL * 2;
 
 		put(n + 0x90 * 8, idt, 2048);
-		put(n, (uint32_t[]){ low, high }, 8);
+		put(n, gate, 8);
 		hypercall(STUB_HC_SET_IDT, end - n - 0x90 * 8, 2047);
 		USER("\xcd\x90", 0);
 		judge("IDT", n, last_trap.vector == VEC_SYSCALL);
@@ -443,7 +444,8 @@ static void return_site(void)
 		put(n, "\xe9", 1);
 		put(n - 1, &rel, 4);
 		put(0x200, bad, sizeof(bad));
-		judge("return site", n, iret_from(end - 0x200, end - n) == VEC_GP &&
+		judge("return site", n,
+		      iret_from(end - 0x200, end - n) == VEC_GP &&
 		      last_trap.eip == end - n && last_trap.error == 0x1230);
 		fixup = 0;
 		put(n, "\x90\x90\x90\x90\x90", 5);
@@ -451,7 +453,7 @@ static void return_site(void)
 	set_idt(VEC_SYSCALL, low, high);
 }
 
-/* ---- all of it --------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------- */
 
 static void straddle(uint32_t at)
 {

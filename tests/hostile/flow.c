@@ -14,7 +14,7 @@
 
 #include "hostile.h"
 
-/* ---- flags -------------------------------------------------------------------- */
+/* ---- flags -------------------------------------------------------------- */
 
 #define ARITHMETIC	0x8d5u
 #define EFLAGS_ID	0x200000u
@@ -86,7 +86,7 @@ static void alignment(const struct attack *a)
 	say_seen(code_misaligned);
 }
 
-/* ---- single steps ---------------------------------------------------------------- */
+/* ---- single steps ------------------------------------------------------- */
 
 #define TF_ON	"push $0x302\n\tpopf\n\t"
 #define TF_OFF	"\n\tpush $0x202\n\tpopf"
@@ -130,7 +130,7 @@ static void step_clock(const struct attack *a)
 	say("%d steps, %x", steps, digest);
 }
 
-/* ---- stacks ------------------------------------------------------------------------ */
+/* ---- stacks ------------------------------------------------------------- */
 
 CODE(code_push, "mov %ebx, %esp\n\tpush %eax");
 CODE(code_stack_int3, "mov %ebx, %esp\n\tint3");
@@ -160,8 +160,8 @@ static void stacks(const struct attack *a)
 		clock_stop();
 		if (a->code == code_push)
 			say("%x: %s %u/%x at %x, ", at[i],
-			    signal_name(seen.sig), seen.trap, seen.error & ~0x10u,
-			    seen.address);
+			    signal_name(seen.sig), seen.trap,
+			    seen.error & ~0x10u, seen.address);
 		else if (seen.sig != SIGALRM && seen.sig != SIGTRAP)
 			say("%x: %s %u/%x, ", at[i], signal_name(seen.sig),
 			    seen.trap, seen.error);
@@ -171,7 +171,7 @@ static void stacks(const struct attack *a)
 	say("end");
 }
 
-/* ---- the kernel's part of the space, and what is above it ------------------------------ */
+/* ---- the kernel's part of the space, and what is above it --------------- */
 
 CODE(code_read, "mov (%ebx), %eax");
 CODE(code_write, "mov %eax, (%ebx)");
@@ -214,7 +214,7 @@ static void kernel_space(const struct attack *a)
 	say("%u of %u refused, %x", refused, n, digest);
 }
 
-/* ---- floating point ---------------------------------------------------------------------- */
+/* ---- floating point ----------------------------------------------------- */
 
 CODE(code_x87, "fninit\n\tpush $0x360\n\tfldcw (%esp)\n\tfldz\n\tfld1\n\t"
 	       "fdivp\n\tfwait");
@@ -233,7 +233,7 @@ static void on_page(const struct attack *a)
 }
 #define ON_PAGE(name, gets)	{ #name, on_page, code_##name, gets, 0 }
 
-/* ---- the rest ------------------------------------------------------------------------------- */
+/* ---- the rest ----------------------------------------------------------- */
 
 CODE(code_rdtsc_alone, "rdtsc");
 static void tsc_forbidden(const struct attack *a)

@@ -14,7 +14,7 @@
 
 #include "hostile.h"
 
-/* ---- sigreturn ------------------------------------------------------------------ */
+/* ---- sigreturn ---------------------------------------------------------- */
 
 static int spoil_reg;
 static uint32_t spoil_value;
@@ -82,7 +82,7 @@ static void sigreturn_flags(const struct attack *a)
 	say(", %u/%x", seen.trap, seen.eflags);
 }
 
-/* ---- ptrace --------------------------------------------------------------------------- */
+/* ---- ptrace ------------------------------------------------------------- */
 
 static volatile uint32_t watched[2];
 

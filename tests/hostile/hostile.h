@@ -24,7 +24,7 @@ struct attack {
 	const char	*name;
 	void		(*run)(const struct attack *);
 	const void	*code;
-	const char	*gets;		/* on bare hardware; NULL: as natively */
+	const char	*gets;		/* on hardware; NULL: as natively */
 	uint32_t	arg;
 };
 #define ATTACK(name, gets)	{ #name, name, NULL, gets, 0 }
@@ -39,7 +39,7 @@ extern const struct attack frame_attacks[];	/* frames.c */
 extern const struct attack memory_attacks[];	/* memory.c */
 extern const struct attack vm86_attacks[];	/* vm86.c: not natively */
 
-/* ---- main.c -------------------------------------------------------------- */
+/* ---- main.c ------------------------------------------------------------- */
 
 /* What the attacker got: the line grows by this. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -42,7 +42,7 @@ static void check(bool good, const char *what)
 	_exit(1);
 }
 
-/* ---- what an attacker says -------------------------------------------------- */
+/* ---- what an attacker says ---------------------------------------------- */
 
 void say(const char *format, ...)
 {
@@ -87,7 +87,7 @@ void say_seen(const void *code)
 		say(" at %x", seen.eip);
 }
 
-/* ---- code that raises signals -------------------------------------------------- */
+/* ---- code that raises signals ------------------------------------------- */
 
 extern uint32_t home_esp, home_fs, home_gs;
 uint32_t home_esp, home_fs, home_gs;
@@ -200,7 +200,7 @@ void *map_at(uint32_t at, uint32_t bytes, int prot)
 	return p;
 }
 
-/* ---- the LDT ---------------------------------------------------------------------- */
+/* ---- the LDT ------------------------------------------------------------ */
 
 static int ldt_write(const struct user_desc *d)
 {
@@ -228,7 +228,7 @@ int ldt_clear(unsigned int n)
 	return ldt_write(&d);
 }
 
-/* ---- one attack --------------------------------------------------------------------- */
+/* ---- one attack --------------------------------------------------------- */
 
 static void __attribute__((noreturn)) attacker(const struct attack *a)
 {
@@ -274,7 +274,7 @@ static void attack(const struct attack *a)
 	}
 }
 
-/* ---- the kernel, behind it ------------------------------------------------------------ */
+/* ---- the kernel, behind it ---------------------------------------------- */
 
 static struct utsname before;
 static uint32_t *canary;

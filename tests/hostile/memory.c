@@ -88,7 +88,8 @@ static uint32_t wrong_pages(void)
 {
 	uint32_t wrong = 0, word;
 
-	for (uint32_t n = random32() % 16; n < PAGES; n += 1 + random32() % 64) {
+	for (uint32_t n = random32() % 16; n < PAGES;
+	     n += 1 + random32() % 64) {
 		bool there = reads(page_at(n), &word);
 
 		wrong += there != model[n].there ||

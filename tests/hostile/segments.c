@@ -13,7 +13,7 @@
 
 #include "hostile.h"
 
-/* ---- every selector ------------------------------------------------------------- */
+/* ---- every selector ----------------------------------------------------- */
 
 CODE(sel_jump, "push %ebx\n\tpush $1f\n\tljmp *(%esp)\n1:\tnop");
 CODE(sel_call, "push %ebx\n\tpush $1f\n\tlcall *(%esp)\n1:\tnop");
@@ -48,7 +48,7 @@ static void selectors(const struct attack *a)
 	say("end");
 }
 
-/* ---- the end of a small code segment ----------------------------------------------- */
+/* ---- the end of a small code segment ------------------------------------ */
 
 /* inc ecx; jmp to the first byte: the last byte of its segment. Behind it HLT,
  * for machines that do not check limits. */
@@ -160,9 +160,9 @@ static void small_code_calls(const struct attack *a)
 	say("%s, %s", signal_name(seen.sig), seen.ecx ? "it went on" : "not");
 }
 
-/* ---- stacks of 16 bits, of less than all, downwards --------------------------------- */
+/* ---- stacks of 16 bits, of less than all, downwards --------------------- */
 
-/* ESP is EBX, whose upper half must stay: for so many ticks, with page faults. */
+/* ESP is EBX, whose upper half is to stay: in ticks, page faults, calls. */
 CODE(code_stack16,
      "mov %esp, %edi\n\tmov %ss, %esi\n\tmov %edx, %ss\n\tmov %ebx, %esp\n"
      "1:\tmov (%ecx), %eax\n\tadd $0x1000, %ecx\n\tcmp %ebx, %esp\n\tje 1b\n"
@@ -190,7 +190,8 @@ static void stack16(const struct attack *a)
 	clock_stop();
 	say("%s %u/%x ss %x esp %x eax %x", signal_name(seen.sig), seen.trap,
 	    seen.error, seen.ss,
-	    seen.ss == LDT(1) ? seen.esp : 0, seen.sig == SIGTRAP ? seen.eax : 0);
+	    seen.ss == LDT(1) ? seen.esp : 0,
+	    seen.sig == SIGTRAP ? seen.eax : 0);
 }
 
 CODE(code_on_ss, "mov %edx, %ss\n\tmov %ebx, %esp\n\tpush %eax\n"
@@ -210,7 +211,7 @@ static void odd_stack(const struct attack *a)
 	say("%s ss %x", signal_name(seen.sig), seen.ss);
 }
 
-/* ---- descriptors that go ---------------------------------------------------------------- */
+/* ---- descriptors that go ------------------------------------------------ */
 
 /* In EBX a user_desc: the entry of a register that is in use becomes this. */
 #define MODIFY "mov $123, %eax\n\tmov $0x11, %ecx\n\txchg %ebx, %ecx\n\t" \
@@ -224,7 +225,8 @@ CODE(code_lose_ss, "mov %edx, %ss\n\t" MODIFY "nop");
 static void lose(const struct attack *a)
 {
 	static const struct user_desc kinds[] = {
-		{ .entry_number = 2, .read_exec_only = 1, .seg_not_present = 1 },
+		{ .entry_number = 2, .read_exec_only = 1,
+		  .seg_not_present = 1 },
 		{ .entry_number = 2, .limit = 0xfffff, .limit_in_pages = 1,
 		  .seg_32bit = 1, .contents = 2 },
 		{ .entry_number = 2, .limit = 0xfffff, .limit_in_pages = 1,
@@ -246,7 +248,8 @@ CODE(code_lose_cs, "push %edx\n\tpush $1f\n\tlret\n1:\t" MODIFY "nop");
 static void lose_cs(const struct attack *a)
 {
 	static const struct user_desc kinds[] = {
-		{ .entry_number = 2, .read_exec_only = 1, .seg_not_present = 1 },
+		{ .entry_number = 2, .read_exec_only = 1,
+		  .seg_not_present = 1 },
 		{ .entry_number = 2, .limit = 0xfffff, .limit_in_pages = 1,
 		  .seg_32bit = 1 },
 		{ .entry_number = 2, .limit = 0xfffff, .limit_in_pages = 1,

@@ -31,7 +31,7 @@ static uint32_t rnd(uint32_t n)
 	return unit_random(&seed) % n;
 }
 
-/* ---- the other side ------------------------------------------------------ */
+/* ---- the other side ----------------------------------------------------- */
 
 static uint32_t address(void)
 {
@@ -158,7 +158,7 @@ uint32_t __tsan_atomic32_fetch_or(volatile void *at, uint32_t bits, int o)
 				 __ATOMIC_SEQ_CST);
 }
 
-/* ---- the guest ------------------------------------------------------------ */
+/* ---- the guest ---------------------------------------------------------- */
 
 static void to_ring(uint32_t ring)
 {
