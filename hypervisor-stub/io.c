@@ -40,9 +40,20 @@ static bool is_pit(uint16_t port)
 
 static bool has_uart;		/* where nothing is, all bits read as ones */
 
+static bool serial_has_data(void)
+{
+	return has_uart && (inb(LSR) & LSR_DATA);
+}
+
+/* What came before us: turning the FIFO on would drop it. */
+static uint8_t early[16];
+static uint32_t early_count, early_taken;
+
 /*
  * 8n1, FIFO on, receive interrupt; the speed means nothing to QEMU. Of the
- * interrupt enable register bits 4 to 7 are always 0 (8250 data sheet).
+ * interrupt enable register bits 4 to 7 are always 0 (8250 data sheet). In
+ * loopback mode nothing comes in. QEMU, which holds back what does not fit,
+ * looks whether it does when the data register is read.
  */
 void io_serial_init(void)
 {
@@ -52,8 +63,13 @@ void io_serial_init(void)
 	outb(COM1 + 0, 1);
 	outb(COM1 + 1, 0);
 	outb(COM1 + 3, 0x03);
+	outb(COM1 + 4, 0x1b);
+	while (early_count < sizeof(early) && serial_has_data())
+		early[early_count++] = inb(COM1);
 	outb(COM1 + 2, 0x07);
 	outb(COM1 + 4, 0x0b);
+	if (!serial_has_data())
+		inb(COM1);
 	outb(IER, IER_DATA);
 	has_uart = has_uart && inb(IER) == IER_DATA;
 }
@@ -71,11 +87,6 @@ void io_serial_tx(uint8_t byte)
 			return;
 	patience = TX_PATIENCE;
 	outb(COM1, byte);
-}
-
-static bool serial_has_data(void)
-{
-	return has_uart && (inb(LSR) & LSR_DATA);
 }
 
 /* ---- the console -------------------------------------------------------- */
@@ -109,16 +120,25 @@ void io_console_init(struct guest *g)
 		serial_guest = g;
 }
 
-/*
- * Move what was typed from the machine's UART to the guest's, as far as
- * there is room; the rest waits in the machine's FIFO until the guest reads.
- */
+static bool has_input(const struct guest *g)
+{
+	return g == serial_guest &&
+	       (early_taken < early_count || serial_has_data());
+}
+
+/* The guest looks for what was typed: as far as there is room; the rest waits
+ * in the machine's FIFO. */
+static void console_take(struct guest *g)
+{
+	while (uart_can_receive(&g->uart) && has_input(g))
+		uart_receive(&g->uart, early_taken < early_count ?
+			     early[early_taken++] : inb(COM1));
+}
+
 static void console_poll(struct guest *g)
 {
-	while (g == serial_guest && uart_can_receive(&g->uart) &&
-	       serial_has_data())
-		uart_receive(&g->uart, inb(COM1));
-	pic_set_irq(&g->pic, COM1_IRQ, uart_irq(&g->uart));
+	pic_set_irq(&g->pic, COM1_IRQ, uart_irq(&g->uart) ||
+		    (uart_waits(&g->uart) && has_input(g)));
 }
 
 void io_serial_interrupt(void)
@@ -153,6 +173,8 @@ uint32_t io_in(struct vcpu *v, uint16_t port, unsigned int size)
 	if (size == 1 && (port & 0xfffe) == RTC_INDEX)
 		return rtc_in(&g->rtc, port, now_seconds());
 	if (size == 1 && (port & 0xfff8) == COM1) {
+		if (uart_looks(&g->uart, port & 7))
+			console_take(g);
 		val = uart_in(&g->uart, port & 7);
 		console_poll(g);
 		return val;

@@ -127,6 +127,22 @@ bool uart_can_receive(const struct uart *u)
 	return !(u->mcr & MCR_LOOP) && u->rx_count < capacity(u);
 }
 
+/* With the receive interrupt on, or polling. DTR without RTS and interrupt
+ * says "not yet": so Linux prints before anybody has opened the line. */
+bool uart_looks(const struct uart *u, unsigned int reg)
+{
+	return (reg == REG_LSR || reg == REG_IIR ||
+		(reg == REG_DATA && !(u->lcr & LCR_DLAB))) &&
+	       ((u->ier & IER_RX) || (u->mcr & MCR_RTS) ||
+		!(u->mcr & MCR_DTR));
+}
+
+bool uart_waits(const struct uart *u)
+{
+	return (u->ier & IER_RX) &&
+	       (u->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+}
+
 void uart_receive(struct uart *u, uint8_t byte)
 {
 	if (!(u->mcr & MCR_LOOP))	/* the line is cut off in loopback */

@@ -36,6 +36,12 @@ uint8_t uart_in(struct uart *u, unsigned int reg);
 void uart_receive(struct uart *u, uint8_t byte);
 bool uart_can_receive(const struct uart *u);
 
+/* The peer sends when it is wanted, so that drivers, which drop what they find
+ * when they start, find nothing. Does the guest look for data with a read of
+ * this register; is it to be interrupted if there is some to send? */
+bool uart_looks(const struct uart *u, unsigned int reg);
+bool uart_waits(const struct uart *u);
+
 /* Level of the interrupt line; ask again after every call above. */
 bool uart_irq(const struct uart *u);
 

@@ -11,7 +11,7 @@ import subprocess
 import termios
 import threading
 
-from harness import HANG, VMI_RUN, Failed, expect, same, test_all
+from harness import HANG, VMI_RUN, Failed, expect, same, tail, test_all
 
 PROMPT = b"/ # "
 # Carriage returns (two on a terminal: the guest's and our own terminal's) and
@@ -129,7 +129,24 @@ def quit_by_user(options):
         s.process.kill()
 
 
+def piped_at_once(options, commands):
+    """All input is there before the guest is."""
+    run = subprocess.run(
+        [VMI_RUN, "--timeout", HANG, "--append", "console=ttyS0 panic=-1 quiet",
+         *options], input=commands + b"poweroff\n", capture_output=True,
+        check=False)
+    expect(run.returncode == 0, f"status {run.returncode}: "
+           + tail(run.stdout.decode(errors="replace")))
+    for line in (b"\none-42\r", b"\nand-42\r"):
+        expect(line in run.stdout, f"{line!r} was not printed")
+
+
+ONE, AND = b"echo one-$((6*7))\n", b"echo and-$((6*7))\n"
+
 test_all([
+    ("piped at once", piped_at_once, [], ONE + AND),
+    ("much piped at once", piped_at_once, [],
+     ONE + b"true a b c d e f g\n" * 100 + AND),
     ("on a terminal", use, [], "", True, "vmi\n"),
     ("through pipes", use, [], "", False, "vmi\n"),
     ("natively on a terminal", use, ["--native"], "", True, ""),

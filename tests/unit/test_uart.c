@@ -381,6 +381,31 @@ static void test_hostile(void **state)
 	}
 }
 
+/* When the peer may send: what a driver drops while it starts was not sent. */
+static void test_peer_waits_for_the_driver(void **state)
+{
+	struct uart u = fresh();
+
+	(void)state;
+	assert_true(uart_looks(&u, LSR));	/* a polling one */
+	assert_false(uart_looks(&u, SCR));
+	uart_out(&u, MCR, 0x01);		/* DTR alone: not yet */
+	assert_false(uart_looks(&u, LSR));
+	assert_false(uart_looks(&u, DATA));
+	uart_out(&u, MCR, 0x03);
+	assert_true(uart_looks(&u, LSR));
+	uart_out(&u, MCR, 0x09);
+	assert_false(uart_waits(&u));
+	uart_out(&u, IER, 0x01);
+	assert_true(uart_waits(&u));
+	assert_true(uart_looks(&u, IIR));
+	assert_true(uart_looks(&u, DATA));
+	uart_out(&u, LCR, 0x83);		/* that is the divisor then */
+	assert_false(uart_looks(&u, DATA));
+	uart_out(&u, MCR, 0x01);		/* the interrupt is cut off */
+	assert_false(uart_waits(&u));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_fifo_control),
 		cmocka_unit_test(test_registers_are_separate),
 		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_peer_waits_for_the_driver),
 		cmocka_unit_test(test_hostile),
 	};
 
