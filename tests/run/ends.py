@@ -70,8 +70,8 @@ def check_report(text, first, native, *more):
 def timeout(directory, code, past, place, *options):
     """Where the guest was, and why it did not go on."""
     native = "--native" in options
-    run = run_code(directory, "loop" + "".join(options), code, *options,
-                   timeout="5")
+    run = run_code(directory, "loop" + "".join(options), code, "--memory",
+                   "16", *options, timeout="5")
     same("the status", run.returncode, 124)
     check_report(run.stderr, "guest at the time-out: " + place, native,
                  f"eip {LOAD + past:08x} cs 00", "code: " + code[past:].hex(" "))
@@ -83,7 +83,7 @@ def timeout_of_several(directory):
     end = write(directory, "end", elf(RESET))
     options = []
     for n, path in enumerate((spin, sleep, end)):
-        options += ["--guest", f"kernel={path},initrd=,console="
+        options += ["--guest", f"kernel={path},initrd=,memory=16,console="
                     + os.path.join(directory, f"console{n}")]
     run = vmi_run(*options, timeout="5")
     same("the status", run.returncode, 124)
@@ -207,8 +207,8 @@ def options():
     run = vmi_run("--help")
     same("the status", run.returncode, 0)
     for option in ("kernel", "initrd", "append", "memory", "rom", "native",
-                   "guest", "icount", "no-batch", "stats", "trace", "timeout",
-                   "mitigations", "engine", "gdb"):
+                   "guest", "icount", "no-batch", "verify", "stats", "profile",
+                   "trace", "timeout", "mitigations", "engine", "gdb"):
         expect(f"--{option}" in run.stdout, f"--{option} is not explained")
     for bad in (["--no-such"], ["--memory", "x"],
                 ["--native", "--stats", "x"], ["--native", "--trace", "x"],
