@@ -22,6 +22,19 @@ void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
 	abort();
 }
 
+void guest_reboot(struct vcpu *vcpu, const char *how)
+{
+	(void)vcpu;
+	fail_msg("guest_reboot: %s", how);
+	__builtin_unreachable();
+}
+
+bool reboots_by_bios(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return false;
+}
+
 void shadow_zap(struct guest *g)
 {
 	(void)g;
