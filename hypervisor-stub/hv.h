@@ -516,7 +516,7 @@ static inline bool rom_is_iret(const struct vcpu *v)
 					   v->regs->eip == v->iret_insn[1]);
 }
 
-void rom_trace_init(struct guest *);
+const char *rom_trace_init(struct guest *);
 void rom_trace_drain(struct vcpu *);
 
 extern const char *const hcall_name[STUB_HC_COUNT];	/* hc_... */

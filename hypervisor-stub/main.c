@@ -341,9 +341,9 @@ static void guest_create(struct modules *m, const char *name)
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 
 	v->regs = (struct regs *)stack_top(STACK_VCPU + guest_count) - 1;
-	if (option(&m->kernel, "trace"))
-		rom_trace_init(g);
 	err = shadow_init(g, 1024 + g->mem.nframes / 32);
+	if (!err && option(&m->kernel, "trace"))
+		err = rom_trace_init(g);
 	if (err)
 		bad_input("%s: memory=%lu: %s", name, number(memory), err);
 	desc_init(v);

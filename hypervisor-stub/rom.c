@@ -194,17 +194,18 @@ struct trace_ring {
 	uint32_t		word[TRACE_WORDS];
 };
 
-void rom_trace_init(struct guest *g)
+const char *rom_trace_init(struct guest *g)
 {
 	uint64_t at;
 	int i;
 
 	g->trace = memory_alloc(sizeof(*g->trace), PAGE_SIZE);
 	if (!g->trace)
-		bad_input("%s: no memory for its trace", g->name);
+		return "no memory for its trace";
 	at = va_to_pa(g->trace);
 	for (i = 0; i < 8; i++)
 		outb(TRACE_PORT, at >> i * 8);
+	return NULL;
 }
 
 /*
