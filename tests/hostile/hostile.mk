@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hostile user, build/initramfs/hostile: a program of the initramfs, which
-# tests/run/hostile.py starts.
+# tests/run/hostile.py and hostile_bochs.py start.
 
-RUN_TESTS	+= hostile.py
+RUN_TESTS	+= hostile.py hostile_bochs.py
 I_EXTRA		+= $(B)/initramfs/hostile
 
 $(B)/initramfs/hostile: $(wildcard tests/hostile/*.[ch]) \
