@@ -417,6 +417,19 @@ static void slots(void)
 	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, 0x34000, 0);
 	through((uint8_t *)play_entry(TEST_PAGE) - LINEAR, 10,
 		"through another mapping of the table, in no slot");
+
+	/* as above, by the slot that is set once in a kernel's life */
+	set_entry(play_entry(TEST_PAGE), frame_entry(1), VMI_PAGE_PT);
+	vmi4(VMI_CALL_SetLinearMapping, 0, play_va(ALIAS), 1,
+	     PTR(spare_table) / PAGE);
+	flush();
+	shows(SetEntry, "3.4.10", TEST_PAGE, 1,
+	      "an update counts as slot 0 was when it was made");
+	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
+	/* what would follow the end of the address space is its start */
+	vmi4(VMI_CALL_SetLinearMapping, 1, 0xf0000000, 0xfffff, 0);
+	through(alias, 2, "through no slot, with one that would wrap");
+	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
 }
 
 void pages(void)
