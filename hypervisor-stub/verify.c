@@ -4,7 +4,7 @@
  * shadow entry what the guest's tables say? An entry may be missing, or allow
  * less; it must never map another frame or allow more. After every drain some
  * of them are compared, all in turn: all at once can take longer than the time
- * between two ticks of the guest, whose handler makes us drain, and then nothing
+ * between two ticks of the guest, whose handler makes us drain, and nothing
  * else would ever run.
  *
  * Two things are left out, as nobody tells of them before a flush: tables
