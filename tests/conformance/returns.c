@@ -265,6 +265,13 @@ void gates(void)
 	}
 	is("1.9", right, sizeof(refused),
 	   "user INT n to a gate of the kernel is #GP(n * 8 + 2) at the INT");
+	write_gate(0x21, 0x6e00);
+	user_int(0x21);
+	point("1.9", last_trap.vector == VEC_NP &&
+	      last_trap.error == 0x21 * 8 + 2 &&
+	      last_trap.eip == user_va(u_int_n),
+	      "user INT n to a gate that is absent is #NP(n * 8 + 2) at the INT");
+	write_gate(0x21, 0x8e00);
 	user_int(0x80);
 	is("1.9", last_trap.vector, 0x80, "user INT 80h to a gate of DPL 3");
 	user_int(3);
