@@ -111,6 +111,23 @@ static void set_all(void)
 	timer_changed(v);
 }
 
+/* VMI-3.7.5: one that is too short becomes a multiple of itself. */
+static void test_short_periods(void **state)
+{
+	const uint64_t least = tsc_hz / 2000;
+	const uint64_t asked[] = { 1, 2, 3, 1000, least / 2, least - 1, least,
+				   least + 1 };
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(asked); i++) {
+		alarm_set(v, REAL | LVTT | PERIODIC, MS, asked[i]);
+		assert_int_equal(v->alarm[REAL].period % asked[i], 0);
+		assert_in_range(v->alarm[REAL].period, least,
+				least + asked[i] - 1);
+	}
+}
+
 /* What wakes it is the first that reaches the processor. */
 static void test_wake(void **state)
 {
@@ -267,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
+		T(test_short_periods),
 		T(test_wake),
 		T(test_wake_busy),
 		T(test_wake_available),
