@@ -161,6 +161,7 @@ from_hypervisor:
 	IF_AT	guest_iret, .iret
 	IF_AT	espfix_iret, .iret
 	IF_AT	syscall_iret, .iret
+	IF_AT	nmi_iret, .iret
 	push	rcx
 	push	rdx
 	push	rsi
@@ -186,13 +187,21 @@ from_hypervisor:
 
 	; The CPU refused the guest's cs, eip or ss. The registers are the
 	; guest's already, and the new frame may lie over their place in struct
-	; regs: build it again. void hv_iret_fault(struct regs *).
+	; regs: build it again, with what IRETQ was to load, wherever that was.
+	; void hv_iret_fault(struct regs *).
 .iret:
 	pop	rax
 	mov	r8, [rsp + FRAME.vector]
 	mov	r9, [rsp + FRAME.error]
-	mov	r10, [current]
-	mov	rsp, [r10 + VCPU_REGS]
+	mov	r10, [rsp + FRAME.rsp]
+	mov	r11, [current]
+	mov	rsp, [r11 + VCPU_REGS]
+%assign i 0
+%rep 5
+	mov	r11, [r10 + i * 8]
+	mov	[rsp + REGS_EIP + i * 8], r11
+  %assign i i+1
+%endrep
 	SAVE_GPR
 	mov	[rsp + REGS_VECTOR], r8
 	mov	[rsp + REGS_ERROR], r9
@@ -215,25 +224,28 @@ nmi_entry:
 	cmp	al, REPORT_ASKED
 	pop	rdx
 	pop	rax
-	je	.asked
+	je	nmi_asked
 	test	byte [rsp + 16 + 2], EFLAGS_VM >> 16	; rflags
-	jnz	.vm86
+	jnz	nmi_vm86
 	test	byte [rsp + 8], 3			; cs
-	jz	.back
+	jz	nmi_iret
 	lar	r8d, [rsp + 32]				; ss
 	bt	r8d, LAR_B
-	jc	.back
+	jc	nmi_iret
 	sub	rsp, REGS_EIP
 	jmp	espfix
-.back:	iretq
-.asked:	push	byte 0
+nmi_iret:
+	iretq
+nmi_asked:
+	push	byte 0
 	push	NMI_VECTOR
 	sub	rsp, REGS_VECTOR
 	SAVE_GPR
 	cld
 	mov	rdi, rsp
 	call	report_asked
-.vm86:	push	byte 0
+nmi_vm86:
+	push	byte 0
 	push	NMI_VECTOR
 
 ; void hv_vm86(struct regs *), on the vCPU's own stack, which an NMI is not on.
