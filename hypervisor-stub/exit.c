@@ -212,6 +212,8 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
  */
 void hv_iret_fault(struct regs *r)
 {
+	if (r->vector == VEC_MC)	/* that comes anywhere */
+		machine_check();
 	if (regs_ring(r) == 3)
 		event_exception_error(current, r->vector, r->error);
 	else
