@@ -290,7 +290,7 @@ void hv_fault(struct hv_frame *f)
 	for (i = 0; extable_start + i < extable_end; i++) {
 		if (extable_start[i].insn != f->rip)
 			continue;
-		if (f->vector != VEC_PF || cr2 >> 32 || v->fills == FILLS_MAX ||
+		if (f->vector != VEC_PF || cr2 >> 32 || v->fills >= FILLS_MAX ||
 		    shadow_fault(v, cr2, &error, &pa) != FAULT_FIXED)
 			f->rip = extable_start[i].fixup;
 		v->fills++;
