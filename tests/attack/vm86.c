@@ -17,6 +17,7 @@
 #define BY_USER		0x10000u	/* in an argument: beside CS */
 
 static struct frame seen;
+static uint32_t seen_fs, seen_gs;
 
 static uint32_t *low_table(void)
 {
@@ -31,6 +32,8 @@ static uint8_t *low(uint32_t at)
 static void back(struct frame *f)
 {
 	seen = *f;
+	__asm__ volatile("mov %%fs, %0\n\tmov %%gs, %1"
+			 : "=r"(seen_fs), "=r"(seen_gs));
 	resume_kernel();
 }
 
@@ -125,6 +128,17 @@ static void vm86_gp(uint32_t cs)
 	VM86(cs, EFLAGS_IF, "\xf4");			/* hlt */
 }
 
+/* Segments of that mode, with a base that no descriptor has, are not left. */
+static void vm86_segments(uint32_t cs)
+{
+	/* mov ax, cs; mov fs, ax; mov gs, ax; hlt */
+	VM86(cs, EFLAGS_IF, "\x8c\xc8\x8e\xe0\x8e\xe8\xf4");
+	if (on_tcg()) {
+		same(seen_fs, 0, "FS is null");
+		same(seen_gs, 0, "GS is null");
+	}
+}
+
 /* A page that is not in the shadow yet: it goes on, out of that mode. */
 static void vm86_pf(uint32_t cs)
 {
@@ -168,6 +182,7 @@ const struct attack vm86_cases[] = {
 	EACH("int", vm86_int),
 	EACH("int3", vm86_int3),
 	EACH("gp", vm86_gp),
+	EACH("segments", vm86_segments),
 	EACH("pf", vm86_pf),
 	SPINS("vm86_", 0),
 	SPINS("user_vm86_", BY_USER),
