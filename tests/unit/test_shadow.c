@@ -382,6 +382,24 @@ static void test_untracked_is_forgotten_at_a_flush(void **state)
 	}
 }
 
+/* Without CR4.PSE bit 7 of a directory's entry means nothing. */
+static void test_no_large_pages(void **state)
+{
+	const uint64_t flags = P | W | U | A | D;
+	uint32_t error = PF_W;
+	uint64_t pa;
+	gpa_t bus;
+
+	(void)state;
+	v->cr4 = 0;
+	shadow_zap(g);
+	put(16 << 12, 1, 20 << 12 | flags | PS);
+	put(20 << 12, 0, 100 << 12 | flags);
+	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_FIXED);
+	assert_true(cpu_walk(0x400000, &pa, &error));
+	assert_int_equal(pa, RAM_PA + (100 << 12));
+}
+
 /* A table of the guest's that was one with PAE, and now is one without. */
 static void test_formats(void **state)
 {
@@ -651,6 +669,7 @@ int main(void)
 		cmocka_unit_test_setup(test_formats, setup_pae),
 		cmocka_unit_test_setup(test_many_address_spaces, setup_pae),
 		T(test_updates_beyond_memory),
+		T(test_no_large_pages),
 		T(test_release_of_the_current_directory),
 		T(test_large_page_beyond_4_gb),
 		T(test_release_of_a_table_with_many_links),
