@@ -8,10 +8,10 @@ usage: tests/mutants/run.py [--check | --all] [NAME...]
 The mutants are in tests/mutants/list. Each is made in a copy of the tree,
 build/mutants/tree, and tested there: by the test that is said to catch it; if
 that does not, or with --all, by one layer of LAYERS after the other, until a
-test fails. A test that fails, and does not without the mutant, has caught it; so
-has one that runs for SPARE seconds and five times as long as without the
-mutant. Progress comes on standard error, the
-table at the end on standard output; status 1 if less than 95 % were caught.
+test fails. A test that fails, and does not without the mutant, has caught it;
+so has one that runs for SPARE seconds and five times as long as without the
+mutant. Progress comes on standard error, the table at the end on standard
+output; status 1 if less than 95 % were caught.
 --check only says, for tests/runner, whether every mutant still applies.
 """
 
