@@ -53,7 +53,7 @@ ROM = "\tmodule /boot/stub.rom role=rom name=stub.rom\n"
 
 def groups(cases):
     """By the key that starts them."""
-    keys = "0123456789abdfghijklmnopqrstuvwxyz"     # c and e are GRUB's
+    keys = "0123456789abdfghijklmnopqrstuwxyz"  # c, e and v are GRUB's
     parts = [cases[i:i + AT_ONCE] for i in range(0, len(cases), AT_ONCE)]
     expect(len(parts) <= len(keys), "too many cases")
     return dict(zip(keys, parts))
