@@ -9,6 +9,7 @@
  *	deaf	computes, with an alarm of one cycle that it never acknowledges
  *	nervous	halts for one cycle again and again
  *	greedy	computes for two milliseconds and halts for a quarter of one
+ *	late	sleeps for a quarter of the time, then computes
  *	dying	runs into an exception that it has no handler for
  *	masked	halts until the end, with a PIT at full speed that is masked
  *	numb	halts until the end, with both alarms through a masked LVTT
@@ -164,6 +165,14 @@ static void nervous(void)
 static void greedy(void)
 {
 	halting(cycles_per_second() >> 12, 128);
+}
+
+static void late(void)
+{
+	set_alarm(VMI_CYCLES_REAL, end / 4, 0);
+	vmi0(Halt);
+	vmi0(DisableInterrupts);
+	busy();
 }
 
 static void deaf(void)
@@ -432,7 +441,7 @@ static const struct {
 	void		(*run)(void);
 } tasks[] = {
 	{ "busy", busy }, { "light", light }, { "nervous", nervous },
-	{ "greedy", greedy },
+	{ "greedy", greedy }, { "late", late },
 	{ "deaf", deaf }, { "dying", dying }, { "masked", masked },
 	{ "numb", numb }, { "closed", closed }, { "low", low },
 	{ "awake", awake }, { "reading", reading }, { "chatty", chatty },
