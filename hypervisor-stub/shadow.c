@@ -217,15 +217,17 @@ static void root_free(struct shadow *s, struct root *r)
 	s->root_free = n;
 }
 
-/* With PAE: forget a directory in all roots. */
-static void pd_drop(struct shadow *s, struct spage *pd)
+/*
+ * With PAE: forget what a directory's shadow links. The page itself stays, for
+ * the roots that have it: to look for them would take longer than a guest may
+ * make us work at a time.
+ */
+static void pd_empty(struct shadow *s, struct spage *pd)
 {
-	uint32_t n, q;
+	uint32_t end = pd->half ? guest_of(s)->vcpu.hole >> 21 & 511 : 512, i;
 
-	for (n = 1; n < s->root_top; n++)
-		for (q = 0; q < 4; q++)
-			if (s->roots[n].pd[q] == pd)
-				pd_put(s, &s->roots[n], q);
+	for (i = 0; i < end; i++)
+		shadow_set_pde(s, &pd->table[i], 0);
 }
 
 /* Forget a frame as a table. A root that is in use stays, empty. */
@@ -235,10 +237,8 @@ static void drop(struct shadow *s, struct gframe *f)
 
 	if (f->pt[0])
 		pt_free(s, &s->pages[f->pt[0]]);
-	for (n = f->pt[1]; n && s->pae; n = next) {
-		next = s->pages[n].next;
-		pd_drop(s, &s->pages[n]);
-	}
+	for (n = f->pt[1]; n && s->pae; n = s->pages[n].next)
+		pd_empty(s, &s->pages[n]);
 	if (f->pt[1] && !s->pae)
 		pt_free(s, &s->pages[f->pt[1]]);
 	for (n = f->root; n; n = next) {
@@ -434,7 +434,7 @@ void shadow_flush(struct vcpu *v)
 	for (q = 0; q < 4 && pae(g); q++)
 		if (s->current->pd[q] &&
 		    !(g->frames[s->current->pd[q]->gfn].flags & GF_TRACKED))
-			pd_drop(s, s->current->pd[q]);
+			pd_empty(s, s->current->pd[q]);
 	shadow_flush_tlb(g);
 }
 

@@ -117,7 +117,7 @@ def reports(run):
 
 
 # Interrupts at every instruction: alone, time counts instructions.
-ICOUNT = ("steps", "step_faults", "ends")
+ICOUNT = ("steps", "step_faults", "ends", "pae_drops")
 ALONE = re.compile(r".*_alone_.*")
 # Ended by the next slice of the bystander, which must not have ended before:
 # on a busy host it could, were time not counted by instructions.
