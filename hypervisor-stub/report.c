@@ -188,7 +188,8 @@ static void print_calls(struct vcpu *v)
 	uint32_t i = v->call_at / sizeof(v->call[0]), left = CALLS_LEN;
 	uint32_t lines, times;
 
-	log_printf("last hypercalls, newest first:\n");
+	log_printf("last hypercalls%s\n", v->call[(i - 1) % CALLS_LEN].eip ?
+		   ", newest first:" : ": none");
 	for (lines = 0; left && lines < 16; lines++) {
 		const struct call *c = &v->call[--i % CALLS_LEN];
 
