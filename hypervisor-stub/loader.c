@@ -403,6 +403,7 @@ static bool plan_cmdline(const struct loader_in *in, struct loader_out *out,
 static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 			struct plan *plan)
 {
+	uint64_t behind = (plan->end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	uint64_t end = in->ram_size, start, hole, unused;
 
 	if (!in->initrd)
@@ -429,7 +430,7 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 		      "needs 0x# bytes behind the kernel's end at 0x#, memory in one piece ends at 0x#: too small, % MB are needed" :
 		      "needs 0x# bytes behind the kernel's end at 0x#, memory ends at 0x#: too small, % MB are needed",
 		      in->initrd_size, plan->end, in->ram_size,
-		      (plan->end + in->initrd_size + 2 * MB - 1) / MB);
+		      (behind + in->initrd_size + MB - 1) / MB);
 }
 
 /* ---- writing ------------------------------------------------------------ */

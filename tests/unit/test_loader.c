@@ -532,7 +532,7 @@ static void test_initrd(void **state)
 	assert_false(loader_load(&in, &out));
 	assert_string_equal(out.error, "needs 0x2ffffb bytes behind the "
 			    "kernel's end at 0x600000, memory ends at "
-			    "0x1000000: too small, 10 MB are needed");
+			    "0x1000000: too small, 9 MB are needed");
 	assert_int_equal(out.part, LOADER_INITRD);
 	hole.size = 0;
 	assert_true(loader_load(&in, &out));
