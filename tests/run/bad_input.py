@@ -116,6 +116,8 @@ def cases(directory):
            re.escape(os.path.join(directory, "big")) + ": needs 0x1400000 "
            "bytes behind the kernel's end at 0x[0-9a-f]+, memory ends at "
            "0x2000000: too small, \\d+ MB are needed")
+    yield ("kernel without a name", refused, ("--kernel", ""),
+           "the name of a file is empty")
     yield ("far too little memory", refused, ("--memory", "0"),
            "--memory 0: a guest has 4 to 8192 MB")
     yield ("far too much memory", refused, ("--memory", "100000"),
