@@ -265,10 +265,12 @@ void first_entry(void);		/* where a new vCPU's stack returns to */
 void switch_stack(uint64_t *left, uint64_t to);
 extern const uint8_t exit_stubs[256][16];
 
-/* What entry.asm calls for exits that are none of exit_handler's: the processor
- * refused to go where the guest was to go on; virtual-8086 mode. */
+/* What entry.asm calls beside exit_handler: the processor refused to go where
+ * the guest was to go on; virtual-8086 mode; a fault or interrupt of our own. */
 void hv_iret_fault(struct regs *);
 void hv_vm86(struct regs *);
+struct hv_frame;
+void hv_fault(struct hv_frame *);	/* in ring 0 */
 
 /* ---- main.c, log.c, report.c --------------------------------------------- */
 

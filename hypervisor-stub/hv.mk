@@ -13,7 +13,8 @@ HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -Wframe-larger-than=2048 \
 		   -mindirect-branch=thunk-extern -mindirect-branch-register \
 		   -fno-jump-tables \
-		   $(WARN) -Ihypervisor-stub/include -Ispec/include -Irom/tool
+		   $(WARN) -Wmissing-prototypes -Wstrict-prototypes \
+		   -Ihypervisor-stub/include -Ispec/include -Irom/tool
 HV_OBJ		:= $(HV_SRC:%=$(B)/hv/%.o)
 HV_INC		:= $(B)/hv/hv.inc
 
