@@ -234,6 +234,8 @@ void hv_vm86(struct regs *r)
 	uint32_t error = r->cs & 0xfffc;
 	bool is_irq = r->vector >= IRQ_BASE && r->vector < IRQ_BASE + 16;
 
+	if (r->vector == VEC_MC)
+		machine_check();
 	v->exits[r->vector]++;
 	r->cs |= 3;
 	r->ss |= 3;

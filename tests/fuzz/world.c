@@ -112,7 +112,6 @@ struct hv_frame {
 	uint64_t	saved[9];
 	uint64_t	vector, error, rip, cs, rflags, rsp, ss;
 };
-void hv_iret_fault(struct regs *);
 extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
 asm(".pushsection .rodata; .balign 8; .globl extable_start, extable_end\n"
     "extable_start: .quad 1, 2; extable_end: .popsection");
