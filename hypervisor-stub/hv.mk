@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, a multiboot image.
 
-HV_SRC		:= main boot entry thunk map mce espfix speculation memory gmem shadow fault \
-		   queue verify desc event exit hcall emul msr decode cr io pic apic pit uart \
-		   rtc timer sched watchdog rom loader \
-		   stats log report reboot string rom_check
+HV_SRC		:= $(addprefix core/,sched hcall timer io loader stats log report \
+			reboot) \
+		   $(addprefix mm/,gmem shadow fault verify) \
+		   $(addprefix vmi/,rom queue) \
+		   $(addprefix x86/,entry thunk exit event desc emul decode cr msr \
+			espfix speculation) \
+		   $(addprefix devices/,pic pit apic uart rtc) \
+		   $(addprefix metal/,boot main map mce memory watchdog) \
+		   lib/string rom_check
+# Of the folders; the machine's own, metal/, is replaced on the host.
+HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core mm vmi x86 devices)
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 		   -fno-stack-protector -fcf-protection=none \
@@ -14,7 +21,8 @@ HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mindirect-branch=thunk-extern -mindirect-branch-register \
 		   -fno-jump-tables \
 		   $(WARN) -Wmissing-prototypes -Wstrict-prototypes \
-		   -Ihypervisor-stub/include -Ispec/include -Irom/tool
+		   $(HV_INCLUDES) -Ihypervisor-stub/lib -Ihypervisor-stub/metal \
+		   -Ispec/include -Irom/tool
 HV_OBJ		:= $(HV_SRC:%=$(B)/hv/%.o)
 HV_INC		:= $(B)/hv/hv.inc
 
@@ -29,7 +37,7 @@ $(B)/hv/rom_check.o: rom/tool/check.c hypervisor-stub/hv.mk | $(B)/.deps
 	@echo "  CC      $@"
 	@$(HOSTCC) $(HV_CFLAGS) -MMD -c -o $@ $<
 
-$(B)/hv/asm_offsets.s: hypervisor-stub/asm_offsets.c hypervisor-stub/hv.mk | $(B)/.deps
+$(B)/hv/asm_offsets.s: hypervisor-stub/x86/asm_offsets.c hypervisor-stub/hv.mk | $(B)/.deps
 	@mkdir -p $(@D)
 	@$(HOSTCC) $(HV_CFLAGS) -MMD -S -o $@ $<
 
@@ -37,12 +45,13 @@ $(HV_INC): $(B)/hv/asm_offsets.s
 	@sed -n 's/.*"->\([A-Z0-9_]*\) \$$\(-\{0,1\}[0-9]*\)".*/%define \1 \2/p' $< >$@
 
 $(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) | $(B)/.deps
+	@mkdir -p $(@D)
 	@echo "  NASM    $@"
 	@nasm -f elf64 -g -F dwarf -w+all -w-unknown-warning -w+error -I$(B)/hv/ -o $@ $<
 
-$(B)/hv/hypervisor64.elf: $(HV_OBJ) hypervisor-stub/hv.ld
+$(B)/hv/hypervisor64.elf: $(HV_OBJ) hypervisor-stub/metal/hv.ld
 	@echo "  LD      $@"
-	@$(HOSTCC) -nostdlib -static -no-pie -Wl,-T,hypervisor-stub/hv.ld \
+	@$(HOSTCC) -nostdlib -static -no-pie -Wl,-T,hypervisor-stub/metal/hv.ld \
 		-Wl,-z,max-page-size=4096,-z,noexecstack,--build-id=none \
 		-Wl,--no-warn-rwx-segments -o $@ $(HV_OBJ) -lgcc
 

@@ -7,7 +7,7 @@ ISO		:= $(B)/openvmi.iso
 ISO_FILES	= $(B)/hypervisor-stub.elf $(B)/linux/bzImage \
 		  $(B)/rom/stub.rom $(B)/initramfs.cpio.gz $(B)/conformance.elf
 
-$(ISO): hypervisor-stub/grub.cfg hypervisor-stub/iso.mk $(ISO_FILES) | $(B)/.deps
+$(ISO): hypervisor-stub/metal/grub.cfg hypervisor-stub/iso.mk $(ISO_FILES) | $(B)/.deps
 	@echo "  ISO     $@"
 	@rm -rf $(B)/iso && mkdir -p $(B)/iso/boot/grub
 	@cp $(ISO_FILES) $(B)/iso/boot/

@@ -5,7 +5,7 @@
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 
-UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/unit -Itests/fuzz -Ihypervisor-stub \
+UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/unit -Itests/fuzz $(HV_INCLUDES) -Ihypervisor-stub/metal \
 		   -Ispec/include -Irom/tool
 UNITCFLAGS	:= $(UNITFLAGS) -fsanitize=address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -13,7 +13,7 @@ COVERAGE_FLAGS	:= -fprofile-instr-generate -fcoverage-mapping
 UNIT_TESTS	:=
 UNIT_COVERAGE	:=
 
-TEST_HEADERS	:= $(wildcard hypervisor-stub/*.h hypervisor-stub/include/*.h \
+TEST_HEADERS	:= $(wildcard hypervisor-stub/*/*.h \
 		   spec/include/*.h rom/tool/*.h tests/unit/*.h tests/unit/fake/*.h \
 		   tests/fuzz/*.h)
 
@@ -34,42 +34,42 @@ $(B)/coverage/unit/$(1): tests/unit/test_$(1).c $(2) $(TEST_HEADERS) | $(B)/.dep
 		tests/unit/test_$(1).c $(2) -lcmocka $(3)
 endef
 
-$(eval $(call unit_test,pic,hypervisor-stub/pic.c))
-$(eval $(call unit_test,apic,hypervisor-stub/apic.c))
-$(eval $(call unit_test,pit,hypervisor-stub/pit.c))
-$(eval $(call unit_test,uart,hypervisor-stub/uart.c))
-$(eval $(call unit_test,rtc,hypervisor-stub/rtc.c))
-$(eval $(call unit_test,decode,hypervisor-stub/decode.c \
+$(eval $(call unit_test,pic,hypervisor-stub/devices/pic.c))
+$(eval $(call unit_test,apic,hypervisor-stub/devices/apic.c))
+$(eval $(call unit_test,pit,hypervisor-stub/devices/pit.c))
+$(eval $(call unit_test,uart,hypervisor-stub/devices/uart.c))
+$(eval $(call unit_test,rtc,hypervisor-stub/devices/rtc.c))
+$(eval $(call unit_test,decode,hypervisor-stub/x86/decode.c \
 	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
-$(eval $(call unit_test,loader,hypervisor-stub/loader.c))
-$(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,shadow.c fault.c \
-	queue.c verify.c gmem.c) $(addprefix tests/unit/,shadow_model.c \
+$(eval $(call unit_test,loader,hypervisor-stub/core/loader.c))
+$(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c \
+	vmi/queue.c mm/verify.c mm/gmem.c) $(addprefix tests/unit/,shadow_model.c \
 	shadow_walk.c testing.c fake/cpu.c)))
 $(eval $(call unit_test,emul,$(addprefix \
-	hypervisor-stub/,emul.c msr.c decode.c apic.c) tests/unit/fake/cpu.c))
-$(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,sched.c apic.c \
-	pic.c) tests/unit/fake/cpu.c))
-$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,timer.c apic.c \
-	pic.c pit.c) tests/unit/fake/cpu.c))
-$(eval $(call unit_test,speculation,hypervisor-stub/speculation.c \
+	hypervisor-stub/,x86/emul.c x86/msr.c x86/decode.c devices/apic.c) tests/unit/fake/cpu.c))
+$(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
+	devices/pic.c) tests/unit/fake/cpu.c))
+$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \
+	devices/pic.c devices/pit.c) tests/unit/fake/cpu.c))
+$(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/unit/fake/cpu.c))
-$(eval $(call unit_test,cr,hypervisor-stub/cr.c tests/unit/fake/cpu.c))
+$(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c tests/unit/fake/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
-$(eval $(call unit_test,gmem,hypervisor-stub/memory.c hypervisor-stub/gmem.c \
+$(eval $(call unit_test,gmem,hypervisor-stub/metal/memory.c hypervisor-stub/mm/gmem.c \
 	tests/unit/fake/cpu.c,-Xlinker --wrap=memset))
 
 # Their sources are compiled for a thread sanitizer, which the test itself plays.
-RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,shadow fault queue verify gmem)
+RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,mm/shadow mm/fault vmi/queue mm/verify mm/gmem)
 # All that handles what a guest does, and runs on the host.
-HV_HOSTED	:= $(filter-out main boot entry thunk map mce espfix speculation \
-		   memory string rom_check,$(HV_SRC))
+HV_HOSTED	:= $(filter-out metal/% x86/entry x86/thunk x86/espfix x86/speculation \
+		   lib/string rom_check,$(HV_SRC)) metal/watchdog
 RACE_EXITS_OBJ	:= $(HV_HOSTED:%=$(B)/tests/race/%.o)
 $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 	@mkdir -p $(@D)
 	@$(HOSTCC) -O2 -g -std=gnu11 $(WARN) -Itests/unit/fake \
-		-Ihypervisor-stub -Ispec/include -Irom/tool -fsanitize=thread \
+		$(HV_INCLUDES) -Ihypervisor-stub/metal -Ispec/include -Irom/tool -fsanitize=thread \
 		--param tsan-distinguish-volatile=1 -MMD -MP -c -o $@ $<
 -include $(RACE_EXITS_OBJ:.o=.d)
 $(eval $(call unit_test,race,$(RACE_OBJ) tests/unit/fake/cpu.c))

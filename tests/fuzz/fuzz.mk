@@ -8,7 +8,7 @@ PACKAGES	+= clang libclang-rt-14-dev llvm
 
 FUZZ_CC		:= clang
 FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/fuzz \
-		   -Itests/unit -Ihypervisor-stub -Ispec/include -Irom/tool
+		   -Itests/unit $(HV_INCLUDES) -Ihypervisor-stub/metal -Ispec/include -Irom/tool
 FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_TARGETS	:=
@@ -44,16 +44,16 @@ $(B)/coverage/fuzz/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
 		$(B)/fuzz/obj/fuzz/fuzz.o -lZydis
 endef
 
-$(eval $(call fuzz_target,decode,24,hypervisor-stub/decode.c,unit/zydis))
-$(eval $(call fuzz_target,loader,1536,hypervisor-stub/loader.c))
-$(eval $(call fuzz_target,rom,8192,hypervisor-stub/rom.c rom/tool/check.c,\
+$(eval $(call fuzz_target,decode,24,hypervisor-stub/x86/decode.c,unit/zydis))
+$(eval $(call fuzz_target,loader,1536,hypervisor-stub/core/loader.c))
+$(eval $(call fuzz_target,rom,8192,hypervisor-stub/vmi/rom.c rom/tool/check.c,\
 	unit/fake/cpu))
-$(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,pic.c pit.c \
-	uart.c rtc.c apic.c)))
+$(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,devices/pic.c devices/pit.c \
+	devices/uart.c devices/rtc.c devices/apic.c)))
 
 # The shadow tables with the model of the unit test.
-FUZZ_SHADOW	:= $(addprefix hypervisor-stub/,shadow.c fault.c queue.c verify.c \
-		   gmem.c)
+FUZZ_SHADOW	:= $(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c vmi/queue.c mm/verify.c \
+		   mm/gmem.c)
 FUZZ_MODEL	:= unit/shadow_model unit/shadow_walk unit/fake/cpu
 # Comparisons that say how near they are help with magic numbers: none here.
 NO_CMP		:= -fno-sanitize-coverage=trace-cmp
@@ -86,8 +86,8 @@ fuzz: $(FUZZ_BIN)
 		$(if $(TARGET),$(filter $(TARGET):%,$(FUZZ_TARGETS)),$(FUZZ_TARGETS))
 
 # All that handles what a guest does, or an image that somebody else has made.
-GUEST_FACING	:= $(filter-out hypervisor-stub/verify.c,$(FUZZ_WORLD)) \
-		   $(addprefix hypervisor-stub/,gmem.h hv.h shadow.h)
+GUEST_FACING	:= $(filter-out hypervisor-stub/mm/verify.c,$(FUZZ_WORLD)) \
+		   $(addprefix hypervisor-stub/,mm/gmem.h include/hv.h mm/shadow.h)
 
 .PHONY: coverage
 coverage: $(UNIT_COVERAGE) $(FUZZ_COVERAGE)

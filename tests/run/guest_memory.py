@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guest memory is touched in one module alone (hypervisor-stub/gmem.h): no
+"""Guest memory is touched in one module alone (hypervisor-stub/mm/gmem.h): no
 other file of the hypervisor knows where the frames of a guest are, turns an
 address into a pointer that could be one of them, or looks into a table."""
 

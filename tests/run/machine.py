@@ -194,7 +194,7 @@ def machine_check():
                          "be00000000000136", log, re.M), log[-200:])
 
 
-# SDM Vol. 3, 4.5; the direct map is hypervisor-stub/include/cpu.h's.
+# SDM Vol. 3, 4.5; the direct map is hypervisor-stub/metal/cpu.h's.
 PRESENT, WRITE, USER, LARGE, NO_EXECUTE = 1, 2, 4, 0x80, 1 << 63
 ADDRESS = 0xffffffffff000
 DIRECT_BASE = 0xffff800000000000

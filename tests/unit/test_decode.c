@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The instruction decoder, hypervisor-stub/decode.c: a table of encodings
+ * The instruction decoder, hypervisor-stub/x86/decode.c: a table of encodings
  * whose meaning is spelled out here, and millions of random ones for which
  * Zydis is the oracle.
  */

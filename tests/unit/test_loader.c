@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The boot loader, hypervisor-stub/loader.c: images that are right, images
+ * The boot loader, hypervisor-stub/core/loader.c: images that are right, images
  * that are wrong in one known way, and images with random bytes changed.
  * Image and memory buffers have their exact size, so that AddressSanitizer
  * sees every access beyond.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The two 8259s: hypervisor-stub/pic.c against the 8259A data sheet. */
+/* The two 8259s: hypervisor-stub/devices/pic.c against the 8259A data sheet. */
 #include "unit.h"
 #include "pic.h"
 

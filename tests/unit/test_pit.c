@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The timer: hypervisor-stub/pit.c against the 8254 data sheet. */
+/* The timer: hypervisor-stub/devices/pit.c against the 8254 data sheet. */
 #include "unit.h"
 #include "pit.h"
 

@@ -6,7 +6,7 @@
  * of guest memory finds something new there each time, so that what was
  * checked and what is used differ if they were read twice, and any access to
  * guest memory that is not volatile, which a compiler may repeat, is an error
- * in itself (hypervisor-stub/gmem.h).
+ * in itself (hypervisor-stub/mm/gmem.h).
  *
  * Whatever happens, the shadow maps the guest's own frames and nothing else.
  */

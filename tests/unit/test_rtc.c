@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The CMOS clock: hypervisor-stub/rtc.c; the host's gmtime is the oracle. */
+/* The CMOS clock: hypervisor-stub/devices/rtc.c; the host's gmtime is the oracle. */
 #include <time.h>
 
 #include "unit.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The serial port: hypervisor-stub/uart.c against the 16550 data sheet. */
+/* The serial port: hypervisor-stub/devices/uart.c against the 16550 data sheet. */
 #include "unit.h"
 #include "uart.h"
 
