@@ -32,8 +32,10 @@ static void hc_iret(struct vcpu *v, uint32_t a, uint32_t b)
 	uint32_t eax;
 
 	(void)a, (void)b;
-	if (!guest_read(v, &eax, r->esp, 4))
+	if (!guest_read(v, &eax, r->esp, 4)) {
 		guest_kill(v, "no stack at %08x", (uint32_t)r->esp);
+		return;
+	}
 	r->gpr[EAX] = eax;
 	event_iret(v, r->esp + 4, true);
 	event_poll(v);
@@ -278,12 +280,19 @@ void hcall(struct vcpu *v, struct regs *r)
 	__builtin_memcpy(c->gpr, r->gpr, sizeof(c->gpr));
 	c->eip = r->eip;
 	c->esp = r->esp;
-	if (nr >= STUB_HC_COUNT)
+	if (nr >= STUB_HC_COUNT) {
 		guest_kill(v, "hypercall %u does not exist", nr);
-	if (!v->hole && nr != STUB_HC_INIT)
+		return;
+	}
+	if (!v->hole && nr != STUB_HC_INIT) {
 		guest_kill(v, "hypercall %u before VMI_Init", nr);
+		return;
+	}
 	v->g->stats.hcall[nr]++;
-	if (drains[nr] && queue_pending(v))
+	if (drains[nr] && queue_pending(v)) {
 		queue_drain(v);
+		if (r->stop)
+			return;
+	}
 	handler[nr](v, r->gpr[EDX], r->gpr[ECX]);
 }

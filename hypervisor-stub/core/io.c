@@ -108,7 +108,7 @@ static void console_tx(void *opaque, uint8_t byte)
 		return;
 	while (!(inb(LSR) & LSR_EMPTY)) {
 		take_interrupts();
-		sched_tick(&g->vcpu);
+		vcpu_stop(&g->vcpu, STOP_INTERRUPTED);
 	}
 	outb(COM1, byte);
 }

@@ -38,6 +38,8 @@ bool reboots_by_bios(struct vcpu *v)
 
 void guest_reboot(struct vcpu *v, const char *how)
 {
+	if (v->regs->stop == STOP_ENDED)
+		return;
 	log_printf("%s rebooted by %s\n", v->g->name, how);
 	guest_end(v, END_ORDERLY);
 }

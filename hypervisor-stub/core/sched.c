@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which vCPU has the processor, and how it goes from one to another. Each
- * has a stack of its own, where its exits are handled to the end; nothing
- * interrupts that but waiting (sched_wait).
+ * Which vCPU has the processor, and how it goes from one to another. The loop
+ * of the machine is here: a vCPU runs, and its exits are handled, until it
+ * stops; the reason decides who goes on.
  *
  * Of those that can run, the one that ran least does, until it is a slice
  * ahead of another. One that was halted comes back little more than a slice
@@ -150,11 +150,8 @@ static void load(struct vcpu *v)
 	speculation_switch();
 }
 
-/*
- * Returns when the one that had the processor gets it again. One that gives
- * it away pays for that, else the one that takes it.
- */
-static void switch_to(struct vcpu *next)
+/* One that gives the processor away pays for that, else the one that takes it. */
+static struct vcpu *switch_to(struct vcpu *next)
 {
 	struct vcpu *last = current, *payer = last->halted ? last : next;
 
@@ -163,19 +160,19 @@ static void switch_to(struct vcpu *next)
 	sched_charge(payer);
 	go_on(next);
 	sched_charge(payer);
-	switch_stack(&last->stack, next->stack);
+	return next;
 }
 
-void sched_tick(struct vcpu *v)
+static struct vcpu *interrupted(struct vcpu *v)
 {
 	struct vcpu *other;
 
 	sched_charge(v);
 	other = least_run(v);
 	if (other && other->ran + slice() <= v->ran)
-		switch_to(other);
-	else
-		go_on(v);
+		return switch_to(other);
+	go_on(v);
+	return v;
 }
 
 /* The next that can run, when there is one. */
@@ -190,7 +187,7 @@ static struct vcpu *idle(void)
 	return next;
 }
 
-void sched_wait(struct vcpu *v)
+static struct vcpu *halted(struct vcpu *v)
 {
 	struct vcpu *next;
 
@@ -199,12 +196,12 @@ void sched_wait(struct vcpu *v)
 	v->halted = true;
 	next = idle();
 	if (next != v)
-		switch_to(next);
-	else
-		go_on(v);
+		return switch_to(next);
+	go_on(v);
+	return v;
 }
 
-void guest_end(struct vcpu *v, enum end end)
+static struct vcpu *ended(struct vcpu *v)
 {
 	uint32_t i;
 
@@ -212,41 +209,45 @@ void guest_end(struct vcpu *v, enum end end)
 	sched_charge(v);
 	v->ended = true;
 	io_serial_interrupt();		/* what it did not read */
-	if (end > worst)
-		worst = end;
+	if (v->end > worst)
+		worst = v->end;
 	for (i = 0; guests[i]->vcpu.ended;)
 		if (++i == guest_count)
 			machine_end(worst);
 	log_printf("%s ended, the others go on\n", v->g->name);
-	switch_to(idle());
-	panic("%s ended, and runs", v->g->name);
+	return switch_to(idle());
+}
+
+struct vcpu *sched_next(struct vcpu *v, enum stop why)
+{
+	v = why == STOP_ENDED ? ended(v) :
+	    why == STOP_HALTED ? halted(v) : interrupted(v);
+	event_poll(v);
+	return v;
 }
 
 /* ---- set-up ------------------------------------------------------------- */
 
 void sched_add(struct vcpu *v)
 {
-	uint64_t *sp = (uint64_t *)v->regs;
 	uint32_t mxcsr = 0x1f80;	/* as after reset */
 
-	*--sp = (uint64_t)first_entry;
-	v->stack = (uint64_t)(sp - 6);	/* what switch_stack() takes */
 	asm volatile("fninit; ldmxcsr %1; fxsave64 %0"
 		     : "=m"(v->fpu) : "m"(mxcsr));
 	guests[guest_count++] = v->g;
 }
 
-void sched_start(void)
+void sched_run(void)
 {
-	uint64_t boot_stack;
+	struct vcpu *v = &guests[0]->vcpu;
 	uint32_t i;
 
 	sched_charge(NULL);
 	for (i = 0; i < guest_count; i++)
 		guests[i]->vcpu.since = charged;
 	watchdog_start();
-	load(&guests[0]->vcpu);
-	go_on(current);
-	switch_stack(&boot_stack, current->stack);
-	panic("the boot stack runs");
+	load(v);
+	go_on(v);
+	for (;;)
+		v = sched_next(v, vcpu_enter(v->regs));
 }

@@ -237,7 +237,7 @@ uint64_t timer_wake(const struct vcpu *v)
 }
 
 /* Of those that wait to run, and of what wakes nobody, the time comes when
- * they run; the one that runs is looked at last (sched_tick). */
+ * they run; the one that runs is looked at last (sched.c). */
 void timer_interrupt(void)
 {
 	uint64_t now = rdtsc();
@@ -309,7 +309,8 @@ void guest_halt(struct vcpu *v)
 	if (!(v->sh->flags & STUB_IF))
 		guest_kill(v, "HLT with interrupts off: nothing can wake it");
 	timer_update(v);
-	if (!event_pending(v->g))
-		sched_wait(v);
-	event_poll(v);
+	if (event_pending(v->g))
+		event_poll(v);
+	else
+		vcpu_stop(v, STOP_HALTED);
 }

@@ -40,6 +40,22 @@ struct regs {
 	uint64_t	vector;
 	uint64_t	error;
 	uint64_t	eip, cs, eflags, esp, ss;
+	/* Above what the CPU pushes. */
+	struct vcpu	*vcpu;		/* whose they are */
+	uint64_t	caller;		/* RSP, where vcpu_enter() returns */
+	uint64_t	stop;		/* enum stop: the exit is not all */
+	uint64_t	pad2;
+};
+
+/*
+ * Why a vCPU does not go on where an exit has led it: there is something that
+ * the scheduler decides. Of two reasons the greater one counts.
+ */
+enum stop {
+	STOP_NOT,
+	STOP_INTERRUPTED,	/* the machine was; time has passed */
+	STOP_HALTED,		/* until an interrupt is pending */
+	STOP_ENDED,		/* with its guest; vcpu.end says how */
 };
 
 /* Ring of the interrupted code: 1 guest kernel, 3 guest user. */
@@ -150,6 +166,15 @@ struct stats {
 	uint64_t	injected;		/* virtual interrupts */
 };
 
+/* How a guest ends, and the machine; the value tells vmi-run. */
+enum end {
+	END_ORDERLY	= 0,
+	END_GUEST_DIED	= 1,
+	END_PANIC	= 2,
+	END_BAD_INPUT	= 3,
+	END_ASKED	= 4,
+};
+
 /* ---- the vCPU ----------------------------------------------------------- */
 
 #define CALLS_LEN	64
@@ -167,13 +192,13 @@ struct vcpu {
 	uint32_t	fills;		/* by hv_fault(), in this access */
 
 	/* sched.c; times in TSC cycles. */
-	uint64_t	stack;		/* RSP, while another vCPU runs */
 	uint64_t	ran;		/* what the scheduler compares */
 	uint64_t	since;		/* it could run since then, less what
 					 * was charged to it meanwhile */
 	uint64_t	stolen;		/* it waited to run, in all */
 	uint64_t	wake;		/* when its clocks will, while halted */
 	bool		halted, ended;
+	enum end	end;		/* with STOP_ENDED */
 
 	/* State of the processor while another vCPU runs. */
 	uint64_t	pml4;		/* machine address */
@@ -250,6 +275,12 @@ struct guest {
 
 extern struct vcpu *current;		/* the vCPU on this CPU */
 
+static inline void vcpu_stop(struct vcpu *v, enum stop why)
+{
+	if (v->regs->stop < why)
+		v->regs->stop = why;
+}
+
 #define GUESTS_MAX	8
 extern struct guest *guests[GUESTS_MAX];
 extern uint32_t guest_count;
@@ -259,10 +290,9 @@ extern uint32_t guest_count;
 /* Copy through the current tables; the number of bytes not copied because
  * of a fault. Nothing is checked: use guest_read() and guest_write(). */
 uint32_t copy_fixup(void *dst, const void *src, uint32_t len);
-void __attribute__((noreturn)) enter_guest(struct regs *);
-void first_entry(void);		/* where a new vCPU's stack returns to */
-/* Go on where another stack was left; returns when somebody comes back. */
-void switch_stack(uint64_t *left, uint64_t to);
+/* The guest runs, and its exits are handled below these registers, on its vCPU's
+ * own stack, until a handler says stop. */
+enum stop vcpu_enter(struct regs *);
 extern const uint8_t exit_stubs[256][16];
 
 /* What entry.asm calls beside exit_handler: the processor refused to go where
@@ -278,14 +308,6 @@ void log_char(char c);
 void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
 void log_vprintf(const char *fmt, va_list);
 
-/* How the machine ends; the value tells vmi-run. */
-enum end {
-	END_ORDERLY	= 0,
-	END_GUEST_DIED	= 1,
-	END_PANIC	= 2,
-	END_BAD_INPUT	= 3,
-	END_ASKED	= 4,
-};
 void __attribute__((noreturn)) machine_end(enum end);
 
 /* Our own mistake. */
@@ -298,11 +320,12 @@ panic_at(const char *file, int line, const char *fmt, ...);
 void __attribute__((noreturn, format(printf, 1, 2)))
 bad_input(const char *fmt, ...);
 
-/* The guest's last exit: how it ended. */
-void __attribute__((noreturn)) guest_end(struct vcpu *, enum end);
+/* This was the guest's last exit. The first reason counts. */
+void guest_end(struct vcpu *, enum end);
 
-/* The guest's mistake: a report that lets its developer find it. */
-void __attribute__((noreturn, cold, format(printf, 2, 3)))
+/* The guest's mistake: the end, with a report that lets its developer find it.
+ * The caller has nothing more to do for this guest, and returns. */
+void __attribute__((cold, format(printf, 2, 3)))
 guest_kill(struct vcpu *, const char *fmt, ...);
 
 /* ---- map.c, mce.c ------------------------------------------------------- */
@@ -339,8 +362,7 @@ void __attribute__((noreturn)) report_asked(const struct regs *);
 
 bool reboots_by_fault(const struct vcpu *);	/* that it cannot take */
 bool reboots_by_bios(struct vcpu *);		/* it goes to real mode */
-void __attribute__((noreturn, cold)) guest_reboot(struct vcpu *,
-						  const char *how);
+void __attribute__((cold)) guest_reboot(struct vcpu *, const char *how);
 
 /* ---- memory.c ----------------------------------------------------------- */
 
@@ -486,13 +508,13 @@ void guest_halt(struct vcpu *);
 /* ---- sched.c ------------------------------------------------------------ */
 
 void sched_add(struct vcpu *);
-void __attribute__((noreturn)) sched_start(void);
+void __attribute__((noreturn)) sched_run(void);
+/* The vCPU has stopped: who goes on, ready to be entered. */
+struct vcpu *sched_next(struct vcpu *, enum stop);
 /* The time since the last call was this one's, or nobody's: what was done then
  * may have woken it. */
 void sched_charge(struct vcpu *);
 void sched_interrupted(void);		/* a machine interrupt begins */
-void sched_tick(struct vcpu *);		/* and ends */
-void sched_wait(struct vcpu *);		/* until an interrupt is pending */
 
 /* ---- watchdog.c ---------------------------------------------------------- */
 

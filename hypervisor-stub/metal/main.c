@@ -341,6 +341,7 @@ static void guest_create(struct modules *m, const char *name)
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 
 	v->regs = (struct regs *)stack_top(STACK_VCPU + guest_count) - 1;
+	v->regs->vcpu = v;
 	err = shadow_init(g, 1024 + g->mem.nframes / 32);
 	if (!err && option(&m->kernel, "trace"))
 		err = rom_trace_init(g);
@@ -380,5 +381,5 @@ void hv_main(uint32_t magic, uint32_t info)
 			modules[i].rom = modules[0].rom;
 		guest_create(&modules[i], count > 1 ? guest_name[i] : "guest");
 	}
-	sched_start();
+	sched_run();
 }

@@ -450,8 +450,10 @@ static struct root *root_get(struct vcpu *v)
 
 	if (!paging(g))
 		return &s->roots[0];
-	if (!gmem_leaf(&g->mem, gfn))
+	if (!gmem_leaf(&g->mem, gfn)) {
 		guest_kill(v, "CR3 = %08x is outside its memory", v->cr3);
+		return s->current;
+	}
 	for (n = g->frames[gfn].root; n; n = s->roots[n].next)
 		if (s->roots[n].offset == offset)
 			return &s->roots[n];

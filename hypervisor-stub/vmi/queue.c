@@ -151,9 +151,11 @@ static void drain_updates(struct vcpu *v, volatile struct stub_shared *sh)
 
 	if (end == start)
 		return;
-	if (end - start > STUB_QUEUE_LEN - start)
+	if (end - start > STUB_QUEUE_LEN - start) {
 		guest_kill(v, "bad queue: tail %d is not in -%d..0",
 			   (int)(end - STUB_QUEUE_LEN), STUB_QUEUE_LEN);
+		return;
+	}
 	stats->drains++;
 	stats->drained += end - start;
 	do {

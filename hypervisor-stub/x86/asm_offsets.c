@@ -10,16 +10,30 @@
 #define DEFINE(name, value) \
 	asm volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
 
+/* What an exit has pushed, before the rest of struct regs. */
+#define FRAME(field)	(offsetof(struct regs, field) - \
+			 offsetof(struct regs, vector))
+
 void offsets(void);
 void offsets(void)
 {
 	DEFINE(REGS_GPR, offsetof(struct regs, gpr));
+	DEFINE(REGS_STOP, offsetof(struct regs, stop));
+	DEFINE(REGS_CALLER, offsetof(struct regs, caller));
+	DEFINE(REGS_VCPU, offsetof(struct regs, vcpu));
 	DEFINE(REGS_VECTOR, offsetof(struct regs, vector));
 	DEFINE(REGS_ERROR, offsetof(struct regs, error));
 	DEFINE(REGS_EIP, offsetof(struct regs, eip));
+	DEFINE(REGS_CS, offsetof(struct regs, cs));
 	DEFINE(REGS_EFLAGS, offsetof(struct regs, eflags));
 	DEFINE(REGS_ESP, offsetof(struct regs, esp));
 	DEFINE(REGS_SS, offsetof(struct regs, ss));
+	DEFINE(FRAME_VECTOR, FRAME(vector));
+	DEFINE(FRAME_ERROR, FRAME(error));
+	DEFINE(FRAME_EIP, FRAME(eip));
+	DEFINE(FRAME_CS, FRAME(cs));
+	DEFINE(FRAME_EFLAGS, FRAME(eflags));
+	DEFINE(FRAME_ESP, FRAME(esp));
 	DEFINE(VCPU_SH, offsetof(struct vcpu, sh));
 	DEFINE(VCPU_REGS, offsetof(struct vcpu, regs));
 	DEFINE(VCPU_STACK_LIMIT, offsetof(struct vcpu, stack_limit));

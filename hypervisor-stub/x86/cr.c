@@ -36,7 +36,9 @@ void cr0_write(struct vcpu *v, uint32_t value)
 	if (!(value & CR0_PE)) {
 		if (reboots_by_bios(v))
 			guest_reboot(v, "the BIOS");
-		guest_kill(v, "real mode is not supported");
+		else
+			guest_kill(v, "real mode is not supported");
+		return;
 	}
 	v->sh->cr0 = v->cr0 = value;
 	cr0_apply(value);

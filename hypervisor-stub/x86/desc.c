@@ -416,7 +416,7 @@ void desc_load(struct vcpu *v)
 {
 	struct dtr gdtr = { GDT_ENTRIES * 8 - 1, (uint64_t)v->gdt_table };
 
-	tss.rsp[0] = (uint64_t)(v->regs + 1);
+	tss.rsp[0] = (uint64_t)&v->regs->vcpu;
 	lgdt(&gdtr);
 	lldt(HV_LDT);
 	load_segment(v, v->sreg[0], write_ds);

@@ -15,7 +15,8 @@ bits 64
 default rel
 
 extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, current
-global exit_stubs, enter_guest, first_entry, switch_stack, copy_fixup, exit_call
+extern __x86_indirect_thunk_r11
+global exit_stubs, vcpu_enter, copy_fixup, exit_call
 
 section .text
 
@@ -43,17 +44,6 @@ exit_stubs:
 %assign v v+1
 %endrep
 
-; What the CPU and the stub have pushed.
-struc FRAME
-.vector	resq 1
-.error	resq 1
-.rip	resq 1
-.cs	resq 1
-.rflags	resq 1
-.rsp	resq 1
-.ss	resq 1
-endstruc
-
 %macro SAVE_GPR 0
 	mov	[rsp + REGS_GPR + 0 * 4], eax
 	mov	[rsp + REGS_GPR + 1 * 4], ecx
@@ -67,28 +57,27 @@ endstruc
 ; In virtual-8086 mode CS is no selector and has no ring: VM is looked at first.
 align 16
 exit_common:
-	test	byte [rsp + FRAME.rflags + 2], EFLAGS_VM >> 16
+	test	byte [rsp + FRAME_EFLAGS + 2], EFLAGS_VM >> 16
 	jnz	vm86
-	test	byte [rsp + FRAME.cs], 3
+	test	byte [rsp + FRAME_CS], 3
 	jz	from_hypervisor
 	sub	rsp, REGS_VECTOR
 	SAVE_GPR
 	cld
 	mov	eax, [rsp + REGS_VECTOR]
-	mov	rdi, [current]
+	mov	rdi, [rsp + REGS_VCPU]
 	mov	rsi, rsp
 	inc	qword [rdi + VCPU_EXITS + rax * 8]
 exit_call:				; as a processor needs it: thunk.asm
 	call	exit_by_vector
 	o16 nop
-	mov	rdi, rsp
-	; fall through
+exit_handled:
+	cmp	dword [rsp + REGS_STOP], 0
+	jne	stop
 
 %define LAR_B	22			; a descriptor's D/B, as LAR gives it
 
-; void enter_guest(struct regs *): does not return.
-enter_guest:
-	mov	rsp, rdi
+enter:
 	mov	eax, [rsp + REGS_GPR + 0 * 4]
 	mov	ecx, [rsp + REGS_GPR + 1 * 4]
 	mov	edx, [rsp + REGS_GPR + 2 * 4]
@@ -121,31 +110,34 @@ espfix:
 espfix_iret:
 	iretq
 
-; ---- from one vCPU to another --------------------------------------------------
+; ---- from the scheduler and back ------------------------------------------------
 
-; void switch_stack(uint64_t *left, uint64_t to)
-; What C expects to be preserved is left on the stack (System V ABI).
-switch_stack:
+; enum stop vcpu_enter(struct regs *)
+; What C expects to be preserved is left on the caller's stack (System V ABI).
+vcpu_enter:
 	push	rbx
 	push	rbp
 	push	r12
 	push	r13
 	push	r14
 	push	r15
-	mov	[rdi], rsp
-	mov	rsp, rsi
+	mov	[rdi + REGS_CALLER], rsp
+	mov	rsp, rdi
+	jmp	enter
+
+stop:
+	xor	eax, eax
+	xchg	eax, [rsp + REGS_STOP]
+	mov	rsp, [rsp + REGS_CALLER]
 	pop	r15
 	pop	r14
 	pop	r13
 	pop	r12
 	pop	rbp
 	pop	rbx
-	ret
-
-; A new vCPU's stack holds nothing but its struct regs.
-first_entry:
-	mov	rdi, rsp
-	jmp	enter_guest
+	; A RET would go where the guest's last CALL predicts.
+	pop	r11
+	jmp	__x86_indirect_thunk_r11
 
 ; ---- interrupted ourselves --------------------------------------------------
 
@@ -155,7 +147,7 @@ from_hypervisor:
 	push	rax
 %macro IF_AT 2
 	lea	rax, [%1]
-	cmp	rax, [rsp + 8 + FRAME.rip]
+	cmp	rax, [rsp + 8 + FRAME_EIP]
 	je	%2
 %endmacro
 	IF_AT	guest_iret, .iret
@@ -182,7 +174,7 @@ from_hypervisor:
 	pop	rdx
 	pop	rcx
 	pop	rax
-	add	rsp, FRAME.rip
+	add	rsp, FRAME_EIP
 	iretq
 
 	; The CPU refused the guest's cs, eip or ss. The registers are the
@@ -191,9 +183,9 @@ from_hypervisor:
 	; void hv_iret_fault(struct regs *).
 .iret:
 	pop	rax
-	mov	r8, [rsp + FRAME.vector]
-	mov	r9, [rsp + FRAME.error]
-	mov	r10, [rsp + FRAME.rsp]
+	mov	r8, [rsp + FRAME_VECTOR]
+	mov	r9, [rsp + FRAME_ERROR]
+	mov	r10, [rsp + FRAME_ESP]
 	mov	r11, [current]
 	mov	rsp, [r11 + VCPU_REGS]
 %assign i 0
@@ -208,8 +200,7 @@ from_hypervisor:
 	cld
 	mov	rdi, rsp
 	call	hv_iret_fault
-	mov	rdi, rsp
-	jmp	enter_guest
+	jmp	exit_handled
 
 ; ---- virtual-8086 mode --------------------------------------------------------
 
@@ -263,8 +254,7 @@ vm86:
 	cld
 	mov	rdi, rsp
 	call	hv_vm86
-	mov	rdi, rsp
-	jmp	enter_guest
+	jmp	exit_handled
 
 ; ---- system calls -----------------------------------------------------------
 
@@ -278,7 +268,7 @@ syscall_entry:
 	jz	syscall_slow
 	test	byte [rsp + 16 + 2], EFLAGS_VM >> 16
 	jnz	syscall_slow
-	mov	r8, [current]
+	mov	r8, [rsp + REGS_VCPU - REGS_EIP]
 	cmp	byte [r8 + VCPU_SYSCALL_DPL], 3
 	jne	syscall_slow
 	mov	r9, [r8 + VCPU_SH]

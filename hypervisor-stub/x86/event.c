@@ -10,19 +10,23 @@
 
 #define COLD	__attribute__((noinline, cold))
 
-/* Before VMI_Init nobody tells us of changes: look at the IDT and the TSS. */
-static COLD void deliver_native(struct vcpu *v, int vector)
+/* Before VMI_Init nobody tells us of changes: look at the IDT and the TSS.
+ * False: that was the end. */
+static COLD bool look_native(struct vcpu *v, int vector)
 {
 	uint32_t sp0[2];
 
 	desc_idt_changed(v, vector);
 	if (regs_ring(v->regs) != 3)
-		return;
-	if (!guest_read(v, sp0, v->tss_base + 4, sizeof(sp0)))
+		return true;
+	if (!guest_read(v, sp0, v->tss_base + 4, sizeof(sp0))) {
 		guest_kill(v, "no TSS at %08x for an event in user mode",
 			   v->tss_base);
+		return false;
+	}
 	v->sh->esp0 = sp0[0];
 	v->sh->ss0 = (sp0[1] & 0xfffc) | 1;
+	return true;
 }
 
 /* The handler is no part of what the guest was batching. */
@@ -52,9 +56,9 @@ static COLD void gate_fault(struct vcpu *v, int vector)
 {
 	if (vector == VEC_DF && reboots_by_fault(v))
 		guest_reboot(v, "triple fault");
-	if (vector == VEC_DF)
+	else if (vector == VEC_DF)
 		guest_kill(v, "triple fault: no 32-bit interrupt or trap gate for an exception, nor for the double fault");
-	if (contributory(vector))
+	else if (contributory(vector))
 		deliver(v, VEC_DF, true, 0);
 	else
 		deliver(v, v->gate[vector].type == GATE_ABSENT ? VEC_NP : VEC_GP,
@@ -71,8 +75,8 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	uint32_t esp = r->esp, ss = r->ss, flags;
 
 	v->fills = 0;
-	if (!v->hole)
-		deliver_native(v, vector);
+	if (!v->hole && !look_native(v, vector))
+		return;
 	if (!gate_usable(gate)) {
 		gate_fault(v, vector);
 		return;
@@ -268,14 +272,18 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 
 	if (from_rom)
 		r->esp = at;
-	if (!guest_read(v, frame, at, 12))
+	if (!guest_read(v, frame, at, 12)) {
 		guest_kill(v, "no IRET frame at %08x", at);
+		return;
+	}
 	cs = frame[1] & 0xffff;
 	if (!(cs & 3))
 		cs |= 1;	/* the ring that the guest takes for 0 */
 	if ((cs & 3) == 3) {
-		if (!guest_read(v, frame + 3, at + 12, 8))
+		if (!guest_read(v, frame + 3, at + 12, 8)) {
 			guest_kill(v, "no IRET frame at %08x", at + 12);
+			return;
+		}
 		esp = frame[3];
 		ss = frame[4] & 0xffff;
 	}

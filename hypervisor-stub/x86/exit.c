@@ -36,6 +36,8 @@ static void page_fault(struct vcpu *v, struct regs *r)
 
 	if (queue_pending(v)) {
 		queue_drain(v);
+		if (r->stop)
+			return;
 		if (!(cr2 >> 32) && shadow_allows(v->g, cr2, error))
 			return;
 	}
@@ -166,8 +168,7 @@ static void interrupt(int irq)
 static void irq(struct vcpu *v, struct regs *r)
 {
 	interrupt(r->vector - IRQ_BASE);
-	sched_tick(v);
-	event_poll(v);
+	vcpu_stop(v, STOP_INTERRUPTED);
 }
 
 /* A vector that no gate or interrupt controller of ours leads to. */
@@ -251,8 +252,9 @@ void hv_vm86(struct regs *r)
 		interrupt(r->vector - IRQ_BASE);
 	event_exception_error(v, VEC_GP, error);
 	if (is_irq)
-		sched_tick(v);
-	event_poll(v);
+		vcpu_stop(v, STOP_INTERRUPTED);
+	else
+		event_poll(v);
 }
 
 struct hv_frame {

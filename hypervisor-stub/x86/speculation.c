@@ -16,8 +16,8 @@
  * And at a switch from one guest to another, in which the last one's training
  * and data must not reach the next one, nor us:
  *
- * the stack of predictions	is filled with a harmless place: switch_stack()
- *	returns to where it has not been called. No flag: all have one.
+ * the stack of predictions	is filled with a harmless place: a RET of the next
+ *	guest may come before its CALL. No flag: all have one.
  * IBPB				forgets what indirect branches have learnt; where
  *	CPUID has IBRS_IBPB (Intel) or IBPB (AMD).
  * VERW				overwrites the buffers that loads and stores

@@ -191,7 +191,7 @@ void speculation_switch(void)
 {
 }
 
-void enter_guest(struct regs *r)
+enum stop vcpu_enter(struct regs *r)
 {
 	(void)r;
 	abort();
@@ -267,18 +267,6 @@ void world_type(uint8_t byte)
 
 /* ---- the end ------------------------------------------------------------ */
 
-/* One guest alone: there is nobody to switch to. */
-void switch_stack(uint64_t *left, uint64_t to)
-{
-	(void)left, (void)to;
-	CHECK(!"a switch of stacks");
-}
-
-void first_entry(void)
-{
-	CHECK(!"first_entry");
-}
-
 bool world_run(void (*f)(struct input *), struct input *in)
 {
 	if (setjmp(dead))
@@ -305,6 +293,11 @@ static bool can_return(void)
 
 static void check_return(void)
 {
+	enum stop why = regs->stop;
+
+	regs->stop = STOP_NOT;
+	if (why)	/* one guest alone: there is no other */
+		CHECK(sched_next(v, why) == v);
 	CHECK(regs->eip <= UINT32_MAX && regs->esp <= UINT32_MAX);
 	CHECK(regs->cs <= 0xffff && regs->ss <= UINT32_MAX);
 	CHECK((regs->cs & 3) == 1 || (regs->cs & 3) == 3);
@@ -591,6 +584,7 @@ static void machine_start(void)
 	v->sh->tail = -STUB_QUEUE_LEN;
 	stack = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	regs = v->regs = (struct regs *)(stack + PAGE_SIZE) - 1;
+	regs->vcpu = v;
 	CHECK(!shadow_init(g, POOL));
 	desc_machine_init();
 	desc_init(v);

@@ -238,7 +238,7 @@ def nobody_reads():
 
 def death():
     """It is the dead guest's alone, and the status tells of it."""
-    run, results = neighbours("busy=512", "dying=128", "busy=512")
+    run, results = neighbours("busy=1024", "dying=128", "busy=1024")
     same("the status", run.returncode, 3)
     why = ("guest 2 died: triple fault: no 32-bit interrupt or trap gate for "
            "an exception, nor for the double fault\n")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The scheduler: vCPUs that share one processor by their run time, sleep and
- * wake, and end. There are no stacks here: a switch only says to whom.
+ * wake, and end.
  */
 #include "unit.h"
 #include "hv.h"
@@ -23,17 +23,33 @@ static uint64_t switch_takes, update_takes;
 static unsigned int waits, updates;
 static jmp_buf ended;
 static enum end how;
-static bool ending;
 
 /* ---- what the scheduler calls ------------------------------------------- */
 
-void switch_stack(uint64_t *left, uint64_t to)
+void event_poll(struct vcpu *v)
 {
-	assert_ptr_not_equal(left, &current->stack);
-	assert_int_equal(to, current->stack);
-	/* Who has ended does not come back. */
-	if (ending)
-		longjmp(ended, 1);
+	assert_ptr_equal(v, current);
+}
+
+enum stop vcpu_enter(struct regs *r)
+{
+	(void)r;
+	fail();
+	return STOP_NOT;
+}
+
+static void tick(struct vcpu *v)
+{
+	const struct vcpu *next = sched_next(v, STOP_INTERRUPTED);
+
+	assert_ptr_equal(next, current);
+}
+
+static void halt(struct vcpu *v)
+{
+	const struct vcpu *next = sched_next(v, STOP_HALTED);
+
+	assert_ptr_equal(next, current);
 }
 
 /* The machine interrupts, and what it takes is done for one of them. */
@@ -72,8 +88,6 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 	_fail(file, line);
 	__builtin_unreachable();
 }
-
-void first_entry(void) { }
 
 uint64_t timer_update(struct vcpu *v)
 {
@@ -158,7 +172,7 @@ static void run(unsigned int ms, unsigned int ran[GUESTS])
 		ran[current->g - guest]++;
 		cpu.tsc += MS;
 		sched_interrupted();
-		sched_tick(current);
+		tick(current);
 		/* Another finds nothing of the last in the processor. */
 		assert_int_equal(forgotten - before, current != last);
 	}
@@ -195,7 +209,7 @@ static void test_sleep(void **state)
 	unsigned int ran[GUESTS];
 
 	(void)state;
-	sched_wait(current);
+	halt(current);
 	assert_ptr_not_equal(current, &guest[0].vcpu);
 	run(1000, ran);
 	assert_int_equal(ran[0], 0);
@@ -216,14 +230,14 @@ static void test_charges(void **state)
 
 	(void)state;
 	guest_count = 2;
-	sched_wait(sleeper);
+	halt(sleeper);
 	assert_ptr_equal(current, worker);
 	cpu.tsc += 2 * MS;
 	ran = worker->ran;
 	slept = sleeper->ran;
 	serve(sleeper, MS / 10);	/* it does not wake it */
 	cpu.tsc += MS / 100;		/* done for the worker */
-	sched_tick(worker);
+	tick(worker);
 	assert_ptr_equal(current, worker);
 	assert_int_equal(worker->ran - ran, 2 * MS + MS / 100);
 	assert_int_equal(shared[1].stolen, MS / 10);
@@ -237,11 +251,11 @@ static void test_charges(void **state)
 	serve(sleeper, MS / 10);
 	cpu.tsc += 8 * MS;
 	sched_interrupted();
-	sched_tick(worker);
+	tick(worker);
 	assert_ptr_equal(current, sleeper);
 	assert_int_equal(shared[0].stolen, 10 * MS);
 	guest[0].apic.next = -1;
-	sched_wait(sleeper);
+	halt(sleeper);
 	assert_int_equal(shared[1].stolen, 3 * MS / 10);
 }
 
@@ -253,7 +267,7 @@ static void test_wakes_often(void **state)
 
 	(void)state;
 	guest_count = 2;
-	sched_wait(sleeper);
+	halt(sleeper);
 	start = cpu.tsc;
 	while (cpu.tsc - start < 3000 * MS) {
 		assert_ptr_equal(current, worker);
@@ -261,12 +275,12 @@ static void test_wakes_often(void **state)
 		worked += 4 * MS / 10;
 		guest[0].apic.next = 0x40;
 		serve(sleeper, 3 * MS / 10);
-		sched_tick(worker);
+		tick(worker);
 		if (current != sleeper)
 			continue;
 		guest[0].apic.next = -1;
 		cpu.tsc += 3 * MS / 10;
-		sched_wait(sleeper);
+		halt(sleeper);
 	}
 	assert_in_range(worked, 1480 * MS, 3000 * MS);
 	assert_in_range(shared[1].stolen, 3000 * MS - worked - 2 * MS,
@@ -280,13 +294,13 @@ static void test_sleepers_in_turn(void **state)
 	uint64_t ran;
 
 	(void)state;
-	sched_wait(first);
-	sched_wait(second);
+	halt(first);
+	halt(second);
 	run(100, (unsigned int [GUESTS]){ 0 });
 	ran = current->ran;
 	guest[0].apic.next = guest[1].apic.next = 0x40;
 	serve(first, 0);
-	sched_tick(current);
+	tick(current);
 	assert_ptr_equal(current, first);
 	cpu.tsc += MS;
 	serve(second, 0);
@@ -303,7 +317,7 @@ static void test_switch(void **state)
 	guest_count = 2;
 	switch_takes = MS / 4;
 	update_takes = MS / 8;
-	sched_wait(sleeper);
+	halt(sleeper);
 	assert_ptr_equal(current, worker);
 	assert_int_equal(sleeper->ran - ran, 3 * MS / 8);
 	assert_int_equal(shared[1].stolen, MS / 4);	/* so far */
@@ -311,7 +325,7 @@ static void test_switch(void **state)
 	guest[0].apic.next = 0x40;
 	serve(sleeper, 0);
 	ran = sleeper->ran;
-	sched_tick(worker);
+	tick(worker);
 	assert_ptr_equal(current, sleeper);
 	assert_int_equal(sleeper->ran - ran, 3 * MS / 8);
 	assert_int_equal(shared[0].stolen, 0);
@@ -323,21 +337,21 @@ static void test_interrupts(void **state)
 	(void)state;
 	guest_count = 2;
 	wakes = cpu.tsc + 3 * MS;
-	sched_wait(current);
+	halt(current);
 	assert_int_equal(programmed, wakes);
 	due = cpu.tsc + 2 * MS;
-	sched_tick(current);
+	tick(current);
 	assert_int_equal(programmed, due);
 	guest[0].apic.next = 0x40;
 	serve(&guest[0].vcpu, MS);
-	sched_tick(current);
+	tick(current);
 	assert_int_equal(programmed, due);
 	due = UINT64_MAX;
-	sched_tick(current);
+	tick(current);
 	assert_in_range(programmed, cpu.tsc + 4 * MS, cpu.tsc + 7 * MS);
 	guest_count = 1;
 	current = &guest[0].vcpu;
-	sched_tick(current);
+	tick(current);
 	assert_int_equal(programmed, UINT64_MAX);
 }
 
@@ -349,12 +363,12 @@ static void test_nobody_can_run(void **state)
 	(void)state;
 	waits = 0;
 	wakes = cpu.tsc + 3 * MS;
-	sched_wait(current);
-	sched_wait(current);
+	halt(current);
+	halt(current);
 	assert_int_equal(waits, 0);
 	cpu.tsc += MS / 2;
 	updates = 0;
-	sched_wait(current);
+	halt(current);
 	assert_int_equal(waits, 3);
 	assert_ptr_equal(current, &guest[GUESTS - 1].vcpu);
 	assert_int_equal(updates, 1);		/* of what it missed */
@@ -376,19 +390,18 @@ static void test_ends(void **state)
 
 	(void)state;
 	how = END_PANIC;
-	ending = true;
 	for (i = 0; i < GUESTS; i++) {
 		assert_int_equal(how, END_PANIC);
 		assert_false(current->ended);
 		serial = i == GUESTS - 1 ? NULL : &guest[GUESTS - 1].vcpu;
 		cpu.tsc += MS;
+		current->end = end[i];
 		if (!setjmp(ended))
-			guest_end(current, end[i]);
+			sched_next(current, STOP_ENDED);
 		/* What it did to the end was its own. */
 		if (serial)
 			assert_int_equal(serial->ran, ran);
 	}
-	ending = false;
 	assert_int_equal(how, END_GUEST_DIED);
 }
 

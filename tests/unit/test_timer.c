@@ -49,7 +49,6 @@ void sched_charge(struct vcpu *to)
 	charges++;
 }
 
-void sched_wait(struct vcpu *to) { (void)to; }
 void event_poll(struct vcpu *to) { (void)to; }
 
 void guest_kill(struct vcpu *to, const char *fmt, ...)
