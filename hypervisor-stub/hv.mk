@@ -5,7 +5,7 @@ HV_SRC		:= $(addprefix core/,sched hcall timer io loader stats log report \
 			reboot) \
 		   $(addprefix mm/,gmem shadow fault verify) \
 		   $(addprefix vmi/,rom queue) \
-		   $(addprefix x86/,entry thunk exit event desc emul decode cr msr \
+		   $(addprefix x86/,entry thunk exit event desc emulate operand port decode cr cpuid msr \
 			espfix speculation) \
 		   $(addprefix devices/,pic pit apic uart rtc) \
 		   $(addprefix metal/,boot main map mce memory watchdog) \

@@ -46,14 +46,14 @@ $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,mm/shadow.c mm/fault
 	vmi/queue.c mm/verify.c mm/gmem.c) $(addprefix tests/unit/,shadow_model.c \
 	shadow_walk.c testing.c fake/cpu.c)))
 $(eval $(call unit_test,emul,$(addprefix \
-	hypervisor-stub/,x86/emul.c x86/msr.c x86/decode.c devices/apic.c) tests/unit/fake/cpu.c))
+	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
 	devices/pic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \
 	devices/pic.c devices/pit.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/unit/fake/cpu.c))
-$(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c tests/unit/fake/cpu.c))
+$(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c hypervisor-stub/x86/cpuid.c tests/unit/fake/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

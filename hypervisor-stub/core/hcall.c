@@ -215,60 +215,44 @@ static void hc_page(struct vcpu *v, uint32_t gfn, uint32_t op)
 	shadow_flush_tlb(v->g);
 }
 
-static void (*const handler[STUB_HC_COUNT])(struct vcpu *, uint32_t edx,
-					    uint32_t ecx) = {
-	[STUB_HC_INIT]		= hc_init,
-	[STUB_HC_DRAIN]		= hc_drain,
-	[STUB_HC_QUEUE_FULL]	= hc_drain,
-	[STUB_HC_EVENTS]	= hc_events,
-	[STUB_HC_IRET]		= hc_iret,
-	[STUB_HC_SET_CR0]	= hc_set_cr0,
-	[STUB_HC_SET_CR3]	= hc_set_cr3,
-	[STUB_HC_SET_CR4]	= hc_set_cr4,
-	[STUB_HC_CLTS]		= hc_clts,
-	[STUB_HC_INVAL_PAGE]	= hc_inval_page,
-	[STUB_HC_FLUSH_TLB]	= hc_flush_tlb,
-	[STUB_HC_SET_GDT]	= hc_set_gdt,
-	[STUB_HC_SET_IDT]	= hc_set_idt,
-	[STUB_HC_SET_LDT]	= hc_set_ldt,
-	[STUB_HC_SET_TR]	= hc_set_tr,
-	[STUB_HC_GDT_CHANGED]	= hc_gdt_changed,
-	[STUB_HC_LDT_CHANGED]	= hc_ldt_changed,
-	[STUB_HC_IDT_CHANGED]	= hc_idt_changed,
-	[STUB_HC_UPDATE_VA]	= hc_update_va,
-	[STUB_HC_SET_DR]	= hc_set_dr,
-	[STUB_HC_CPUID]		= hc_cpuid,
-	[STUB_HC_HALT]		= hc_halt,
-	[STUB_HC_REBOOT]	= hc_end,
-	[STUB_HC_SHUTDOWN]	= hc_end,
-	[STUB_HC_SET_IOPL]	= hc_set_iopl,
-	[STUB_HC_SET_ALARM]	= hc_set_alarm,
-	[STUB_HC_CANCEL_ALARM]	= hc_cancel_alarm,
-	[STUB_HC_WALLCLOCK]	= hc_wallclock,
-	[STUB_HC_TRACE]		= hc_trace,
-	[STUB_HC_APIC_READ]	= hc_apic_read,
-	[STUB_HC_APIC_WRITE]	= hc_apic_write,
-	[STUB_HC_PAGE]		= hc_page,
-};
-
-/* What looks at guest memory or tables, which must be up to date. */
-static const bool drains[STUB_HC_COUNT] = {
-	[STUB_HC_DRAIN]		= true,
-	[STUB_HC_QUEUE_FULL]	= true,
-	[STUB_HC_SET_CR0]	= true,
-	[STUB_HC_SET_CR3]	= true,
-	[STUB_HC_SET_CR4]	= true,
-	[STUB_HC_INVAL_PAGE]	= true,
-	[STUB_HC_FLUSH_TLB]	= true,
-	[STUB_HC_SET_GDT]	= true,
-	[STUB_HC_SET_IDT]	= true,
-	[STUB_HC_SET_LDT]	= true,
-	[STUB_HC_SET_TR]	= true,
-	[STUB_HC_GDT_CHANGED]	= true,
-	[STUB_HC_LDT_CHANGED]	= true,
-	[STUB_HC_IDT_CHANGED]	= true,
-	[STUB_HC_UPDATE_VA]	= true,
-	[STUB_HC_PAGE]		= true,
+/* By number: the handler; does it look at guest memory or tables, which must
+ * be up to date? */
+static const struct hypercall {
+	void	(*handler)(struct vcpu *, uint32_t edx, uint32_t ecx);
+	bool	drains;
+} hypercall[STUB_HC_COUNT] = {
+	[STUB_HC_INIT]		= { hc_init },
+	[STUB_HC_DRAIN]		= { hc_drain, true },
+	[STUB_HC_QUEUE_FULL]	= { hc_drain, true },
+	[STUB_HC_EVENTS]	= { hc_events },
+	[STUB_HC_IRET]		= { hc_iret },
+	[STUB_HC_SET_CR0]	= { hc_set_cr0, true },
+	[STUB_HC_SET_CR3]	= { hc_set_cr3, true },
+	[STUB_HC_SET_CR4]	= { hc_set_cr4, true },
+	[STUB_HC_CLTS]		= { hc_clts },
+	[STUB_HC_INVAL_PAGE]	= { hc_inval_page, true },
+	[STUB_HC_FLUSH_TLB]	= { hc_flush_tlb, true },
+	[STUB_HC_SET_GDT]	= { hc_set_gdt, true },
+	[STUB_HC_SET_IDT]	= { hc_set_idt, true },
+	[STUB_HC_SET_LDT]	= { hc_set_ldt, true },
+	[STUB_HC_SET_TR]	= { hc_set_tr, true },
+	[STUB_HC_GDT_CHANGED]	= { hc_gdt_changed, true },
+	[STUB_HC_LDT_CHANGED]	= { hc_ldt_changed, true },
+	[STUB_HC_IDT_CHANGED]	= { hc_idt_changed, true },
+	[STUB_HC_UPDATE_VA]	= { hc_update_va, true },
+	[STUB_HC_SET_DR]	= { hc_set_dr },
+	[STUB_HC_CPUID]		= { hc_cpuid },
+	[STUB_HC_HALT]		= { hc_halt },
+	[STUB_HC_REBOOT]	= { hc_end },
+	[STUB_HC_SHUTDOWN]	= { hc_end },
+	[STUB_HC_SET_IOPL]	= { hc_set_iopl },
+	[STUB_HC_SET_ALARM]	= { hc_set_alarm },
+	[STUB_HC_CANCEL_ALARM]	= { hc_cancel_alarm },
+	[STUB_HC_WALLCLOCK]	= { hc_wallclock },
+	[STUB_HC_TRACE]		= { hc_trace },
+	[STUB_HC_APIC_READ]	= { hc_apic_read },
+	[STUB_HC_APIC_WRITE]	= { hc_apic_write },
+	[STUB_HC_PAGE]		= { hc_page, true },
 };
 
 void hcall(struct vcpu *v, struct regs *r)
@@ -289,10 +273,10 @@ void hcall(struct vcpu *v, struct regs *r)
 		return;
 	}
 	v->g->stats.hcall[nr]++;
-	if (drains[nr] && queue_pending(v)) {
+	if (hypercall[nr].drains && queue_pending(v)) {
 		queue_drain(v);
 		if (r->stop)
 			return;
 	}
-	handler[nr](v, r->gpr[EDX], r->gpr[ECX]);
+	hypercall[nr].handler(v, r->gpr[EDX], r->gpr[ECX]);
 }

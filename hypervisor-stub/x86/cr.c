@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Control, debug and model-specific registers, and CPUID: what the guest
- * may change of the processor, and what it is told about it.
- */
+/* Control and debug registers: what the guest may change of the processor. */
 #include <cpu.h>
 
 #include "hv.h"
 
 /* What the guest's CR0 and CR4 decide for the real ones; the rest is ours. Not
- * PCE: the counters are the machine's (emul.c, rdpmc). */
+ * PCE: the counters are the machine's (emulate.c, rdpmc). */
 #define CR0_GUEST	(CR0_MP | CR0_EM | CR0_TS | CR0_AM)
 #define CR4_GUEST	(CR4_TSD | CR4_DE)
 #define CR4_ALLOWED	(CR4_GUEST | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
@@ -143,69 +140,4 @@ void dr6_take(struct vcpu *v)
 void dr6_drop(void)
 {
 	write_dr6(DR6_FIXED);
-}
-
-/* ---- CPUID -------------------------------------------------------------- */
-
-#define BIT(n)	(1u << (n))
-
-/*
- * What a guest may see of the leaves that list features: those that need no
- * more than their instructions and the control bits that it has. The rest,
- * what comes with MSRs or register state of its own above all, is hidden,
- * so that a newer processor brings nothing that we do not know.
- */
-/* SSE3 PCLMUL SSSE3 CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES RDRAND */
-#define LEAF1_ECX	(BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | \
-			 BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(30))
-/* FPU DE PSE TSC MSR PAE CX8 APIC SEP PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE
- * SSE2 */
-#define LEAF1_EDX	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | \
-			 BIT(8) | BIT(9) | BIT(11) | BIT(13) | BIT(15) | \
-			 BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | \
-			 BIT(25) | BIT(26))
-/* BMI1 BMI2 ERMS RDSEED ADX CLFLUSHOPT CLWB SHA; UMIP; FSRM MD_CLEAR */
-#define LEAF7_EBX	(BIT(3) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | \
-			 BIT(23) | BIT(24) | BIT(29))
-#define LEAF7_ECX	BIT(2)
-#define LEAF7_EDX	(BIT(4) | BIT(10))
-/* LAHF CMPLEGACY ABM SSE4A MISALIGNSSE PREFETCH; as leaf 1, and NX MMXEXT
- * FXSR_OPT 3DNOWEXT 3DNOW */
-#define AMD1_ECX	(BIT(0) | BIT(1) | BIT(5) | BIT(6) | BIT(7) | BIT(8))
-#define AMD1_EDX	((LEAF1_EDX & 0x0183ffff & ~BIT(11)) | BIT(20) | \
-			 BIT(22) | BIT(25) | BIT(30) | BIT(31))
-
-void guest_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t r[4])
-{
-	if ((leaf & 0xffff0000) == STUB_CPUID_BASE) {
-		stats_cpuid(v->g, leaf, r);
-		return;
-	}
-	cpuid(leaf, sub, r);
-	switch (leaf) {
-	case 1:
-		r[2] = (r[2] & LEAF1_ECX) | BIT(31);	/* a hypervisor */
-		r[3] &= LEAF1_EDX;
-		break;
-	case 7:
-		r[0] = 0;				/* no more subleaves */
-		r[1] = sub ? 0 : r[1] & LEAF7_EBX;
-		r[2] = sub ? 0 : r[2] & LEAF7_ECX;
-		r[3] = sub ? 0 : r[3] & LEAF7_EDX;
-		break;
-	case 0x80000001:
-		r[2] &= AMD1_ECX;
-		r[3] &= AMD1_EDX;
-		break;
-	case 0x80000008:
-		r[1] = 0;		/* speculation control, by MSR */
-		break;
-	case 5: case 6:			/* MWAIT, power management */
-	case 0xa: case 0xd:		/* performance counters, XSAVE */
-	case 0xf: case 0x10:		/* resource monitoring, allocation */
-	case 0x12: case 0x14:		/* SGX, processor trace */
-	case 0x8000000a: case 0x8000001b: case 0x8000001f:	/* SVM IBS SEV */
-		r[0] = r[1] = r[2] = r[3] = 0;
-		break;
-	}
 }

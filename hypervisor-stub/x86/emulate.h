@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files that emulate instructions share: their operands. */
+#ifndef EMULATE_H
+#define EMULATE_H
+
+#include "hv.h"
+
+/* How an instruction went. */
+enum outcome {
+	REFUSED,		/* not carried out: the exception is the guest's */
+	DONE,			/* the next one is behind it */
+	MOVED,			/* eip is where it has to be */
+};
+
+/* The instruction at eip. False: not one of the list, or not to be read. */
+bool insn_fetch(struct vcpu *v, struct insn *in);
+
+uint16_t read_sreg(struct vcpu *v, int sreg);
+/* The linear address of the memory operand. */
+gva_t operand(struct vcpu *v, const struct insn *in);
+uint32_t get_reg(struct vcpu *v, int reg);
+void set_reg(struct vcpu *v, int reg, uint32_t val, int size);
+/*
+ * May the guest, at its ring, touch these bytes? Accessed and dirty bits are
+ * set as the access would; false: it was told of the fault.
+ */
+bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write);
+/* The operand named by ModRM. False: it faulted, and the guest was told. */
+bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size);
+bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val, int size);
+
+enum outcome emulate_port(struct vcpu *v, struct insn *in);
+enum outcome emulate_port_string(struct vcpu *v, struct insn *in);
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* IN, OUT, INS, OUTS: may the guest, and what the device says. */
+#include <cpu.h>
+
+#include "emulate.h"
+
+/* User mode: IOPL 3, or the bitmap in the TSS (SDM Vol. 1, 19.5.2). */
+static bool io_allowed(struct vcpu *v, uint16_t port, uint32_t size)
+{
+	uint16_t bitmap, bits;
+
+	if (regs_ring(v->regs) != 3 || v->iopl == EFLAGS_IOPL)
+		return true;
+	if (!v->tr || v->tss_limit < 103 ||
+	    !guest_read(v, &bitmap, v->tss_base + 102, 2) ||
+	    (uint32_t)bitmap + port / 8 + 1 > v->tss_limit ||
+	    !guest_read(v, &bits, v->tss_base + bitmap + port / 8, 2))
+		return false;
+	return !(bits >> port % 8 & ((1 << size) - 1));
+}
+
+enum outcome emulate_port(struct vcpu *v, struct insn *in)
+{
+	uint16_t port = in->port_dx ? v->regs->gpr[EDX] : in->imm;
+	uint32_t val;
+
+	if (!io_allowed(v, port, in->size))
+		return REFUSED;
+	v->regs->eip += in->length;
+	if (in->op == INSN_IN) {
+		val = io_in(v, port, in->size);
+		set_reg(v, EAX, val, in->size);
+	} else {
+		io_out(v, port, in->size, v->regs->gpr[EAX]);
+	}
+	event_poll(v);
+	return MOVED;
+}
+
+/* One element at a time; the guest comes back here for the next under rep. */
+enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
+{
+	struct regs *r = v->regs;
+	uint32_t mask = in->addr_size == 2 ? 0xffff : UINT32_MAX, val = 0;
+	int index = in->op == INSN_INS ? EDI : ESI;
+	uint32_t step = r->eflags & EFLAGS_DF ? -in->size : in->size;
+	gva_t va = operand(v, in);
+
+	if (!io_allowed(v, r->gpr[EDX], in->size))
+		return REFUSED;
+	if (in->rep && !(r->gpr[ECX] & mask)) {
+		r->eip += in->length;
+		return MOVED;
+	}
+	if (!may_touch(v, va, in->size, in->op == INSN_INS))
+		return MOVED;
+	if (in->op == INSN_INS) {
+		val = io_in(v, r->gpr[EDX], in->size);
+		guest_write(v, va, &val, in->size);
+	} else {
+		guest_read(v, &val, va, in->size);
+		io_out(v, r->gpr[EDX], in->size, val);
+	}
+	set_reg(v, index, r->gpr[index] + step, in->addr_size);
+	if (in->rep)
+		set_reg(v, ECX, r->gpr[ECX] - 1, in->addr_size);
+	if (!in->rep || !(r->gpr[ECX] & mask))
+		r->eip += in->length;
+	event_poll(v);
+	return MOVED;
+}
