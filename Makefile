@@ -41,6 +41,7 @@ $(B)/.deps: Makefile $(wildcard */*.mk tests/*/*.mk)
 include spec/spec.mk
 include rom/rom.mk
 include hypervisor-stub/hv.mk
+include tests/lib/lib.mk
 include tests/bench/bench.mk
 include guest-linux/linux.mk
 include hypervisor-stub/iso.mk

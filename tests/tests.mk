@@ -2,6 +2,7 @@
 # Tests. To add
 #   a unit test: write tests/unit/test_NAME.c and add one line below,
 #		 $(eval $(call unit_test,NAME,SOURCES UNDER TEST))
+#   a guest:	 write tests/NAME/ and one line, see tests/lib/lib.mk
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 

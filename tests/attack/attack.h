@@ -2,12 +2,18 @@
 /*
  * The attacker: a guest that tries, one case per boot, to hurt the stub
  * hypervisor. tests/run/attack.py boots it with case=NAME and knows which
- * cases end in the guest's death. Uses the runtime of tests/guest.
+ * cases end in the guest's death.
  */
 #ifndef ATTACK_H
 #define ATTACK_H
 
-#include "guest.h"
+#include "calls.h"
+#include "cmdline.h"
+#include "cpu.h"
+#include "paging.h"
+#include "pc.h"
+#include "tap.h"
+#include "vmi_stub.h"
 
 struct attack {
 	const char	*name;
@@ -60,6 +66,7 @@ extern const struct attack bystander_cases[];	/* bystander.c: not one */
 #define U_KERNEL	2u		/* the kernel's alone, written before */
 #define U_FREE		8u		/* and what follows: for the case */
 extern volatile uint8_t pages[4][PAGE];	/* the first three are mapped there */
+extern uint32_t play_table[PLAY_PAGES];
 extern uint32_t spare_table[1024];	/* a page to be a table, or not */
 
 static inline uint32_t play(uint32_t page)
@@ -100,16 +107,13 @@ void set_idt(int vector, uint32_t low, uint32_t high);
 
 /* TCG checks no limits, and lets all rings enter virtual-8086 mode. */
 bool on_tcg(void);
-void pit_periodic(void);
 uint32_t random32(void);
 void seed_random(uint32_t seed);
-uint32_t number(const char *key);	/* of the command line */
 
 /* ---- enter.asm ------------------------------------------------------------- */
 
 /* To user mode by the code at iret; resume_kernel() of the runtime ends it. */
 void enter_user(uint32_t eip, uint32_t esp, const void *iret);
-void __attribute__((noreturn)) resume_kernel(void);
 extern const uint8_t plain_iret[];
 
 /* To code in user mode, EBX and EDI alike, until it traps, into last_trap. */
@@ -146,9 +150,6 @@ int load_ss_and_call(const uint32_t *word, uint32_t nr);
 void step_from(uint32_t eip, uint32_t value);
 extern uint32_t step_stack[64];
 extern const uint8_t stepped_out[];
-
-extern uint32_t fixup;
-extern int fixup_vector;
 
 /* One call of the ROM with an interrupt some instructions later: an alarm
  * after so many cycles, the delay, the call. Order of registers: EAX, ECX,

@@ -156,12 +156,12 @@ static void every_end(const struct code *c)
 	first = c->spins ? 1 : first_delay();
 	/* on to where it comes before the first instruction */
 	for (uint32_t i = 0; i < AROUND ||
-	     (!(came_at & 1) && i < (number("strict") ? 5 : 50) * AROUND); i++)
+	     (!(came_at & 1) && i < (option_number("strict") ? 5 : 50) * AROUND); i++)
 		once(first + i);
 	same(wrong, 0, c->name);
 	print("# interrupts at %x\n", came_at);
 	/* in the middle, too: behind the first, or in the loop */
-	if (!number("strict"))
+	if (!option_number("strict"))
 		ok(came_at & (c->bytes[0] == '\xb9' ? 1u << 10 : 2u),
 		   "the interrupt came there");
 }

@@ -4,15 +4,12 @@
 
 	bits 32
 
-%define KERNEL_DS	0x68
-%define USER_CS		0x73
-%define USER_DS		0x7b
-%define EFLAGS_IF	0x200
+%include "cpu.inc"
+
 %define EFLAGS_TF	0x100
 %define STUB_VECTOR	0x82
 %define STUB_HC_DRAIN	1
 %define STUB_HC_IRET	4
-%define LINEAR		0xc0000000
 %define U_CODE		0x40000000
 %define U_STACK_END	0x40002000
 
@@ -123,7 +120,7 @@ enter_vm86:
 	xor eax, eax
 	ret
 
-; Cases of an expected trap, as the probes of tests/guest have them.
+; Cases of an expected trap, as the probes of tests/lib have them.
 %macro TRY 1
 	global %1
 %1:	mov dword [fixup], .after

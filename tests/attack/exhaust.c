@@ -5,6 +5,7 @@
  * VMI-3.4.9.
  */
 #include "attack.h"
+#include "counters.h"
 
 #define SPACES		3u
 #define FIRST_PDE	0x120u		/* of those that we fill */

@@ -47,11 +47,11 @@ static void drain(void)
 static void flood(uint32_t may_kill)
 {
 	const uint64_t begin = vmi_cycles();
-	const uint64_t end = begin + SHARED->tsc_hz * number("seconds");
-	const uint32_t pages_wanted = number("pages");
+	const uint64_t end = begin + SHARED->tsc_hz * option_number("seconds");
+	const uint32_t pages_wanted = option_number("pages");
 	uint32_t n = 0, wrong = 0;
 
-	seed_random(number("seed"));
+	seed_random(option_number("seed"));
 	keep_area();
 	do {
 		random_page(false);

@@ -2,9 +2,6 @@
 /* Set-up, the choice of a case, and what several cases use. */
 #include "attack.h"
 
-#define CMD_LINE_PTR	0x228		/* in the boot parameters */
-
-bool judge_costs = true;
 volatile uint8_t pages[4][PAGE] __attribute__((aligned(PAGE)));
 uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
 uint32_t spare_table[1024] __attribute__((aligned(PAGE)));
@@ -16,8 +13,6 @@ static const struct attack *const all[] = {
 	exhaust_cases, neighbour_cases, pae_cases, step_cases,
 	straddle_cases, end_cases, return_cases, bystander_cases, asleep_cases,
 };
-
-void guest_main(const uint8_t *boot_params);
 
 /* ---- for the cases ----------------------------------------------------------- */
 
@@ -61,14 +56,6 @@ bool on_tcg(void)
 
 	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
 	return ebx == 0x54474354;	/* "TCGT" */
-}
-
-/* A tick each millisecond: one that came too soon is followed by another. */
-void pit_periodic(void)
-{
-	outb(0x43, 0x34);
-	outb(0x40, 0xa9);
-	outb(0x40, 0x04);
 }
 
 uint32_t *gate_of(int vector)
@@ -130,59 +117,15 @@ static void set_up(bool pae)
 		set_up_tables();
 }
 
-static const char *command_line;
-
-/* The number behind "key=", or 0. */
-uint32_t number(const char *key)
+void guest_main(void)
 {
-	uint32_t value = 0;
-
-	for (const char *line = command_line; *line; line++) {
-		const char *s = line, *k = key;
-
-		while (*k && *k == *s) {
-			k++;
-			s++;
-		}
-		if (*k || *s++ != '=')
-			continue;
-		while (*s >= '0' && *s <= '9')
-			value = value * 10 + (uint32_t)(*s++ - '0');
-	}
-	return value;
-}
-
-/* The name behind "case=", up to the next blank, is this one? */
-static bool chosen(const char *line, const char *name)
-{
-	static const char key[] = "case=";
-	const char *k;
-
-	for (; *line; line++) {
-		const char *s = line;
-
-		for (k = key; *k && *k == *s; k++)
-			s++;
-		if (*k)
-			continue;
-		for (k = name; *k && *k == *s; k++)
-			s++;
-		return !*k && (!*s || *s == ' ');
-	}
-	return false;
-}
-
-void guest_main(const uint8_t *boot_params)
-{
-	const char *line = *(const char *const *)(boot_params + CMD_LINE_PTR);
 	const struct attack *a = NULL;
 	bool found = false;
 
-	command_line = line;
 	cpu_init();
 	for (uint32_t i = 0; i < sizeof(all) / sizeof(*all) && !found; i++)
 		for (a = all[i]; a->name && !found; a += !found)
-			found = chosen(line, a->name);
+			found = option_is("case", a->name);
 	if (!found) {		/* tests/run/attack.py compares */
 		for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 			for (a = all[i]; a->name; a++)
@@ -194,8 +137,8 @@ void guest_main(const uint8_t *boot_params)
 		ok(true, "survived");
 		tap_end();
 		/* where nobody reads the lines: a death of its own */
-		if (tap_failures && number("strict"))
+		if (tap_failures && option("strict"))
 			hypercall(0xbad, 0, 0);
 	}
-	outb(0x64, 0xfe);	/* the way out that needs nothing of VMI */
+	pc_reset();
 }

@@ -10,7 +10,12 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
-#include "guest.h"
+#include "calls.h"
+#include "cpu.h"
+#include "native.h"
+#include "paging.h"
+#include "pc.h"
+#include "tap.h"
 
 #define BASE		0xc0000000u
 #define BOOT_MAPPED	(8u << 20)	/* when C begins */
@@ -63,7 +68,6 @@ bool client_find_rom(void);
 bool client_activate(void);
 void patch_sites(void);
 uint32_t ops_queried(void);
-void native_fill(void);			/* tests/conformance/native.c */
 static inline bool has(int call)
 {
 	return vmi_type[call] == VMI_RELOC_CALL;

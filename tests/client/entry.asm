@@ -164,7 +164,7 @@ trap_stub:
 
 	section .text
 	extern trap, op_iret, op_sysexit
-trap_common:				; builds struct frame of guest.h
+trap_common:				; builds struct frame of cpu.h
 	pushad
 	push ds
 	push es

@@ -6,14 +6,6 @@ void client_main(void);
 
 static uint32_t done[CHECK_COUNT], failed[CHECK_COUNT];
 
-void vmi_cpuid(uint32_t leaf, uint32_t r[4])
-{
-	__asm__ volatile("call *%4"
-			 : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
-			 : "D"(vmi_entry[VMI_CALL_CPUID]), "a"(leaf), "c"(0)
-			 : "memory", "cc");
-}
-
 void check_done(uint32_t number, uint32_t good)
 {
 	done[number]++;
@@ -39,14 +31,6 @@ static void checks(void)
 	}
 }
 
-/* The keyboard controller; what Linux falls back to is a triple fault. */
-static void __attribute__((noreturn)) restart(void)
-{
-	outb(0x64, 0xfe);
-	for (;;)
-		;
-}
-
 void client_main(void)
 {
 	uint32_t queries, pages, before;
@@ -59,10 +43,10 @@ void client_main(void)
 	for (uint32_t q = 0; pae && q < 4; q++)
 		init_mm.pmd[q] = boot_directory + q * PAGE;
 	if (!ok(client_find_rom(), "the scan finds a ROM"))
-		restart();
+		pc_reset();
 	setup_before_init();
 	if (!ok(client_activate(), "VMI_Init answers 0"))
-		restart();
+		pc_reset();
 	queries = ops_queried();
 	setup_arch();
 	trap_init();
@@ -81,5 +65,5 @@ void client_main(void)
 	ok(ticks > before, "the clock ticks");
 	same(frames_in_use(), pages + 2, "no page is lost");
 	tap_end();
-	restart();
+	pc_reset();
 }

@@ -17,8 +17,6 @@ struct site {
 extern const struct site sites[], sites_end[];
 
 uint8_t *rom;
-uint32_t vmi_entry[VMI_CALL_COUNT];
-uint8_t vmi_type[VMI_CALL_COUNT];
 uint32_t op_iret, op_sysexit;
 uint8_t kernel_rpl;
 static uint32_t queried;

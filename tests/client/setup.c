@@ -267,26 +267,11 @@ void init_irq(void)
 
 /* ---- time --------------------------------------------------------------------------------- */
 
-static uint64_t call64(int call, uint32_t eax)
-{
-	uint32_t edx;
-
-	__asm__ volatile("call *%2" : "+a"(eax), "=d"(edx)
-			 : "r"(vmi_entry[call]) : "ecx", "memory", "cc");
-	return (uint64_t)edx << 32 | eax;
-}
-
 static void alarm(uint32_t flags)
 {
-	const uint32_t period = (uint32_t)
-		(call64(VMI_CALL_GetCycleFrequency, 0) >> 7);
-	const uint64_t expiry = call64(VMI_CALL_GetCycleCounter, 0) + period;
-	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
+	const uint32_t period = (uint32_t)(cycles_per_second() >> 7);
 
-	__asm__ volatile("pushl $0\n\tpushl %3\n\tcall *%4\n\taddl $8, %%esp"
-			 : "+a"(flags), "+d"(edx), "+c"(ecx)
-			 : "r"(period), "r"(vmi_entry[VMI_CALL_SetAlarm])
-			 : "memory", "cc");
+	set_alarm(flags, vmi_cycles() + period, period);
 }
 
 static void on_irq0(struct frame *f)
@@ -300,7 +285,7 @@ void timer_init(void)
 {
 	vector_hook[VEC_IRQ0] = on_irq0;
 	if (vmi_type[VMI_CALL_GetCycleFrequency] != VMI_RELOC_NONE) {
-		ok(call64(VMI_CALL_GetWallclockTime, 0) >> 32 != 0,
+		ok(vmi64(VMI_CALL_GetWallclockTime, 0) >> 32 != 0,
 		   "there is a wall clock");
 		alarm(VMI_CYCLES_REAL | VMI_ALARM_PERIODIC);
 		return;

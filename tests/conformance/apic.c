@@ -165,17 +165,6 @@ static void its_page(void)
 	flush();
 }
 
-static uint64_t cycle_frequency(void)
-{
-	uint32_t eax = 0, edx;
-
-	last_call = VMI_CALL_GetCycleFrequency;
-	__asm__ volatile("call *%2" : "+a"(eax), "=d"(edx)
-			 : "r"(vmi_entry[VMI_CALL_GetCycleFrequency])
-			 : "ecx", "memory", "cc");
-	return (uint64_t)edx << 32 | eax;
-}
-
 static void halt_for(uint32_t count)
 {
 	while (came < count)
@@ -185,7 +174,7 @@ static void halt_for(uint32_t count)
 
 static void alarms(void)
 {
-	const uint64_t tick = cycle_frequency() >> 7;
+	const uint64_t tick = vmi64(VMI_CALL_GetCycleFrequency, 0) >> 7;
 	uint32_t irqs, before;
 	uint64_t expiry;
 
@@ -230,7 +219,7 @@ static void alarms(void)
 
 static void masked_alarms(void)
 {
-	const uint64_t tick = cycle_frequency() >> 7;
+	const uint64_t tick = vmi64(VMI_CALL_GetCycleFrequency, 0) >> 7;
 	uint64_t expiry;
 
 	/* as on a further processor: the vector comes last */
@@ -258,7 +247,7 @@ static void masked_alarms(void)
 static void extremes(void)
 {
 	const uint32_t available = VMI_CYCLES_AVAILABLE | VMI_ALARM_LVTT;
-	const uint64_t tick = cycle_frequency() >> 7;
+	const uint64_t tick = vmi64(VMI_CALL_GetCycleFrequency, 0) >> 7;
 	uint32_t irqs = irq0_count;
 
 	arm(VMI_CYCLES_REAL, ~0ull, 0);

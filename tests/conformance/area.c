@@ -5,7 +5,6 @@
 static uint64_t play_tables[PLAY_PAGES] __attribute__((aligned(PAGE)));
 uint8_t spare_table[PAGE] __attribute__((aligned(PAGE)));
 uint8_t user_pages[3][PAGE] __attribute__((aligned(PAGE)));
-static uint32_t frames[FRAMES][1024] __attribute__((aligned(PAGE)));
 
 uint32_t play_va(uint32_t page)
 {
@@ -23,6 +22,14 @@ void link_play(struct space *s, uint32_t rights)
 		  VMI_PAGE_PD);
 }
 
+uint32_t kernel_ring(void)
+{
+	uint32_t cs;
+
+	__asm__("mov %%cs, %0" : "=r"(cs));
+	return cs & 3;
+}
+
 void flush(void)
 {
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
@@ -31,16 +38,6 @@ void flush(void)
 void play_map(uint32_t page, uint32_t entry)
 {
 	set_entry(play_entry(page), entry, VMI_PAGE_PT);
-}
-
-uint32_t play_read(uint32_t page)
-{
-	return *(volatile uint32_t *)play_va(page);
-}
-
-uint32_t frame_entry(uint32_t n)
-{
-	return (uintptr_t)frames[n % FRAMES] | PTE_P | PTE_W;
 }
 
 void area_init(void)
@@ -57,8 +54,7 @@ void area_init(void)
 	write_gdt(ODD_DS / 8, 0x00cff2000000ffff |
 		  (uint64_t)(ODD_BASE & 0xffffff) << 16 |
 		  (uint64_t)(ODD_BASE >> 24) << 56);
-	for (uint32_t i = 0; i < FRAMES; i++)
-		frames[i][0] = FRAME_MARK + i;
+	frames_init();
 	for (uint32_t i = 0; i < (uint32_t)(u_end - u_begin); i++)
 		user_pages[0][i] = u_begin[i];
 	play_map(CODE_PAGE, (uintptr_t)user_pages[0] | PTE_P | PTE_U);

@@ -5,9 +5,7 @@
 
 	bits 32
 
-%define USER_DS		0x7b
-%define LINEAR		0xc0000000
-%define RETURN		iret_site + LINEAR
+%include "cpu.inc"
 
 	extern iret_site, enter_kernel_stack, resume_esp, sysexit_entry
 	extern fixup, fixup_vector

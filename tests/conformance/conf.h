@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The conformance suite: a guest for any ROM on any hypervisor, which looks
- * at nothing but what spec/vmi.md promises. The runtime is that of
- * tests/guest. Each point names its clause.
+ * at nothing but what spec/vmi.md promises. Each point names its clause.
  *
  * Where a ROM leaves a call to the guest (type none) the suite uses its own
  * instruction, as any guest would, and looks at it with the same eyes: bare
@@ -12,7 +11,13 @@
 #ifndef CONF_H
 #define CONF_H
 
-#include "guest.h"
+#include "calls.h"
+#include "cpu.h"
+#include "frames.h"
+#include "native.h"
+#include "paging.h"
+#include "pc.h"
+#include "tap.h"
 
 /* ---- point.c -------------------------------------------------------------- */
 
@@ -33,6 +38,17 @@ static inline uint32_t noted_call(int call, uint32_t eax, uint32_t edx,
 	return vmi4(call, eax, edx, ecx, stack);
 }
 #define vmi4 noted_call
+static inline void arm(uint32_t flags, uint64_t expiry, uint64_t period)
+{
+	last_call = VMI_CALL_SetAlarm;
+	set_alarm(flags, expiry, period);
+}
+static inline uint64_t noted_call64(int call, uint32_t eax)
+{
+	last_call = call;
+	return vmi64(call, eax);
+}
+#define vmi64 noted_call64
 
 static inline bool offered(int call)
 {
@@ -51,12 +67,6 @@ static inline bool offered(int call)
 	if (!point_of(VMI_CALL_##call, clause, actual_ == expected_, name)) \
 		print("# %x, expected %x\n", actual_, expected_);	\
 } while (0)
-
-/* ---- native.c ------------------------------------------------------------- */
-
-/* The guest's own instruction for each call that the ROM does not answer. */
-void native_fill(void);
-uint32_t kernel_ring(void);
 
 /* ---- calls.asm ------------------------------------------------------------- */
 
@@ -169,7 +179,9 @@ uint32_t play_va(uint32_t page);
 void *play_entry(uint32_t page);
 void link_play(struct space *s, uint32_t rights);	/* the first table */
 void flush(void);
+void play_map(uint32_t page, uint32_t entry);	/* SetPxE, or its like */
 void area_init(void);
+uint32_t kernel_ring(void);
 /* Runs u_... in user mode until it traps. */
 void user_run(const uint8_t *code, uint32_t eax, uint32_t ebx);
 uint32_t user_va(const uint8_t *code);
@@ -201,8 +213,5 @@ void apic(void);			/* apic.c */
 /* What LSL says of a selector with RPL 3; -1 if it is not usable. */
 uint32_t limit_of(uint32_t selector);
 void write_gdt(uint32_t index, uint64_t descriptor);
-
-/* timers.c: VMI's SetAlarm, whose arguments no macro of guest.h has. */
-void arm(uint32_t flags, uint64_t expiry, uint64_t period);
 
 #endif

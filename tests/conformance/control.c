@@ -109,17 +109,6 @@ static void debug_registers(void)
 	vmi2(SetDR, 6, 0xffff0ff0);
 }
 
-static uint64_t rdtsc_call(void)
-{
-	uint32_t eax = 0, edx;
-
-	last_call = VMI_CALL_RDTSC;
-	__asm__ volatile("call *%2" : "+a"(eax), "=d"(edx)
-			 : "r"(vmi_entry[VMI_CALL_RDTSC])
-			 : "ecx", "memory", "cc");
-	return (uint64_t)edx << 32 | eax;
-}
-
 static void cpuid_and_tsc(void)
 {
 	uint32_t native[4], r[4], again[4];
@@ -149,15 +138,15 @@ static void cpuid_and_tsc(void)
 	} else {
 		skip("3.2.98", "the hypervisor's name", "no hypervisor is shown");
 	}
-	before = rdtsc_call();
+	before = vmi64(VMI_CALL_RDTSC, 0);
 	for (int i = 0; i < MANY_READS; i++) {
-		after = rdtsc_call();
+		after = vmi64(VMI_CALL_RDTSC, 0);
 		forward &= after > before;
 		before = after;
 	}
 	point_of(VMI_CALL_RDTSC, "3.2.27", forward, "RDTSC goes forward");
 	user_run(u_rdtsc, 0, 0);
-	after = rdtsc_call();
+	after = vmi64(VMI_CALL_RDTSC, 0);
 	point_of(VMI_CALL_RDTSC, "3.2.27",
 		 ((uint64_t)last_trap.edx << 32 | last_trap.eax) > before &&
 		 ((uint64_t)last_trap.edx << 32 | last_trap.eax) < after,

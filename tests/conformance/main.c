@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The order of the conformance suite. */
+#include "cmdline.h"
 #include "conf.h"
 
 #define CPUID_SEP		0x800u
 #define MSR_SYSENTER_CS		0x174u
-
-#define CMD_LINE_PTR		0x228u	/* in the boot parameters of Linux */
-#define MULTIBOOT_MAGIC		0x2badb002u
-#define MULTIBOOT_CMDLINE	4u	/* a flag */
-
-void guest_main(const uint8_t *boot_params, uint32_t magic,
-		const uint32_t *multiboot);
 
 /* A bare processor takes the selectors of SYSEXIT from here (SDM vol. 2B). */
 static void sysexit_init(void)
@@ -24,37 +18,11 @@ static void sysexit_init(void)
 				 "a"(KERNEL_CS), "d"(0));
 }
 
-static bool has_word(const char *s, const char *word)
-{
-	for (; *s; s++) {
-		const char *p = s, *w = word;
-
-		while (*w && *p == *w) {
-			p++;
-			w++;
-		}
-		if (!*w)
-			return true;
-	}
-	return false;
-}
-
-static const char *command_line(const uint8_t *boot_params, uint32_t magic,
-				const uint32_t *multiboot)
-{
-	if (magic != MULTIBOOT_MAGIC)
-		return *(const char *const *)(boot_params + CMD_LINE_PTR);
-	return multiboot[0] & MULTIBOOT_CMDLINE ?
-	       (const char *)multiboot[4] : "";
-}
-
-void guest_main(const uint8_t *boot_params, uint32_t magic,
-		const uint32_t *multiboot)
+void guest_main(void)
 {
 	where_hook = point_where;
 	native_fill();			/* nothing is known of a ROM yet */
-	pae = has_word(command_line(boot_params, magic, multiboot),
-		       "mode=pae");
+	pae = option_is("mode", "pae");
 	if (pae && !paging_can_pae()) {
 		print("1..0 # SKIP the processor has no PAE\n");
 		vmi0(Shutdown);

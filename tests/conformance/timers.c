@@ -6,37 +6,14 @@
 
 static uint64_t hz, tick;		/* a tick is about 8 ms */
 
-static uint64_t call64(int call, uint32_t eax)
-{
-	uint32_t edx;
-
-	last_call = call;
-	__asm__ volatile("call *%2" : "+a"(eax), "=d"(edx)
-			 : "r"(vmi_entry[call]) : "ecx", "memory", "cc");
-	return (uint64_t)edx << 32 | eax;
-}
-
 static uint64_t cycles(uint32_t counter)
 {
-	return call64(VMI_CALL_GetCycleCounter, counter);
+	return vmi64(VMI_CALL_GetCycleCounter, counter);
 }
 
 static uint64_t now(void)
 {
 	return cycles(VMI_CYCLES_REAL);
-}
-
-void arm(uint32_t flags, uint64_t expiry, uint64_t period)
-{
-	uint32_t edx = (uint32_t)expiry, ecx = (uint32_t)(expiry >> 32);
-
-	last_call = VMI_CALL_SetAlarm;
-	__asm__ volatile("pushl %4\n\tpushl %3\n\tcall *%5\n\taddl $8, %%esp"
-			 : "+a"(flags), "+d"(edx), "+c"(ecx)
-			 : "r"((uint32_t)period),
-			   "r"((uint32_t)(period >> 32)),
-			   "r"(vmi_entry[VMI_CALL_SetAlarm])
-			 : "memory", "cc");
 }
 
 static void wait_until(uint64_t when)
@@ -72,7 +49,7 @@ static void counters(void)
 	uint64_t before[3], last[3], t0, t1, c0, c1, c2, c3, a, s0, s1;
 	bool forward[3] = { true, true, true }, sums = true, zero = true;
 
-	hz = call64(VMI_CALL_GetCycleFrequency, 0);
+	hz = vmi64(VMI_CALL_GetCycleFrequency, 0);
 	tick = hz >> 7;
 	point("3.2.66", hz > 1000000, "GetCycleFrequency is more than 1 MHz");
 	for (uint32_t c = 0; c < 3; c++)
@@ -98,7 +75,7 @@ static void counters(void)
 	for (uint32_t i = 0; i < 5; i++)
 		zero &= cycles(unknown[i]) == 0;
 	point("3.7.1", zero, "an unknown counter reads 0");
-	point("3.7.1", call64(VMI_CALL_GetCycleFrequency, 0) == hz,
+	point("3.7.1", vmi64(VMI_CALL_GetCycleFrequency, 0) == hz,
 	      "the frequency is constant");
 	/* the host may stop us between any two of these */
 	c0 = now();
@@ -281,7 +258,7 @@ static void user_alarm(void)
 static void wall_clock(void)
 {
 	const uint64_t year_2020 = 1577836800ull;
-	uint64_t before = call64(VMI_CALL_GetWallclockTime, 0), after, moved;
+	uint64_t before = vmi64(VMI_CALL_GetWallclockTime, 0), after, moved;
 	bool forward = true;
 
 	/* 2020 to 2100, in ns, without a division of 64 bits */
@@ -289,14 +266,14 @@ static void wall_clock(void)
 	      before < 4102444800ull * 1000000000ull,
 	      "GetWallclockTime is of this century");
 	for (int i = 0; i < 1000; i++) {
-		after = call64(VMI_CALL_GetWallclockTime, 0);
+		after = vmi64(VMI_CALL_GetWallclockTime, 0);
 		forward &= after >= before;
 		before = after;
 	}
 	point("3.1.2", before >> 32, "its high half is in EDX");
 	point("3.7.9", forward, "it does not go back");
 	wait_until(now() + 16 * tick);			/* 125 ms */
-	moved = call64(VMI_CALL_GetWallclockTime, 0) - before;
+	moved = vmi64(VMI_CALL_GetWallclockTime, 0) - before;
 	point("3.7.9", moved > 60000000 && moved < 1000000000,
 	      "it runs as the real counter does");
 	if (!offered(VMI_CALL_WallclockUpdated)) {

@@ -4,15 +4,17 @@
  * the memory that its BIOS entry gets it refuses to start. What its calls do
  * is in tests/conformance.
  */
-#include "guest.h"
+#include "calls.h"
+#include "counters.h"
+#include "cpu.h"
+#include "paging.h"
+#include "pc.h"
+#include "tap.h"
+#include "vmi_rom.h"
 
 #define TIMES		5u
 #define NAME_MAX	16u		/* what CPUID has room for */
-#define KEYBOARD	0x64
-#define KEYBOARD_RESET	0xfe
 #define DISTANCE	0x20		/* rom/backends/count/answers.inc */
-
-void guest_main(void);
 
 static uint8_t table_pointer[8], copy[0x10000] __attribute__((aligned(PAGE)));
 static uint32_t free_table[64] __attribute__((aligned(8)));
@@ -164,7 +166,5 @@ void guest_main(void)
 	ok(answered > 40, "nearly all calls are answered");
 out:
 	tap_end();
-	outb(KEYBOARD, KEYBOARD_RESET);
-	for (;;)
-		__asm__ volatile("hlt");
+	pc_reset();
 }

@@ -1,36 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The order of the test guest's life. */
-#include "guest.h"
+#include "cmdline.h"
+#include "suite.h"
 
 /* "stay" on the command line: this last call, then nothing. */
 #define STAY_CR2		0x57a7		/* tests/run/trace.py has it, too */
-#define CMD_LINE_PTR	0x228		/* in the boot parameters */
 
 bool judge_costs = true;
 
-void guest_main(const uint8_t *boot_params);
-
-static bool command_line_has(const char *s, const char *word)
+void guest_main(void)
 {
-	for (; *s; s++) {
-		const char *p = s, *w = word;
-
-		while (*w && *p == *w) {
-			p++;
-			w++;
-		}
-		if (!*w)
-			return true;
-	}
-	return false;
-}
-
-void guest_main(const uint8_t *boot_params)
-{
-	const char *cmdline = *(const char *const *)(boot_params +
-						     CMD_LINE_PTR);
-
-	judge_costs = !command_line_has(cmdline, "nocosts");
+	judge_costs = !option("nocosts");
 	cpu_init();
 	if (!ok(vmi_find(), "the scan finds a ROM"))
 		goto out;
@@ -44,7 +24,7 @@ void guest_main(const uint8_t *boot_params)
 	announce_tables();
 	if (!ok(exits_init(), "the hypervisor counts exits"))
 		goto out;
-	if (command_line_has(cmdline, "stay")) {
+	if (option("stay")) {
 		vmi1(SetCR2, STAY_CR2);
 		print("staying\n");
 		for (;;)

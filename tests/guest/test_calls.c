@@ -3,7 +3,7 @@
  * What calls cost that only look at or store a word: interrupt flag, control
  * registers, descriptor tables. What they do is in tests/conformance.
  */
-#include "guest.h"
+#include "suite.h"
 
 void test_rom(void)
 {

@@ -4,7 +4,7 @@
  * debug registers, ports in user mode, segment registers whose descriptors
  * change, and virtual-8086 mode, which there is none of.
  */
-#include "guest.h"
+#include "suite.h"
 
 #define CODE_PAGE	10u		/* pages of PLAY */
 #define STACK_PAGE	11u
@@ -320,8 +320,6 @@ void test_segments(void)
 /* The frame of a return to VM86, and what comes of it. */
 static void iret_vm(uint32_t cs, uint32_t flags)
 {
-	extern uint32_t fixup;
-
 	__asm__ volatile(
 		"pushl %%ebp\n\t"
 		"movl $1f, %0\n\t"

@@ -3,7 +3,7 @@
  * What an interrupt costs, and interrupts at any instruction: the ROM's
  * windows. The rest of VMI-3.6 and VMI-3.7 is in tests/conformance.
  */
-#include "guest.h"
+#include "suite.h"
 
 void test_interrupts(void)
 {

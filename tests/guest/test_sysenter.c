@@ -4,7 +4,7 @@
  * the SDM says (Vol. 2), whatever kind of CPU is underneath. The MSRs have no
  * call that the stub answers: plain WRMSR.
  */
-#include "guest.h"
+#include "suite.h"
 
 #define MSR_SYSENTER_CS		0x174u
 #define MSR_SYSENTER_ESP	0x175u
@@ -23,7 +23,6 @@ struct seen {
 extern struct seen seen;
 struct seen seen;
 extern const uint8_t sysenter_target[], native_sysexit[];
-extern uint32_t sysexit_entry;		/* trap.c */
 
 __asm__(".text\n"
 	"sysenter_target:\n"

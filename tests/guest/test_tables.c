@@ -3,12 +3,11 @@
  * Page tables through the ROM: updates that cost nothing until a flush, and
  * are all there after it; batches. VMI-3.4, VMI-3.5.
  */
-#include "guest.h"
+#include "suite.h"
 
 uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
 #define ALIAS_PAGE	16u		/* of PLAY: shows play_table */
 
-static uint32_t frames[FRAMES][1024] __attribute__((aligned(PAGE)));
 static uint32_t other_directory[1024] __attribute__((aligned(PAGE)));
 
 static void set_entry(uint32_t *entry, uint32_t value, uint32_t flags)
@@ -40,18 +39,7 @@ static void play_link(bool on)
 void play_init(void)
 {
 	play_link(true);
-	for (uint32_t i = 0; i < FRAMES; i++)
-		frames[i][0] = FRAME_MARK + i;
-}
-
-uint32_t play_read(uint32_t page)
-{
-	return *(volatile uint32_t *)(PLAY + page * PAGE);
-}
-
-uint32_t frame_entry(uint32_t n)
-{
-	return (uintptr_t)frames[n % FRAMES] | PTE_P | PTE_W;
+	frames_init();
 }
 
 /* Page i of the play area shows frame i + shift? */

@@ -3,10 +3,14 @@
  * What user mode and back costs, and what there is above virtual_top. Frames
  * and faults are in tests/conformance.
  */
-#include "guest.h"
+#include "suite.h"
 
 #define USER_PAGE	0u		/* pages of PLAY: code, then stack */
 #define USER_STACK	1u
+
+/* user.asm */
+extern uint8_t user_code[], user_code_end[];
+extern uint8_t user_syscall[], user_read[], user_write[], user_spin[];
 
 static uint8_t user_pages[2][PAGE] __attribute__((aligned(PAGE)));
 

@@ -27,9 +27,13 @@
  * from their number, so that a single wrong register shows. "seed=N" makes
  * what is kept in registers another than the neighbours'.
  */
-#include "guest.h"
+#include "calls.h"
+#include "cmdline.h"
+#include "cpu.h"
+#include "paging.h"
+#include "pc.h"
+#include "tap.h"
 
-#define CMD_LINE_PTR	0x228		/* in the boot parameters */
 #define ROUND		4096u		/* steps */
 #define TLS		(SPARE_GDT * 8 + 3)
 
@@ -39,38 +43,9 @@ static uint64_t end;
 static uint64_t seen, gap;		/* longest time between two looks */
 static uint32_t turns, lost;		/* of something; times that GS was */
 
-void guest_main(const uint8_t *boot_params);
-
-/* The number behind "word=", or 0. */
-static uint32_t option(const char *line, const char *word)
-{
-	uint32_t n = 0;
-
-	for (; *line; line++) {
-		const char *s = line, *w = word;
-
-		while (*w && *s == *w) {
-			s++;
-			w++;
-		}
-		if (*w || *s++ != '=')
-			continue;
-		while (*s >= '0' && *s <= '9')
-			n = n * 10 + (uint32_t)(*s++ - '0');
-		return n;
-	}
-	return 0;
-}
-
 static uint64_t cycles(uint32_t counter)
 {
-	uint32_t edx;
-
-	__asm__ volatile("call *%2"
-			 : "+a"(counter), "=d"(edx)
-			 : "r"(vmi_entry[VMI_CALL_GetCycleCounter])
-			 : "ecx", "memory", "cc");
-	return (uint64_t)edx << 32 | counter;
+	return vmi64(VMI_CALL_GetCycleCounter, counter);
 }
 
 static bool time_left(void)
@@ -284,8 +259,6 @@ static void awake(void)
 	sleep_by_pit();
 }
 
-#define COM1	0x3f8
-
 static void typed(struct frame *f)
 {
 	(void)f;
@@ -449,24 +422,23 @@ static const struct {
 	{ "watched", watched },
 };
 
-void guest_main(const uint8_t *boot_params)
+void guest_main(void)
 {
-	const char *line = *(const char *const *)(boot_params + CMD_LINE_PTR);
 	uint32_t i, units = 0;
 
 	cpu_init();
 	if (!vmi_find() || vmi_init()) {
 		print("no VMI\n");
-		outb(0x64, 0xfe);
+		pc_reset();
 	}
 	vmi_fetch_entries();
 	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
 	announce_tables();
 	pic_init();
-	seed = option(line, "seed");
+	seed = option_number("seed");
 	keep_seed();
 	for (i = 0; i < sizeof(tasks) / sizeof(*tasks); i++) {
-		units = option(line, tasks[i].name);
+		units = option_number(tasks[i].name);
 		end = (cycles_per_second() >> 10) * units;
 		if (units)
 			tasks[i].run();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prints for tests/bench/micro.py, after what tests/guest prints in its own
- * manner:
+ * Prints for tests/bench/micro.py, after its TAP:
  *
  *	micro MEDIAN MIN MAX EXITS WHAT
  *	batch PATTERN UPDATES ROM REST FLUSH EXITS
@@ -14,8 +13,6 @@
 #include "micro.h"
 
 static bool covered[VMI_CALL_COUNT];
-
-void guest_main(const uint8_t *boot_params);
 
 struct call vmi_call(uint32_t number)
 {
@@ -107,9 +104,8 @@ static void check_coverage(void)
 	ok(!missing, "every call of the ROM has been measured");
 }
 
-void guest_main(const uint8_t *boot_params)
+void guest_main(void)
 {
-	(void)boot_params;
 	cpu_init();
 	if (!ok(vmi_find() && vmi_init() == 0, "a ROM is found and begun"))
 		goto out;

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest that does nothing but call the ROM and count what that costs. It
- * shares its start, its traps and its printing with tests/guest.
+ * A guest that does nothing but call the ROM and count what that costs.
  */
 #ifndef MICRO_H
 #define MICRO_H
 
-#include "guest.h"
+#include "calls.h"
+#include "counters.h"
+#include "cpu.h"
+#include "paging.h"
+#include "pc.h"
+#include "tap.h"
+#include "vmi_stub.h"
 
 /* ---- timed.asm --------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Paging with entries of 4 bytes, by the plain instructions. */
-#include "guest.h"
+#include "calls.h"
+#include "paging.h"
 
 #define CR0_PG		0x80000000u
 #define CR0_WP		0x00010000u

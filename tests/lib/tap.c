@@ -2,9 +2,9 @@
 /* Results in TAP on the first serial port. */
 #include <stdarg.h>
 
-#include "guest.h"
+#include "pc.h"
+#include "tap.h"
 
-#define COM1		0x3f8
 #define LSR_EMPTY	0x20
 
 static unsigned int tests;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Traps and interrupts: counted, recorded for the tests, or fatal. */
-#include "guest.h"
+#include "calls.h"
+#include "cpu.h"
+#include "pc.h"
+#include "tap.h"
 
 #define IRET_BYTES	64u		/* of the slot, STUB-10 */
 
@@ -11,17 +14,8 @@ void (*irq0_hook)(void);
 const struct frame *irq0_frame;
 void (*vector_hook[256])(struct frame *f);
 void (*where_hook)(void);
-
-/* entry.asm */
-extern uint32_t fixup;			/* where an expected trap goes on */
-extern int fixup_vector;
-uint32_t fixup;
+uint32_t fixup, sysexit_entry;
 int fixup_vector;
-extern uint32_t sysexit_entry;
-uint32_t sysexit_entry;
-void __attribute__((noreturn)) resume_kernel(void);
-void enter_kernel_stack(uint32_t esp);
-void trap(struct frame *f);
 
 void enter_kernel_stack(uint32_t esp)
 {

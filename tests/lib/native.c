@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What this guest does by itself where the ROM answers "none" (VMI-2.5.1). */
-#include "conf.h"
+#include "calls.h"
+#include "cpu.h"
+#include "native.h"
+#include "pc.h"
 
 #define CR4_PGE		0x80u
-#define KEYBOARD	0x64
-#define KEYBOARD_RESET	0xfe
 
 #define ASM(X) X(CPUID) X(WRMSR) X(RDMSR) X(SetGDT) X(SetLDT) X(SetIDT)	\
 	X(SetTR) X(GetGDT) X(GetLDT) X(GetIDT) X(GetTR) X(SetCR0)	\
@@ -94,13 +95,6 @@ static REGPARM void flush_tlb(uint32_t what)
 	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
 }
 
-static void reset(void)
-{
-	outb(KEYBOARD, KEYBOARD_RESET);
-	for (;;)
-		__asm__ volatile("cli\n\thlt");
-}
-
 static void *const own[VMI_CALL_COUNT] = {
 #define OWN(name)	[VMI_CALL_##name] = native_##name,
 	ASM(OWN)
@@ -112,8 +106,8 @@ static void *const own[VMI_CALL_COUNT] = {
 	[VMI_CALL_SetDR] = set_dr,
 	[VMI_CALL_GetDR] = get_dr,
 	[VMI_CALL_FlushTLB] = flush_tlb,
-	[VMI_CALL_Reboot] = reset,
-	[VMI_CALL_Shutdown] = reset,
+	[VMI_CALL_Reboot] = pc_reset,
+	[VMI_CALL_Shutdown] = pc_reset,
 };
 
 void native_fill(void)
@@ -126,12 +120,4 @@ void native_fill(void)
 			(vmi_type[call] == VMI_RELOC_NONE && own[call] ?
 			 own[call] : (void *)native_nothing);
 	}
-}
-
-uint32_t kernel_ring(void)
-{
-	uint32_t cs;
-
-	__asm__("mov %%cs, %0" : "=r"(cs));
-	return cs & 3;
 }

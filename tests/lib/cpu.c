@@ -3,7 +3,8 @@
  * Descriptor tables as a kernel sets them up before it knows whether there is
  * a ROM: with the plain instructions.
  */
-#include "guest.h"
+#include "cpu.h"
+#include "paging.h"
 
 #define GATE_INTERRUPT	0x8e00u
 #define GATE_TRAP	0x8f00u

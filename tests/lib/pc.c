@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The 8259s and one tick of the PIT, as a source of interrupts. */
-#include "guest.h"
+/* The 8259s, the PIT as a source of interrupts, and the reset line. */
+#include "pc.h"
 
+#define KEYBOARD	0x64
+#define KEYBOARD_RESET	0xfe
 #define PIC_IRR		0x0a		/* OCW3: read requests */
 
 void pic_init(void)
@@ -27,10 +29,25 @@ void pit_one_shot(void)
 	outb(0x40, 0x04);
 }
 
+/* One that came too soon is followed by another. */
+void pit_periodic(void)
+{
+	outb(0x43, 0x34);
+	outb(0x40, 0xa9);
+	outb(0x40, 0x04);
+}
+
 /* Until the 8259 has the request; it is not in service meanwhile. */
 void pit_wait(void)
 {
 	pit_one_shot();
 	while (!(inb(0x20) & 1))
 		;
+}
+
+void pc_reset(void)
+{
+	outb(KEYBOARD, KEYBOARD_RESET);
+	for (;;)
+		__asm__ volatile("cli\n\thlt");
 }

@@ -1,17 +1,10 @@
 ; SPDX-License-Identifier: GPL-2.0-only
 ;
-; The test guest's assembly: the boot entry, trap stubs, ways into user mode
-; and the code that runs there.
+; The boot entry, trap stubs, ways into user mode.
 
 	bits 32
 
-%define KERNEL_CS	0x60
-%define KERNEL_DS	0x68
-%define USER_CS		0x73
-%define USER_DS		0x7b
-%define EFLAGS_IF	0x200
-%define LINEAR		0xc0000000
-%define RETURN		iret_site + LINEAR
+%include "cpu.inc"
 
 ; ---- boot: Linux/x86 boot protocol, 32-bit entry, or multiboot ---------------
 
@@ -26,7 +19,7 @@
 	section .text
 
 	global start
-	extern guest_main, bss_start, bss_end
+	extern guest_start, bss_start, bss_end
 start:
 	cli
 	cld
@@ -42,7 +35,7 @@ start:
 	push ebx
 	push ebp
 	push esi			; boot parameters
-	call guest_main
+	call guest_start
 .stop:	hlt
 	jmp .stop
 
@@ -186,23 +179,6 @@ probe_%1:
 	PROBE exec
 	call ecx
 	PROBE_END
-
-; ---- what runs in user mode, copied to a user page ------------------------------
-
-; Offsets from user_code; each ends in a trap. ebx is an address.
-	global user_code, user_code_end
-	global user_syscall, user_read, user_write, user_spin
-user_code:
-user_syscall:	int 0x80
-user_read:	mov ecx, [ebx]
-		int 0x80
-user_write:	mov [ebx], eax
-		int 0x80
-; Waits until the word at ebx changes from eax.
-user_spin:	cmp [ebx], eax
-		je user_spin
-		int 0x80
-user_code_end:
 
 	section .bss nobits alloc write align=16
 	resb 16384
