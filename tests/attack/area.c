@@ -232,33 +232,38 @@ static void rom_jumps(uint32_t part)
 }
 
 #define HCALL_CASE(number, name, call)					\
-	CASE_ARG("hcall_" #name, wild_hcall, number),
+	CASE_ARG("hcall_" #name, wild_hcall, number, .end = ANY_END),
 
-#define CALL_CASE(number, name)	CASE_ARG("call_" #name, wild_call, number),
+#define CALL_CASE(number, name)						\
+	CASE_ARG("call_" #name, wild_call, number, .end = ANY_END),
+
+
+#define BAD_TAIL(tail)	"bad queue: tail " tail " is not in -1024\\.\\.0"
+#define UNKNOWN(number)	"hypercall " number " does not exist"
 
 const struct attack area_cases[] = {
-	CASE_ARG("tail_1", tail, 1),
-	CASE_ARG("tail_low", tail, 0u - STUB_QUEUE_LEN - 1),
-	CASE_ARG("tail_max", tail, 0x7fffffff),
-	CASE_ARG("tail_min", tail, 0x80000000),
-	CASE_ARG("tail_fault", tail_fault, 5000),
+	CASE_ARG("tail_1", tail, 1, .end = BAD_TAIL("1")),
+	CASE_ARG("tail_low", tail, 0u - STUB_QUEUE_LEN - 1, .end = BAD_TAIL("-1025")),
+	CASE_ARG("tail_max", tail, 0x7fffffff, .end = BAD_TAIL("2147483647")),
+	CASE_ARG("tail_min", tail, 0x80000000, .end = BAD_TAIL("-2147483648")),
+	CASE_ARG("tail_fault", tail_fault, 5000, .end = BAD_TAIL("5000")),
 	CASE_ARG("queue_va", queue, STUB_Q_UPDATE_VA),
 	CASE_ARG("queue_pa", queue, STUB_Q_UPDATE_PA),
 	CASE_ARG("queue_page", queue, STUB_Q_PAGE),
 	CASE_ARG("queue_inval", queue, STUB_Q_INVAL),
 	CASE_ARG("queue_mixed", queue, 4),
-	CASE_ARG("unknown_first", unknown, STUB_HC_COUNT),
-	CASE_ARG("unknown_last", unknown, 0xffffffff),
-	CASE_ARG("unknown_sign", unknown, 0x80000000),
+	CASE_ARG("unknown_first", unknown, STUB_HC_COUNT, .end = UNKNOWN("\\d+")),
+	CASE_ARG("unknown_last", unknown, 0xffffffff, .end = UNKNOWN("4294967295")),
+	CASE_ARG("unknown_sign", unknown, 0x80000000, .end = UNKNOWN("2147483648")),
 	CASE(init_again),
-	CASE_NATIVE(early),
+	CASE_NATIVE(early, .end = "hypercall 1 before VMI_Init"),
 	CASE_ARG("each_word_0", each_word, 0),
 	CASE_ARG("each_word_ones", each_word, 0xffffffff),
 	CASE_ARG("each_word_odd", each_word, 0x80000001),
 	CASE_ARG("rom_jumps_0", rom_jumps, 0),
 	CASE_ARG("rom_jumps_1", rom_jumps, 1),
 	CASE_ARG("rom_jumps_2", rom_jumps, 2),
-	CASE_ARG("rom_jumps_3", rom_jumps, 3),
+	CASE_ARG("rom_jumps_3", rom_jumps, 3, .end = ANY_END),
 	STUB_HCALLS(HCALL_CASE)
 	VMI_CALLS(CALL_CASE)
 	CASES_END

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The attacker: a guest that tries, one case per boot, to hurt the stub
- * hypervisor. tests/run/attack.py boots it with case=NAME and knows which
- * cases end in the guest's death.
+ * hypervisor. tests/run/attack.py boots it with case=NAME; how a case must
+ * end it knows from a boot without, which lists them all.
  */
 #ifndef ATTACK_H
 #define ATTACK_H
@@ -20,13 +20,35 @@ struct attack {
 	void		(*run)(uint32_t arg);
 	uint32_t	arg;
 	enum { WITH_VMI, NATIVE, WITH_PAE } mode;	/* NATIVE: no VMI_Init */
+	/* A regular expression for what the hypervisor reports of the guest's
+	 * death. NULL: it survives. */
+	const char	*end;
+	/* The same on a processor that checks segments, if it is another. */
+	const char	*end_checked;
+	/* "alone": with no bystander; "icount": time counts instructions. */
+	const char	*boot;
 };
 
-#define CASE(function)		{ #function, function, 0, WITH_VMI }
-#define CASE_ARG(name, function, arg)	{ name, function, arg, WITH_VMI }
-#define CASE_NATIVE(function)	{ #function, function, 0, NATIVE }
-#define CASE_PAE(name, function, arg)	{ name, function, arg, WITH_PAE }
-#define CASES_END		{ NULL, NULL, 0, WITH_VMI }
+/* What follows the arguments: .end and the others. */
+#define CASE_ARG(name_, run_, arg_, ...) \
+	{ .name = name_, .run = run_, .arg = arg_, ##__VA_ARGS__ }
+#define CASE(run_, ...)		CASE_ARG(#run_, run_, 0, ##__VA_ARGS__)
+#define CASE_NATIVE(run_, ...)	CASE(run_, .mode = NATIVE, ##__VA_ARGS__)
+#define CASE_PAE(name_, run_, arg_, ...) \
+	CASE_ARG(name_, run_, arg_, .mode = WITH_PAE, ##__VA_ARGS__)
+#define CASES_END		{ .name = NULL }
+
+/* What the guest does to itself is its own affair, as long as it ends as
+ * itself: tests/run/attack.py. */
+#define ANY_END		".*"
+#define NO_STACK	"the stack at [0-9a-f]{8} cannot take the frame of " \
+			"vector \\d+"
+#define NO_STACK_AT	"no stack at [0-9a-f]{8}"
+#define CANNOT_RUN	"cannot run at cs:eip [0-9a-f]{4}:[0-9a-f]{8}, " \
+			"ss:esp .*"
+#define OUTSIDE_MEMORY(what)	what " is outside its memory"
+#define WRITE_OUTSIDE(where)	"write to guest-physical " where \
+				", outside its memory"
 
 extern const struct attack trap_cases[];	/* traps.c */
 extern const struct attack debug_cases[];	/* debug.c */
@@ -45,9 +67,9 @@ extern const struct attack hole_cases[];	/* hole.c */
 extern const struct attack exhaust_cases[];	/* exhaust.c */
 extern const struct attack neighbour_cases[];	/* neighbour.c */
 extern const struct attack pae_cases[];		/* pae.c */
-extern const struct attack step_cases[];	/* steps.c: needs -icount */
+extern const struct attack step_cases[];	/* steps.c */
 extern const struct attack straddle_cases[];	/* straddle.c */
-extern const struct attack end_cases[];		/* ends.c: needs -icount */
+extern const struct attack end_cases[];		/* ends.c */
 extern const struct attack return_cases[];	/* returns.c */
 extern const struct attack asleep_cases[];	/* asleep.c */
 extern const struct attack bystander_cases[];	/* bystander.c: not one */

@@ -179,6 +179,6 @@ static void ends(uint32_t arg)
 }
 
 const struct attack end_cases[] = {
-	CASE(ends),			/* needs -icount, or Bochs */
+	CASE(ends, .boot = "alone icount"),	/* or Bochs */
 	CASES_END
 };

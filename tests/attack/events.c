@@ -297,9 +297,11 @@ static void esp0_native(uint32_t arg)
 	}
 }
 
+#define HLT	"HLT with interrupts off: nothing can wake it"
+
 const struct attack event_cases[] = {
-	CASE(hlt0),
-	{ "hlt0_native", hlt0, 0, NATIVE },
+	CASE(hlt0, .end = HLT),
+	CASE_ARG("hlt0_native", hlt0, 0, .mode = NATIVE, .end = HLT),
 	CASE(stihlt),
 	CASE_NATIVE(stihlt_native),
 	CASE(halts),

@@ -117,6 +117,14 @@ static void set_up(bool pae)
 		set_up_tables();
 }
 
+static void list(const struct attack *a)
+{
+	const char *end = a->end ? a->end : "";
+
+	print("case\t%s\t%s\t%s\t%s\n", a->name, end,
+	      a->end_checked ? a->end_checked : end, a->boot ? a->boot : "");
+}
+
 void guest_main(void)
 {
 	const struct attack *a = NULL;
@@ -126,10 +134,10 @@ void guest_main(void)
 	for (uint32_t i = 0; i < sizeof(all) / sizeof(*all) && !found; i++)
 		for (a = all[i]; a->name && !found; a += !found)
 			found = option_is("case", a->name);
-	if (!found) {		/* tests/run/attack.py compares */
+	if (!found) {
 		for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 			for (a = all[i]; a->name; a++)
-				print("case %s\n", a->name);
+				list(a);
 	} else {
 		if (a->mode != NATIVE)
 			set_up(a->mode == WITH_PAE);

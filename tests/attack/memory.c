@@ -347,18 +347,21 @@ static void user_tables(uint32_t arg)
 	same(wrong, 0, "it sees its guest's memory, or ones");
 }
 
+#define TABLE_OUTSIDE	OUTSIDE_MEMORY("page table at 0f0000000")
+#define CR3_OUTSIDE	OUTSIDE_MEMORY("CR3 = f0000000")
+
 const struct attack memory_cases[] = {
-	CASE(badpde),
-	CASE_NATIVE(badpde_native),
-	CASE(table_outside),
-	CASE_ARG("cr3_outside", cr3_outside, 0),
-	CASE_ARG("cr3_outside_mov", cr3_outside, 1),
-	CASE_ARG("cr3_outside_deferred", cr3_outside, 2),
-	CASE(pae),
+	CASE(badpde, .end = TABLE_OUTSIDE),
+	CASE_NATIVE(badpde_native, .end = TABLE_OUTSIDE),
+	CASE(table_outside, .end = TABLE_OUTSIDE),
+	CASE_ARG("cr3_outside", cr3_outside, 0, .end = CR3_OUTSIDE),
+	CASE_ARG("cr3_outside_mov", cr3_outside, 1, .end = CR3_OUTSIDE),
+	CASE_ARG("cr3_outside_deferred", cr3_outside, 2, .end = CR3_OUTSIDE),
+	CASE(pae, .end = NO_STACK),
 	CASE(bus),
-	CASE_ARG("bus_write", bus_write, 0),
+	CASE_ARG("bus_write", bus_write, 0, .end = WRITE_OUTSIDE("080000000")),
 	CASE_ARG("bus_write_ins", bus_write, 1),
-	CASE_ARG("bus_write_wp", bus_write, 2),
+	CASE_ARG("bus_write_wp", bus_write, 2, .end = WRITE_OUTSIDE("080000000")),
 	CASE_ARG("inval", inval, 0),
 	CASE_ARG("inval_native", inval, 1),
 	CASE(rom_write),

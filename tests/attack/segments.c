@@ -138,7 +138,8 @@ static void place_system(uint32_t base, uint32_t high)
 	     (base & 0xff000000) | high | (base >> 16 & 0xff));
 }
 
-/* GDT, LDT and TSS where there is nothing, in the hole, wrapping.
+/* GDT, LDT and TSS where there is nothing, in the hole, wrapping. Its data
+ * segments are null then.
  * STUB-2: tables are read as the guest could. */
 static void tables(uint32_t base)
 {
@@ -202,9 +203,10 @@ const struct attack segment_cases[] = {
 	CASE(ring0_code),
 	CASE(ring0_data),
 	CASE(hv_selectors),
-	CASE_ARG("tables_absent", tables, 0x80000000),
-	CASE_ARG("tables_hole", tables, TOP + STUB_SHARED_OFFSET),
-	CASE_ARG("tables_wrap", tables, 0xfffffff8),
+	CASE_ARG("tables_absent", tables, 0x80000000, .end_checked = NO_STACK),
+	CASE_ARG("tables_hole", tables, TOP + STUB_SHARED_OFFSET,
+		 .end_checked = NO_STACK),
+	CASE_ARG("tables_wrap", tables, 0xfffffff8, .end_checked = NO_STACK),
 	CASE(iret_random),
 	CASES_END
 };

@@ -129,20 +129,24 @@ static void kernel_hc_iret(uint32_t kind)
 			     "i"(STUB_VECTOR));
 }
 
+#define STACK(where, function, kind)					\
+	CASE_ARG("stack_" #function "_" #where, function, kind,		\
+		 .end = NO_STACK)
+
 #define EACH(function)							\
-	CASE_ARG("stack_" #function "_absent", function, ABSENT),	\
-	CASE_ARG("stack_" #function "_zero", function, ZERO),		\
-	CASE_ARG("stack_" #function "_hole", function, HOLE),		\
-	CASE_ARG("stack_" #function "_rom", function, ROM_COPY),	\
-	CASE_ARG("stack_" #function "_edge", function, EDGE),		\
-	CASE_ARG("stack_" #function "_read_only", function, READ_ONLY),	\
-	CASE_ARG("stack_" #function "_crossing", function, CROSSING),	\
-	CASE_ARG("stack_" #function "_outside", function, OUTSIDE)
+	STACK(absent, function, ABSENT),				\
+	STACK(zero, function, ZERO),					\
+	STACK(hole, function, HOLE),					\
+	STACK(rom, function, ROM_COPY),					\
+	STACK(edge, function, EDGE),					\
+	STACK(read_only, function, READ_ONLY),				\
+	STACK(crossing, function, CROSSING),				\
+	STACK(outside, function, OUTSIDE)
 
 #define SOME(function)							\
-	CASE_ARG("stack_" #function "_absent", function, ABSENT),	\
-	CASE_ARG("stack_" #function "_hole", function, HOLE),		\
-	CASE_ARG("stack_" #function "_read_only", function, READ_ONLY)
+	STACK(absent, function, ABSENT),				\
+	STACK(hole, function, HOLE),					\
+	STACK(read_only, function, READ_ONLY)
 
 const struct attack stack_cases[] = {
 	EACH(user_int80),
@@ -164,10 +168,14 @@ const struct attack stack_cases[] = {
 	SOME(kernel_ud),
 	SOME(kernel_sti),
 	SOME(kernel_events),
-	CASE_ARG("stack_kernel_iret_absent", kernel_iret, ABSENT),
-	CASE_ARG("stack_kernel_iret_edge", kernel_iret, EDGE),
-	CASE_ARG("stack_kernel_hc_iret_absent", kernel_hc_iret, ABSENT),
-	CASE_ARG("stack_kernel_hc_iret_hole", kernel_hc_iret, HOLE),
-	CASE_ARG("stack_kernel_hc_iret_outside", kernel_hc_iret, OUTSIDE),
+	CASE_ARG("stack_kernel_iret_absent", kernel_iret, ABSENT,
+		 .end = NO_STACK),
+	CASE_ARG("stack_kernel_iret_edge", kernel_iret, EDGE, .end = NO_STACK),
+	CASE_ARG("stack_kernel_hc_iret_absent", kernel_hc_iret, ABSENT,
+		 .end = NO_STACK_AT),
+	CASE_ARG("stack_kernel_hc_iret_hole", kernel_hc_iret, HOLE,
+		 .end = NO_STACK_AT),
+	CASE_ARG("stack_kernel_hc_iret_outside", kernel_hc_iret, OUTSIDE,
+		 .end = NO_STACK),
 	CASES_END
 };

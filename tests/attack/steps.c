@@ -655,7 +655,7 @@ static void step_faults(uint32_t arg)
 }
 
 const struct attack step_cases[] = {
-	CASE(steps),
-	CASE(step_faults),
+	CASE(steps, .boot = "alone icount"),
+	CASE(step_faults, .boot = "alone icount"),
 	CASES_END
 };

@@ -306,7 +306,7 @@ const struct attack user_cases[] = {
 	CASE(iret_ss),
 	CASE_ARG("espfix_gdt", espfix_in, SPARE_GDT * 8 | 3),
 	CASE_ARG("espfix_ldt", espfix_in, 7),
-	CASE(espfix_irq),
+	CASE(espfix_irq, .boot = "icount"),
 	CASE(espfix_kernel),
 	CASE_ARG("user_bus", user_bus, 0x80000000),
 	CASE_ARG("user_apic", user_bus, 0xfee00000),

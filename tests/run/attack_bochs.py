@@ -38,10 +38,6 @@ CHOSEN = re.compile(
     r"guess_(write|cr3|table)|fpu|(pae_)?straddle_.*|"
     r"ends|hc_iret_[cs]s")
 
-# Without a GDT its data segments are null, which TCG does not mind.
-DEATHS = {r"tables_.*": attack.NO_STACK}
-EITHER = re.compile(r"ss0_null|ss0_fault_null")
-
 ENTRY = """menuentry "{key}" --hotkey={key} {{
 	multiboot /boot/hypervisor-stub.elf
 {guests}}}
@@ -70,7 +66,8 @@ def make_iso(directory, parts):
                 "terminal_input serial\nterminal_output serial\n"
                 "set timeout=-1\n")
         for key, cases in parts.items():
-            guests = [GUEST.format(memory=36, case=case) for case in cases]
+            guests = [GUEST.format(memory=36, case=case.name)
+                      for case in cases]
             guests.append(GUEST.format(memory=16, case="bystander"))
             guests.insert(1, ROM)
             f.write(ENTRY.format(key=key, guests="".join(guests)))
@@ -114,42 +111,33 @@ def run(iso, key):
 
 
 def judge(case, report):
-    death = attack.death_of(case)
-    for pattern, report_there in DEATHS.items():
-        if re.fullmatch(pattern, case):
-            death = report_there
-    if EITHER.fullmatch(case):
-        return
-    if death:
-        expect(report and re.fullmatch(death, report),
-               f"its end is {report!r}")
-    else:
+    if not case.end_checked:
         same("its end", report, None)
+    elif case.end_checked != attack.ANY:
+        expect(report and re.fullmatch(case.end_checked, report),
+               f"its end is {report!r}")
 
 
 def one(iso, key, cases):
     said = run(iso, key)
     expect("panic" not in said, "panic: " + tail(said))
     deaths = dict(re.findall(r"^guest (\d) died: (.*?)\r?$", said, re.M))
-    for n, case in enumerate(cases + ["bystander"]):
-        report = deaths.get(str(n + 1))
+    for n, case in enumerate(cases):
         try:
-            judge(case, report)
+            judge(case, deaths.get(str(n + 1)))
         except Failed as why:
-            result(case, str(why))
+            result(case.name, str(why))
         else:
-            if case != "bystander":
-                result(case)
+            result(case.name)
+    same("the bystander's end", deaths.get(str(len(cases) + 1)), None)
 
 
 def main():
-    cases = sys.argv[1:] or [case for case in attack.case_names()
-                             if CHOSEN.fullmatch(case)]
-    parts = groups(cases)
+    parts = groups(attack.chosen_cases(sys.argv[1:], CHOSEN))
     with scratch() as directory:
         iso = make_iso(directory, parts)
-        test_all([("bystander of " + " ".join(part), one, iso, key, part)
-                  for key, part in parts.items()])
+        test_all([("bystander of " + " ".join(case.name for case in part),
+                   one, iso, key, part) for key, part in parts.items()])
 
 
 if __name__ == "__main__":
