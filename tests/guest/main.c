@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The order of the test guest's life. */
+/* The order of the test guest's life: its suites one after another. */
 #include "cmdline.h"
 #include "suite.h"
 
@@ -8,49 +8,61 @@
 
 bool judge_costs = true;
 
-void guest_main(void)
-{
-	judge_costs = !option("nocosts");
-	cpu_init();
-	if (!ok(vmi_find(), "the scan finds a ROM"))
-		goto out;
-	if (!ok(vmi_init() == 0, "VMI_Init answers 0"))
-		goto out;
-	vmi_fetch_entries();
-	test_rom();
+static const struct {
+	const char	*name;
+	void		(*run)(void);
+} suites[] = {
+	{ "rom", test_rom }, { "flags", test_flags },
+	{ "registers", test_registers }, { "descriptors", test_descriptors },
+	{ "user", test_user }, { "hole", test_hole },
+	{ "tables", test_tables }, { "batches", test_batches },
+	{ "interrupts", test_interrupts }, { "windows", test_windows },
+	{ "cpuid", test_cpuid }, { "fpu", test_fpu }, { "debug", test_debug },
+	{ "ports", test_ports }, { "segments", test_segments },
+	{ "vm86", test_vm86 }, { "sysenter", test_sysenter },
+};
 
+static bool begin(void)
+{
+	cpu_init();
+	if (!ok(vmi_find(), "the scan finds a ROM") ||
+	    !ok(vmi_init() == 0, "VMI_Init answers 0"))
+		return false;
+	vmi_fetch_entries();
 	/* slot 0, larger than memory, as Linux gives it */
 	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, 0x34000, 0);
 	announce_tables();
-	if (!ok(exits_init(), "the hypervisor counts exits"))
-		goto out;
-	if (option("stay")) {
-		vmi1(SetCR2, STAY_CR2);
-		print("staying\n");
-		for (;;)
-			;
-	}
-	costs(0, 1, , "reading a counter is one exit");
-	costs(10, 10, inb(0x21), "reading a port is one exit");
-
-	test_flags();
-	test_registers();
-	test_descriptors();
+	pic_init();
 	play_init();
-	test_user();
-	test_hole();
-	test_tables();
-	test_batches();
-	test_interrupts();
-	test_windows();
-	test_cpuid();
-	test_fpu();
-	test_debug();
-	test_ports();
-	test_segments();
-	test_vm86();
-	test_sysenter();
-out:
+	return ok(exits_init(), "the hypervisor counts exits");
+}
+
+/* With "after=NAME" only those behind it: it has ended the last boot. */
+static void run_suites(void)
+{
+	bool skip = option("after");
+
+	for (uint32_t i = 0; i < sizeof(suites) / sizeof(*suites); i++) {
+		if (!skip) {
+			print("# suite %s\n", suites[i].name);
+			suites[i].run();
+		}
+		skip &= !option_is("after", suites[i].name);
+	}
+}
+
+void guest_main(void)
+{
+	judge_costs = !option("nocosts");
+	if (begin()) {
+		if (option("stay")) {
+			vmi1(SetCR2, STAY_CR2);
+			print("staying\n");
+			for (;;)
+				;
+		}
+		run_suites();
+	}
 	tap_end();
 	vmi0(Shutdown);
 }

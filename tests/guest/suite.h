@@ -61,6 +61,7 @@ void test_sysenter(void);		/* test_sysenter.c */
 /* A page table to play with. */
 extern uint32_t play_table[PLAY_PAGES];
 void play_init(void);
+void user_init(void);			/* test_traps.c */
 void play_map(uint32_t page, uint32_t entry);	/* SetPxE */
 void user_wait(volatile uint32_t **word);	/* for the word to change */
 

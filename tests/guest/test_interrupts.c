@@ -10,7 +10,6 @@ void test_interrupts(void)
 	uint64_t before;
 	int events;
 
-	pic_init();
 	events = counter_find("hc_EVENTS");
 	pit_wait();
 	before = counter_read(events);

@@ -40,6 +40,7 @@ void play_init(void)
 {
 	play_link(true);
 	frames_init();
+	user_init();
 }
 
 /* Page i of the play area shows frame i + shift? */

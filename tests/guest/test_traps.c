@@ -19,7 +19,7 @@ static uint32_t play_address(uint32_t page)
 	return PLAY + page * PAGE;
 }
 
-static void user_init(void)
+void user_init(void)
 {
 	for (uint32_t i = 0; i < (uint32_t)(user_code_end - user_code); i++)
 		user_pages[0][i] = user_code[i];
@@ -38,7 +38,6 @@ static void user(const uint8_t *code, uint32_t eax, uint32_t ebx,
 
 void test_user(void)
 {
-	user_init();
 	user(user_syscall, 0, 0, false);	/* maps its pages */
 	costs(100, 100, user(user_syscall, 0, 0, false),
 	      "IRET to user mode costs no exit of its own");
