@@ -171,6 +171,11 @@ void space_release(const struct space *s);
 #define ODD_BASE	0x70000000u
 #define ALIAS		16u		/* shows the first page of the play tables */
 
+#define TEST_PAGE	PLAY_FIRST
+
+#define shows(call, clause, page, n, name) \
+	is_of(call, clause, play_read(page), FRAME_MARK + (n), name)
+
 #define ENTRY_BITS	0xfffu		/* of an entry, the rest is the frame */
 
 extern uint8_t user_pages[3][PAGE];
@@ -205,6 +210,9 @@ void instructions(void);
 void descriptors(void);			/* descriptors.c */
 void pages(void);			/* pages.c */
 void spaces(void);
+/* The entry is this value, but for what a processor adds. */
+bool stays(const void *entry, uint64_t value);
+void slots(void);			/* slots.c */
 void pae_pages(void);			/* pae.c */
 void batches(void);			/* batches.c */
 void timers(void);			/* timers.c */

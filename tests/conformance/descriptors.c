@@ -45,6 +45,48 @@ static uint64_t segment_at(uint32_t base)
 	       (uint64_t)(base >> 24) << 56;
 }
 
+static uint32_t gs_selector(void)
+{
+	uint32_t gs;
+
+	__asm__ volatile("mov %%gs, %0" : "=r"(gs));
+	return gs & ~3u;
+}
+
+/* A segment register that is loaded with what is written. */
+static void reloads(void)
+{
+	const uint32_t n = SPARE_GDT + 1, sel = n * 8 + 3;
+	const uint64_t at_word = segment_at(PTR(&segment_word));
+	uint32_t gs;
+
+	if (!offered(VMI_CALL_WriteGDTEntry)) {
+		skip("3.3.4", "a write reloads GS",
+		     "the guest keeps its own WriteGDTEntry");
+		skip("3.3.4", "GS that is no longer usable becomes null",
+		     "the guest keeps its own WriteGDTEntry");
+		return;
+	}
+	write_gdt(n, at_word);
+	try_load_gs(sel);
+	write_gdt(n, segment_at(PTR(&segment_word) - 4));
+	__asm__ volatile("mov %%gs:4, %0" : "=r"(gs));
+	is("3.3.4", gs, segment_word, "a write reloads GS");
+	vmi1(SetLazyMode, VMI_LAZY_CPU);
+	write_gdt(n, segment_at(PTR(&segment_word) - 8));
+	vmi1(SetLazyMode, VMI_LAZY_NONE);
+	__asm__ volatile("mov %%gs:8, %0" : "=r"(gs));
+	is("3.5.1", gs, segment_word, "in a batch at its end");
+	write_gdt(n, 0);
+	is("3.3.4", gs_selector(), 0,
+	   "GS that is no longer usable becomes null");
+	write_gdt(n, at_word);
+	try_load_gs(sel);
+	write_gdt(n, at_word & ~(3ull << 45));
+	is("3.3.4", gs_selector(), 0,
+	   "so does one of RPL 3 that only the kernel may use");
+}
+
 static void gdt_entries(void)
 {
 	const uint32_t sel = SPARE_GDT * 8 + 3;
@@ -95,23 +137,7 @@ static void gdt_entries(void)
 		 (uint8_t)last_trap.eax == 0x5c, "TLS in user mode");
 	user_pages[2][0] = 0;
 
-	/* a segment register that is loaded with it */
-	write_gdt(SPARE_GDT + 1, segment_at(PTR(&segment_word)));
-	try_load_gs(sel + 8);
-	write_gdt(SPARE_GDT + 1, segment_at(PTR(&segment_word) - 4));
-	if (!offered(VMI_CALL_WriteGDTEntry)) {
-		skip("3.3.4", "a write reloads GS",
-		     "the guest keeps its own WriteGDTEntry");
-		skip("3.3.4", "GS that is no longer usable becomes null",
-		     "the guest keeps its own WriteGDTEntry");
-	} else {
-		__asm__ volatile("mov %%gs:4, %0" : "=r"(gs));
-		is("3.3.4", gs, segment_word, "a write reloads GS");
-		write_gdt(SPARE_GDT + 1, 0);
-		__asm__ volatile("mov %%gs, %0" : "=r"(gs));
-		is("3.3.4", gs & ~3u, 0,
-		   "GS that is no longer usable becomes null");
-	}
+	reloads();
 	__asm__ volatile("mov %0, %%gs" : : "r"(0));
 	for (uint32_t i = 0; i < 3; i++)
 		write_gdt(SPARE_GDT + i, 0);
@@ -240,6 +266,30 @@ static void local_tables(void)
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(gs));
 	is_of(WriteLDTEntry, "3.2.12", gs, segment_word,
 	      "a segment of the LDT reaches its base");
+	if (offered(VMI_CALL_WriteLDTEntry)) {
+		write_entry(VMI_CALL_WriteLDTEntry, ldt, 2,
+			    segment_at(PTR(&segment_word) - 4));
+		__asm__ volatile("mov %%gs:4, %0" : "=r"(gs));
+		is("3.3.4", gs, segment_word, "a write to the LDT reloads GS");
+	} else {
+		skip("3.3.4", "a write to the LDT reloads GS",
+		     "the guest keeps its own WriteLDTEntry");
+	}
+	write_entry(VMI_CALL_WriteLDTEntry, ldt, 2,
+		    segment_at(PTR(&segment_word)));
+	try_load_gs(sel);
+	load_ldt(ldt, 3);
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(gs));
+	is_of(SetLDT, "3.3.4", gs, segment_word,
+	      "a smaller LDT leaves GS what it still has");
+	if (offered(VMI_CALL_SetLDT)) {
+		vmi1(SetLDT, 0);
+		is("3.3.4", gs_selector(), 0,
+		   "GS of an LDT that is gone becomes null");
+	} else {
+		skip("3.3.4", "GS of an LDT that is gone becomes null",
+		     "the guest keeps its own SetLDT");
+	}
 	__asm__ volatile("mov %0, %%gs" : : "r"(0));
 	load_ldt(other_ldt, LDT_SIZE);
 	is_of(SetLDT, "3.2.4", limit_of(sel), 0x113,

@@ -5,7 +5,6 @@
 #define LARGE		0x50000000u	/* by whatever entry */
 #define PTE_G		0x100u
 #define CR4_PGE		0x80u
-#define TEST_PAGE	PLAY_FIRST
 #define PTR(p)		((uint32_t)(uintptr_t)(p))
 #define RIGHTS		(PTE_P | PTE_W | PTE_U)
 #define TABLE_ENTRY(t)	(PTR(t) | RIGHTS)
@@ -23,11 +22,8 @@ static void show(uint32_t page, uint32_t n)
 	(void)play_read(page);
 }
 
-#define shows(call, clause, page, n, name) \
-	is_of(call, clause, play_read(page), FRAME_MARK + (n), name)
-
 /* What the guest has stored, but for what a processor adds. */
-static bool stays(const void *entry, uint64_t value)
+bool stays(const void *entry, uint64_t value)
 {
 	return (get(entry) & ~(uint64_t)(PTE_A | PTE_D)) == value;
 }
@@ -227,6 +223,37 @@ static void many(void)
 	is_of(SetEntry, "3.4.2", right, FRAMES, "512 mappings gone, then one flush");
 }
 
+/* A table that ends as an exiting process leaves it: emptied by plain stores,
+ * of which nobody is told, and then released. */
+static void emptied(void *pde)
+{
+	uint32_t right = 0;
+
+	table_alloc(spare_table, VMI_PAGE_PT);
+	for (uint32_t i = 0; i < table_entries(); i++)
+		set_entry(entry_at(spare_table, i), frame_entry(i),
+			  VMI_PAGE_PT);
+	set_entry(pde, TABLE_ENTRY(spare_table), VMI_PAGE_PD);
+	flush();
+	for (uint32_t i = 0; i < table_entries(); i++)
+		right += *(volatile uint32_t *)(LARGE + i * PAGE) ==
+			 FRAME_MARK + i % FRAMES;
+	is_of(SetEntry, "3.4.2", right, table_entries(), "a table is filled");
+	for (uint32_t i = 0; i < table_entries(); i++)
+		store(entry_at(spare_table, i), 0);
+	set_entry(pde, 0, VMI_PAGE_PD);
+	flush();
+	table_release(spare_table, VMI_PAGE_PT);
+	set_entry(pde, TABLE_ENTRY(spare_table), VMI_PAGE_PD);
+	right = 0;
+	for (uint32_t i = 0; i < table_entries(); i++)
+		right += probe_read(LARGE + i * PAGE) == VEC_PF;
+	is_of(ReleasePage, "3.4.7", right, table_entries(),
+	      "plain stores to it are seen when it is released");
+	set_entry(pde, 0, VMI_PAGE_PD);
+	flush();
+}
+
 static void accessed_and_dirty(void)
 {
 	const void *const e = play_entry(TEST_PAGE);
@@ -369,74 +396,12 @@ static void global_pages(void)
 	shows(SetCR4, "3.2.15", TEST_PAGE, 4, "turning PGE off flushes it");
 }
 
-/* An update of the play table by this way to it. */
-static void through(void *entry, uint32_t n, const char *name)
-{
-	set_entry(entry, frame_entry(n), VMI_PAGE_PT);
-	flush();
-	shows(SetEntry, "3.4.10", TEST_PAGE, n, name);
-}
-
-static void slots(void)
-{
-	void *const alias = (uint8_t *)entry_at((void *)(play_va(ALIAS) -
-							 LINEAR), TEST_PAGE);
-	const uint32_t frame = (PTR(play_entry(0)) - LINEAR) / PAGE;
-
-	through(alias, 1, "an update through no slot");
-	for (uint32_t slot = 1; slot < VMI_LINEAR_SLOTS; slot++) {
-		vmi4(VMI_CALL_SetLinearMapping, slot, play_va(ALIAS), 1, frame);
-		through(alias, 1 + slot, slot == 1 ? "through slot 1" :
-			slot == 2 ? "through slot 2" : "through slot 3");
-		vmi4(VMI_CALL_SetLinearMapping, slot, 0, 0, 0);
-	}
-	through(alias, 5, "through a slot that is gone");
-	vmi4(VMI_CALL_SetLinearMapping, 1, play_va(ALIAS), 1, frame);
-	store(alias, frame_entry(6));
-	update(alias, VMI_PAGE_PT);
-	inval(TEST_PAGE);
-	shows(UpdateEntry, "3.4.10", TEST_PAGE, 6, "UpdatePxE through slot 1");
-
-	/* the slot moves while an update waits: as HIGHPTE does */
-	set_entry(alias, frame_entry(7), VMI_PAGE_PT);
-	vmi4(VMI_CALL_SetLinearMapping, 1, play_va(ALIAS), 1,
-	     PTR(spare_table) / PAGE);
-	vmi4(VMI_CALL_SetLinearMapping, 1, play_va(ALIAS), 1, frame);
-	flush();
-	shows(SetEntry, "3.4.10", TEST_PAGE, 7,
-	      "an update counts as it was when made");
-	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
-	through(play_entry(TEST_PAGE), 8, "through slot 0");
-	point_of(VMI_CALL_SetLinearMapping, "3.2.48",
-		 stays(play_entry(TEST_PAGE), frame_entry(8)),
-		 "SetLinearMapping changes no entry");
-	is_of(SetLinearMapping, "3.4.10", probe_read(LINEAR + MAPPED), VEC_PF,
-	      "a slot larger than memory maps nothing");
-	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
-	through(play_entry(TEST_PAGE), 9, "through slot 0, set again");
-	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, 0x34000, 0);
-	through((uint8_t *)play_entry(TEST_PAGE) - LINEAR, 10,
-		"through another mapping of the table, in no slot");
-
-	/* as above, by the slot that is set once in a kernel's life */
-	set_entry(play_entry(TEST_PAGE), frame_entry(1), VMI_PAGE_PT);
-	vmi4(VMI_CALL_SetLinearMapping, 0, play_va(ALIAS), 1,
-	     PTR(spare_table) / PAGE);
-	flush();
-	shows(SetEntry, "3.4.10", TEST_PAGE, 1,
-	      "an update counts as slot 0 was when it was made");
-	vmi4(VMI_CALL_SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0);
-	/* what would follow the end of the address space is its start */
-	vmi4(VMI_CALL_SetLinearMapping, 1, 0xf0000000, 0xfffff, 0);
-	through(alias, 2, "through no slot, with one that would wrap");
-	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
-}
-
 void pages(void)
 {
 	visibility();
 	rights();
 	many();
+	emptied(dir_entry(&ours, LARGE));
 	accessed_and_dirty();
 	large_pages();
 	global_pages();
@@ -549,6 +514,11 @@ void spaces(void)
 	vmi1(SetCR3, root(&ours));
 	space_release(&theirs);
 	fill_spare(0);
+	store(dir_entry(&theirs, PLAY), 0);
+	vmi1(SetCR3, root(&theirs));
+	is_of(ReleasePage, "3.4.7", probe_read(play_va(TEST_PAGE)), VEC_PF,
+	      "plain stores to a root count after its release");
+	vmi1(SetCR3, root(&ours));
 
 	/* 8-byte entries are stored whole, with and without PAE */
 	if (!offered(VMI_CALL_SetPxELong)) {

@@ -14,12 +14,11 @@ static const struct {
 } suites[] = {
 	{ "rom", test_rom }, { "flags", test_flags },
 	{ "registers", test_registers }, { "descriptors", test_descriptors },
-	{ "user", test_user }, { "hole", test_hole },
-	{ "tables", test_tables }, { "batches", test_batches },
-	{ "interrupts", test_interrupts }, { "windows", test_windows },
-	{ "cpuid", test_cpuid }, { "fpu", test_fpu }, { "debug", test_debug },
-	{ "ports", test_ports }, { "segments", test_segments },
-	{ "vm86", test_vm86 }, { "sysenter", test_sysenter },
+	{ "user", test_user }, { "top", test_top }, { "tables", test_tables },
+	{ "batches", test_batches }, { "interrupts", test_interrupts },
+	{ "cpuid", test_cpuid }, { "debug", test_debug },
+	{ "ports", test_ports }, { "vm86", test_vm86 },
+	{ "sysenter", test_sysenter },
 };
 
 static bool begin(void)

@@ -37,32 +37,36 @@ extern bool judge_costs;
 		print("# %u exits, %u expected\n", exits_, expected_);	\
 } while (0)
 
-/* ---- test_*.c ----------------------------------------------------------------------- */
+/* ---- play.c: a table of PLAY, and user mode in its first two pages ---------- */
 
-void test_rom(void);			/* test_calls.c */
+#define USER_CODE	PLAY
+extern uint32_t play_table[PLAY_PAGES];
+void set_entry(uint32_t *entry, uint32_t value, uint32_t flags);
+void play_map(uint32_t page, uint32_t entry);	/* SetPxE */
+void play_init(void);
+/* This code in user mode until it traps, into last_trap. */
+void user_load(const char *code, uint32_t length);
+void user_run(uint32_t eax, bool sysexit);
+#define USER(code, eax) do {						\
+	user_load(code, sizeof(code) - 1);				\
+	user_run(eax, false);						\
+} while (0)
+
+/* ---- the suites -------------------------------------------------------------- */
+
+void test_rom(void);			/* costs.c */
 void test_flags(void);
 void test_registers(void);
 void test_descriptors(void);
-void test_user(void);			/* test_traps.c */
-void test_hole(void);
-void test_tables(void);			/* test_tables.c */
+void test_user(void);
+void test_top(void);			/* top.c */
+void test_tables(void);			/* tables.c */
 void test_batches(void);
-void test_interrupts(void);		/* test_interrupts.c */
-void test_windows(void);
-
-void test_cpuid(void);			/* test_cpu.c */
-void test_fpu(void);
+void test_interrupts(void);		/* interrupts.c */
+void test_cpuid(void);			/* cpu.c */
 void test_debug(void);
 void test_ports(void);
-void test_segments(void);
 void test_vm86(void);
-void test_sysenter(void);		/* test_sysenter.c */
-
-/* A page table to play with. */
-extern uint32_t play_table[PLAY_PAGES];
-void play_init(void);
-void user_init(void);			/* test_traps.c */
-void play_map(uint32_t page, uint32_t entry);	/* SetPxE */
-void user_wait(volatile uint32_t **word);	/* for the word to change */
+void test_sysenter(void);		/* sysenter.c */
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What calls cost that only look at or store a word: interrupt flag, control
- * registers, descriptor tables. What they do is in tests/conformance.
+ * registers, descriptor tables, user mode. What they do is in
+ * tests/conformance.
  */
 #include "suite.h"
 
@@ -78,4 +79,14 @@ void test_descriptors(void)
 			    SPARE_GDT, i_, 0x0040f200),
 	      "writing another table costs no exit");
 	costs(0, MANY, vmi1(SetLDT, 0), "SetLDT of none to none costs no exit");
+}
+
+/* ---- user mode ------------------------------------------------------------------------ */
+
+void test_user(void)
+{
+	USER("\xcd\x80", 0);			/* maps its pages */
+	costs(100, 100, user_run(0, false),
+	      "IRET to user mode costs no exit of its own");
+	costs(100, 100, user_run(0, true), "SYSEXIT costs no exit of its own");
 }

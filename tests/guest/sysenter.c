@@ -10,11 +10,6 @@
 #define MSR_SYSENTER_ESP	0x175u
 #define MSR_SYSENTER_EIP	0x176u
 
-#define CODE_PAGE	8u		/* pages of PLAY */
-#define STACK_PAGE	9u
-
-static uint8_t code[PAGE] __attribute__((aligned(PAGE)));
-static uint8_t user_stack[PAGE] __attribute__((aligned(PAGE)));
 static uint32_t kernel_stack[64];
 
 struct seen {
@@ -50,12 +45,6 @@ static uint32_t rdmsr(uint32_t msr)
 	return low;
 }
 
-static void user_sysenter(uint32_t eax)
-{
-	run_user(PLAY + CODE_PAGE * PAGE, PLAY + STACK_PAGE * PAGE + PAGE, eax,
-		 0, false);
-}
-
 void test_sysenter(void)
 {
 	const uint32_t top = (uintptr_t)(kernel_stack + 64);
@@ -64,15 +53,11 @@ void test_sysenter(void)
 	vmi_cpuid(1, r);
 	if (!(r[3] & 1u << 11))
 		return;
-	code[0] = 0x0f;
-	code[1] = 0x34;
-	play_map(CODE_PAGE, (uintptr_t)code | PTE_P | PTE_U);
-	play_map(STACK_PAGE, (uintptr_t)user_stack | PTE_P | PTE_U | PTE_W);
-
+	user_load("\x0f\x34", 2);
 	same(rdmsr(MSR_SYSENTER_CS), 0, "SYSENTER goes nowhere at first");
-	user_sysenter(1);
+	user_run(1, false);
 	ok(last_trap.vector == VEC_GP && last_trap.error == 0 &&
-	   last_trap.eip == PLAY + CODE_PAGE * PAGE && !seen.count,
+	   last_trap.eip == USER_CODE && !seen.count,
 	   "and is a #GP there");
 
 	wrmsr(MSR_SYSENTER_CS, KERNEL_CS);
@@ -82,7 +67,7 @@ void test_sysenter(void)
 	   rdmsr(MSR_SYSENTER_ESP) == top &&
 	   rdmsr(MSR_SYSENTER_EIP) == (uintptr_t)sysenter_target,
 	   "its MSRs read back");
-	user_sysenter(0x1234);
+	user_run(0x1234, false);
 	same(seen.count, 1, "SYSENTER enters the kernel");
 	same(seen.esp, top, "with the stack of the MSR");
 	ok((seen.cs & 0xfffc) == KERNEL_CS && (seen.cs & 3) == 1 &&
@@ -93,16 +78,14 @@ void test_sysenter(void)
 
 	/* there and back, with SYSEXIT, as a system call does */
 	for (int i = 0; i < 100; i++)
-		run_user(PLAY + CODE_PAGE * PAGE,
-			 PLAY + STACK_PAGE * PAGE + PAGE, 7, 0, true);
+		user_run(7, true);
 	same(seen.count, 101, "SYSEXIT and SYSENTER, a hundred times");
 	/* and with the instruction, as a kernel without a ROM does */
 	sysexit_entry = (uintptr_t)native_sysexit;
-	run_user(PLAY + CODE_PAGE * PAGE, PLAY + STACK_PAGE * PAGE + PAGE, 8,
-		 0, true);
+	user_run(8, true);
 	sysexit_entry = vmi_entry[VMI_CALL_SYSEXIT];
 	ok(seen.count == 102 && seen.eax == 8, "SYSEXIT by the instruction");
 	wrmsr(MSR_SYSENTER_CS, 0);
-	user_sysenter(2);
+	user_run(2, false);
 	same(last_trap.vector, VEC_GP, "and nowhere once more");
 }

@@ -1,58 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page tables through the ROM: updates that cost nothing until a flush, and
- * are all there after it; batches. VMI-3.4, VMI-3.5.
+ * What page tables cost: updates nothing until a flush, batches one exit. That
+ * they are done is in tests/conformance.
  */
 #include "suite.h"
 
-uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
 #define ALIAS_PAGE	16u		/* of PLAY: shows play_table */
 
 static uint32_t other_directory[1024] __attribute__((aligned(PAGE)));
-
-static void set_entry(uint32_t *entry, uint32_t value, uint32_t flags)
-{
-	vmi3(SetPxE, value, (uintptr_t)entry, flags);
-}
-
-void play_map(uint32_t page, uint32_t entry)
-{
-	set_entry(&linear(play_table)[page], entry, VMI_PAGE_PT);
-}
-
-/* The table begins or ends its life as one. */
-static void play_link(bool on)
-{
-	const uint32_t frame = (uintptr_t)play_table / PAGE;
-
-	if (on)
-		vmi4(VMI_CALL_AllocatePage, frame,
-		     VMI_PAGE_PT | VMI_PAGE_ZEROED, 0, 0);
-	set_entry(&linear(page_directory)[PLAY >> 22], on ?
-		  (uintptr_t)play_table | PTE_P | PTE_W | PTE_U : 0,
-		  VMI_PAGE_PD);
-	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	if (!on)
-		vmi2(ReleasePage, frame, VMI_PAGE_PT | VMI_PAGE_ZEROED);
-}
-
-void play_init(void)
-{
-	play_link(true);
-	frames_init();
-	user_init();
-}
-
-/* Page i of the play area shows frame i + shift? */
-static uint32_t shown_right(uint32_t shift)
-{
-	uint32_t right = 0;
-
-	for (uint32_t i = 0; i < FRAMES; i++)
-		right += play_read(PLAY_FIRST + i) ==
-			 FRAME_MARK + (i + shift) % FRAMES;
-	return right;
-}
 
 static void map_all(uint32_t shift)
 {
@@ -73,66 +28,31 @@ static void update_all(uint32_t shift)
 void test_tables(void)
 {
 	uint32_t *const alias = (uint32_t *)(PLAY + ALIAS_PAGE * PAGE);
-	uint32_t absent = 0;
 
 	map_all(1);				/* maps the table */
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
 	costs(0, 1, map_all(0), "512 SetPxE cost no exit");
-	same(linear(play_table)[PLAY_FIRST + 5], frame_entry(5),
-	     "SetPxE writes the entry");
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	same(shown_right(0), FRAMES, "512 new mappings are right");
-
 	costs(1, 1, map_all(1); vmi1(FlushTLB, VMI_FLUSH_TLB),
 	      "512 SetPxE and a flush cost one exit");
-	same(shown_right(1), FRAMES, "512 changed mappings are right");
 	costs(1, 1, update_all(2); vmi1(FlushTLB, VMI_FLUSH_TLB),
 	      "512 UpdatePxE and a flush cost one exit");
-	same(shown_right(2), FRAMES, "512 updated mappings are right");
-
 	costs(1, 1, map_all(3); map_all(4); map_all(5),
 	      "a queue that is full costs one exit");
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	same(shown_right(5), FRAMES, "and loses no update");
-
 	costs(0, 3 * STUB_QUEUE_LEN, play_map(PLAY_FIRST, frame_entry(5)),
 	      "3072 updates of one entry cost no exit");
 
-	/* teardown that is not announced, but for the table's end */
-	for (uint32_t i = 0; i < FRAMES; i++)
-		linear(play_table)[PLAY_FIRST + i] = 0;
-	play_link(false);
-	set_entry(&linear(page_directory)[PLAY >> 22],
-		  (uintptr_t)play_table | PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
-	for (uint32_t i = 0; i < FRAMES; i++)
-		absent += probe_read(PLAY + (PLAY_FIRST + i) * PAGE) == 14;
-	same(absent, FRAMES, "plain stores are seen when a table is released");
-	play_link(true);
-
-	/* a table that is reached through another linear slot, or none */
+	/* a table that is reached through another linear slot */
 	play_map(ALIAS_PAGE, (uintptr_t)play_table | PTE_P | PTE_W);
 	vmi4(VMI_CALL_SetLinearMapping, 1, (uintptr_t)alias, 1,
 	     (uintptr_t)play_table / PAGE);
 	set_entry(&alias[PLAY_FIRST], frame_entry(6), VMI_PAGE_PT);
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	same(play_read(PLAY_FIRST), FRAME_MARK + 6,
-	     "a mapping made through linear slot 1");
 	costs(0, 1, set_entry(&alias[PLAY_FIRST], frame_entry(7),
 			      VMI_PAGE_PT),
 	      "an update through linear slot 1 costs no exit");
-	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	same(play_read(PLAY_FIRST), FRAME_MARK + 7,
-	     "an update through linear slot 1 takes effect");
 	vmi4(VMI_CALL_SetLinearMapping, 1, 0, 0, 0);
-	set_entry(&alias[PLAY_FIRST], frame_entry(8), VMI_PAGE_PT);
-	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	same(play_read(PLAY_FIRST), FRAME_MARK + 8,
-	     "an update through no linear slot takes effect");
-
-	play_map(PLAY_FIRST, frame_entry(9));
-	vmi1(InvalPage, PLAY + PLAY_FIRST * PAGE);
-	same(play_read(PLAY_FIRST), FRAME_MARK + 9,
-	     "InvalPage makes an update visible");
 
 	costs(0, 100, vmi4(VMI_CALL_AllocatePage, (uintptr_t)other_directory
 			   / PAGE, VMI_PAGE_PD | VMI_PAGE_ZEROED, 0, 0);
@@ -186,16 +106,9 @@ static void switch_batch(uint32_t cr3)
 
 void test_batches(void)
 {
-	uint32_t right = 0;
-
 	map_all(0);
 	vmi1(FlushTLB, VMI_FLUSH_TLB);
-	same(shown_right(0), FRAMES, "mappings before the batch");
 	costs(1, 1, inval_batch(3), "100 invalidations in a batch cost one exit");
-	for (uint32_t i = 0; i < 100; i++)
-		right += play_read(PLAY_FIRST + i)
-			 == FRAME_MARK + 3 + i;
-	same(right, 100, "and are done at its end");
 	costs(0, 100, vmi1(SetLazyMode, VMI_LAZY_MMU);
 	      play_map(PLAY_FIRST, frame_entry(3));
 	      vmi1(SetLazyMode, VMI_LAZY_NONE),
@@ -211,28 +124,9 @@ void test_batches(void)
 	switch_batch((uintptr_t)page_directory);
 	costs(1, 1, switch_batch((uintptr_t)other_directory),
 	      "a context switch in a batch costs one exit");
-	same(vmi0(GetCR3), (uintptr_t)other_directory,
-	     "GetCR3 after the switch");
-	same(probe_read(PLAY + PLAY_FIRST * PAGE), 14,
-	     "the new address space is in effect");
 	switch_batch((uintptr_t)page_directory);
-	same(probe_read(PLAY + PLAY_FIRST * PAGE), -1,
-	     "and the old one after switching back");
 	costs(10, 10, vmi1(SetCR3, (uintptr_t)page_directory),
 	      "SetCR3 outside a batch costs one exit");
-
-	/* a directory that was released is read anew when it is loaded */
-	set_entry(&linear(other_directory)[PLAY >> 22],
-		  linear(page_directory)[PLAY >> 22], VMI_PAGE_PD);
-	vmi1(SetCR3, (uintptr_t)other_directory);
-	same(probe_read(PLAY + PLAY_FIRST * PAGE), -1,
-	     "an update of another directory");
-	vmi1(SetCR3, (uintptr_t)page_directory);
 	vmi2(ReleasePage, (uintptr_t)other_directory / PAGE,
 	     VMI_PAGE_PD | VMI_PAGE_ZEROED);
-	*(volatile uint32_t *)&linear(other_directory)[PLAY >> 22] = 0;
-	vmi1(SetCR3, (uintptr_t)other_directory);
-	same(probe_read(PLAY + PLAY_FIRST * PAGE), 14,
-	     "plain stores count after ReleasePage");
-	vmi1(SetCR3, (uintptr_t)page_directory);
 }
