@@ -68,6 +68,7 @@ extern const struct attack exhaust_cases[];	/* exhaust.c */
 extern const struct attack neighbour_cases[];	/* neighbour.c */
 extern const struct attack pae_cases[];		/* pae.c */
 extern const struct attack step_cases[];	/* steps.c */
+extern const struct attack step_fault_cases[];	/* step_faults.c */
 extern const struct attack straddle_cases[];	/* straddle.c */
 extern const struct attack end_cases[];		/* ends.c */
 extern const struct attack return_cases[];	/* returns.c */

@@ -11,7 +11,8 @@ static const struct attack *const all[] = {
 	selector_cases, control_cases, event_cases, area_cases, flood_cases,
 	vm86_cases, user_cases, stack_cases, insn_cases, hole_cases,
 	exhaust_cases, neighbour_cases, pae_cases, step_cases,
-	straddle_cases, end_cases, return_cases, bystander_cases, asleep_cases,
+	step_fault_cases, straddle_cases, end_cases, return_cases,
+	bystander_cases, asleep_cases,
 };
 
 /* ---- for the cases ----------------------------------------------------------- */
