@@ -5,13 +5,53 @@ SHELL		:= /bin/bash
 .SHELLFLAGS	:= -eu -o pipefail -c
 .DELETE_ON_ERROR:
 
+# ---- one make at a time in a tree -------------------------------------------
+
+# Two would spoil each other's objects: the outermost make locks the directory
+# (a file would be gone after "make clean"), and another, which does the work,
+# inherits the lock. The guest of "make run" runs without it.
+ifneq ($(OPENVMI_LOCKED),$(CURDIR))
+export OPENVMI_LOCKED := $(CURDIR)
+
+GOALS		:= $(or $(MAKECMDGOALS),all)
+.PHONY: locked $(GOALS)
+$(filter-out run help,$(GOALS)) run: locked
+
+locked:
+	@exec 9<.; flock -n 9 || { \
+		echo "make: waiting for another make in $(CURDIR)"; flock 9; }; \
+	$(MAKE) --no-print-directory $(GOALS:run=all)
+
+# 130: ended by the user, who does not want make to complain
+run:
+	@./vmi-run || { status=$$?; [ $$status = 130 ] || exit $$status; }
+
+help:
+	@echo 'make run     build everything and boot Linux in VMI mode to a shell'
+	@echo 'make check   run every test; the last line is "N passed, N failed"'
+	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
+	@echo 'make attack  a hostile guest, case by case, in TAP'
+	@echo 'make fuzz TIME=600 [TARGET=exit]  fuzz the hypervisor on the host'
+	@echo 'make mutants [ONLY=NAME]  take checks out: does a test notice'
+	@echo 'make coverage  lines of the hypervisor that unit tests and fuzzing reach'
+	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
+	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'
+	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
+	@echo 'make bench   instructions under VMI against native, one table'
+	@echo 'make profile OP=fork  where the instructions of one operation are'
+	@echo 'make abi     at a release: record the numbers of the interface'
+	@echo 'make clean   remove build/'
+	@echo './vmi-run --help  run any guest'
+
+else
+
 B		:= build
 GEN		:= $(B)/gen
 WARN		:= -Wall -Wextra -Wshadow -Wundef -Werror
 HOSTCC		?= gcc
 HOSTCFLAGS	:= -O2 -g -std=gnu11 $(WARN) -Ispec/include
 
-.PHONY: all run check linux linux-pae clean help
+.PHONY: all check linux linux-pae clean
 all:
 
 # ---- what the build needs, from Debian -------------------------------------
@@ -52,10 +92,6 @@ include tests/tests.mk
 all: roms $(B)/hypervisor-stub.elf \
      $(B)/linux/bzImage $(B)/initramfs.cpio.gz $(B)/tools/vmi-rom
 
-# 130: ended by the user, who does not want make to complain
-run: all
-	@./vmi-run || { status=$$?; [ $$status = 130 ] || exit $$status; }
-
 linux: $(B)/linux/bzImage
 
 linux-pae: $(B)/linux-pae/bzImage
@@ -63,19 +99,4 @@ linux-pae: $(B)/linux-pae/bzImage
 clean:
 	rm -rf $(B)
 
-help:
-	@echo 'make run     build everything and boot Linux in VMI mode to a shell'
-	@echo 'make check   run every test; the last line is "N passed, N failed"'
-	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
-	@echo 'make attack  a hostile guest, case by case, in TAP'
-	@echo 'make fuzz TIME=600 [TARGET=exit]  fuzz the hypervisor on the host'
-	@echo 'make mutants [ONLY=NAME]  take checks out: does a test notice'
-	@echo 'make coverage  lines of the hypervisor that unit tests and fuzzing reach'
-	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
-	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'
-	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
-	@echo 'make bench   instructions under VMI against native, one table'
-	@echo 'make profile OP=fork  where the instructions of one operation are'
-	@echo 'make abi     at a release: record the numbers of the interface'
-	@echo 'make clean   remove build/'
-	@echo './vmi-run --help  run any guest'
+endif
