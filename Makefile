@@ -15,7 +15,8 @@ export OPENVMI_LOCKED := $(CURDIR)
 
 GOALS		:= $(or $(MAKECMDGOALS),all)
 .PHONY: locked $(GOALS)
-$(filter-out run help,$(GOALS)) run: locked
+$(filter-out run help,$(GOALS)): locked ;
+run: locked
 
 locked:
 	@exec 9<.; flock -n 9 || { \
@@ -47,7 +48,8 @@ else
 
 B		:= build
 GEN		:= $(B)/gen
-WARN		:= -Wall -Wextra -Wshadow -Wundef -Werror
+WARN		:= -Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes \
+		   -Wstrict-prototypes -Werror
 HOSTCC		?= gcc
 HOSTCFLAGS	:= -O2 -g -std=gnu11 $(WARN) -Ispec/include
 

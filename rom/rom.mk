@@ -8,7 +8,7 @@ ROM_CFLAGS	:= -m32 -march=i686 -mregparm=3 -O2 -g -std=gnu11 -ffreestanding \
 		   -fno-pic -fno-jump-tables -fno-stack-protector \
 		   -mgeneral-regs-only \
 		   -fcf-protection=none -fno-asynchronous-unwind-tables \
-		   $(WARN) -Ispec/include
+		   $(WARN) -Ispec/include -Irom/common
 VMI_ROM		:= $(B)/tools/vmi-rom
 VMI_ROM_SRC	:= $(wildcard rom/tool/*.c)
 
@@ -38,7 +38,8 @@ $(B)/rom/%-hot.o: rom/backends/%/hot.asm rom/backends/%/answers.inc \
 	@nasm -f elf32 -g -w+all -w+error $(ROM_NASM_$*) -I$(GEN)/ \
 		-Irom/common/ -Irom/backends/$*/ -o $@ rom/common/rom.asm
 
-$(B)/rom/%-calls.o: rom/backends/%/calls.c $(SPEC_HEADERS) rom/rom.mk | $(B)/.deps
+$(B)/rom/%-calls.o: rom/backends/%/calls.c rom/common/calls.h \
+		    $(SPEC_HEADERS) rom/rom.mk | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(HOSTCC) $(ROM_CFLAGS) -c -o $@ $<

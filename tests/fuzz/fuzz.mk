@@ -7,7 +7,7 @@
 PACKAGES	+= clang libclang-rt-14-dev llvm
 
 FUZZ_CC		:= clang
-FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Itests/unit/fake -Itests/fuzz \
+FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/unit/fake -Itests/fuzz \
 		   -Itests/unit $(HV_INCLUDES) -Ihypervisor-stub/metal -Ispec/include -Irom/tool
 FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -3,19 +3,12 @@
  * The count backend: calls that are more than an instruction, at ring 0 of a
  * bare processor. hot.asm has counted them already.
  */
-#include "vmi.h"
-
-#define ROM_CALL __attribute__((used, externally_visible))
+#include "calls.h"
 
 #define AR_PRESENT	0x8000u		/* of what LAR gives */
 #define CR4_PGE		0x80u
 #define TSS_ESP0	1
 #define TSS_SS0		2
-
-struct table_pointer {
-	uint16_t	limit;
-	uint32_t	base;
-} __attribute__((packed));
 
 /* In the BIOS's memory; hot.asm has its size. */
 struct count_state {
@@ -29,7 +22,7 @@ struct count_state *rom_state(void);
 const uint8_t *rom_image(void);
 
 /* Whoever copied the image without running its BIOS entry has no memory. */
-ROM_CALL int rom_Init(void)
+int rom_Init(void)
 {
 	return (const uint8_t *)rom_state() == rom_image() ? -1 : 0;
 }
@@ -84,14 +77,14 @@ static void reload(void)
 
 /* ---- descriptor tables ------------------------------------------------------ */
 
-ROM_CALL void rom_SetGDT(const struct table_pointer *table)
+void rom_SetGDT(const struct table_pointer *table)
 {
 	__asm__ volatile("lgdt %0" : : "m"(*table));
 	reload();
 }
 
 /* In a switch of tasks they are still the old task's (VMI-3.5.6). */
-ROM_CALL void rom_SetLDT(uint32_t selector)
+void rom_SetLDT(uint32_t selector)
 {
 	__asm__ volatile("lldt %w0" : : "r"(selector));
 	if (*lazy_mode() != VMI_LAZY_CPU)
@@ -109,28 +102,28 @@ static void write_descriptor(uint32_t *table, uint32_t index,
 	entry[1] = high;
 }
 
-ROM_CALL void rom_WriteGDTEntry(uint32_t *table, uint32_t index,
-				uint32_t low, uint32_t high)
+void rom_WriteGDTEntry(uint32_t *table, uint32_t index, uint32_t low,
+		       uint32_t high)
 {
 	write_descriptor(table, index, low, high);
 	reload();
 }
 
-ROM_CALL void rom_WriteLDTEntry(uint32_t *table, uint32_t index,
-				uint32_t low, uint32_t high)
+void rom_WriteLDTEntry(uint32_t *table, uint32_t index, uint32_t low,
+		       uint32_t high)
 {
 	write_descriptor(table, index, low, high);
 	reload();
 }
 
-ROM_CALL void rom_WriteIDTEntry(uint32_t *table, uint32_t index,
-				uint32_t low, uint32_t high)
+void rom_WriteIDTEntry(uint32_t *table, uint32_t index, uint32_t low,
+		       uint32_t high)
 {
 	write_descriptor(table, index, low, high);
 }
 
 /* The processor takes it from the TSS that is loaded. */
-ROM_CALL void rom_UpdateKernelStack(uint32_t selector, uint32_t esp)
+void rom_UpdateKernelStack(uint32_t selector, uint32_t esp)
 {
 	struct table_pointer gdt;
 	const uint8_t *d;
@@ -155,7 +148,7 @@ static uint32_t debug_register(uint32_t number)
 	return number == 4 || number == 5 ? number + 2 : number;
 }
 
-ROM_CALL void rom_SetDR(uint32_t number, uint32_t value)
+void rom_SetDR(uint32_t number, uint32_t value)
 {
 	switch (debug_register(number)) {
 #define SET(nr) case nr:						\
@@ -165,7 +158,7 @@ ROM_CALL void rom_SetDR(uint32_t number, uint32_t value)
 	}
 }
 
-ROM_CALL uint32_t rom_GetDR(uint32_t number)
+uint32_t rom_GetDR(uint32_t number)
 {
 	uint32_t value = 0;
 
@@ -180,17 +173,18 @@ ROM_CALL uint32_t rom_GetDR(uint32_t number)
 
 /* ---- page tables ------------------------------------------------------------------ */
 
-/* In one piece: the entry may map what runs here. */
-ROM_CALL void rom_SetPxELong(uint64_t value, volatile uint64_t *entry)
+/* In one piece: the entry may map what runs here. The flags are for others. */
+void rom_SetPxELong(uint64_t value, volatile uint64_t *entry, uint32_t flags)
 {
 	uint64_t old;
 
+	(void)flags;
 	do {
 		old = *entry;
 	} while (!__sync_bool_compare_and_swap(entry, old, value));
 }
 
-ROM_CALL void rom_FlushTLB(uint32_t what)
+void rom_FlushTLB(uint32_t what)
 {
 	uint32_t cr3, cr4;
 
@@ -206,7 +200,7 @@ ROM_CALL void rom_FlushTLB(uint32_t what)
 }
 
 /* Nothing is deferred, so that a mode is no more than its number. */
-ROM_CALL void rom_SetLazyMode(uint32_t mode)
+void rom_SetLazyMode(uint32_t mode)
 {
 	*lazy_mode() = (uint8_t)mode;
 }

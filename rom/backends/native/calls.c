@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The native backend: a guest is in VMI mode as soon as it asks. */
 
-int rom_Init(void);
+#include "calls.h"
 
 /* VMI-2.4: 0, and the guest stays at ring 0. */
 int rom_Init(void)

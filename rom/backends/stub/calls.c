@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The stub backend: calls that are rare, or that enter the hypervisor anyhow.
- * Arguments arrive as VMI-3.1 has them, which is -mregparm=3. The functions
- * are reached through their slots, hence no prototypes in a header.
  */
+#include "calls.h"
 #include "vmi_stub.h"
 
-#define ROM_CALL __attribute__((used, externally_visible))
-
 extern struct stub_shared shared;
-
-struct table_pointer {
-	uint16_t	limit;
-	uint32_t	base;
-} __attribute__((packed));
 
 static inline uint32_t hcall(uint32_t number, uint32_t edx, uint32_t ecx)
 {
@@ -41,7 +33,7 @@ static inline uint64_t hcall64(uint32_t number)
  * Runs in the image that the scan found, before it is relocated: nothing
  * here may refer to "shared". At ring 0 there is nobody to ask.
  */
-ROM_CALL int rom_Init(void)
+int rom_Init(void)
 {
 	uint32_t cs;
 
@@ -53,13 +45,13 @@ ROM_CALL int rom_Init(void)
 
 /* ---- control and debug registers ------------------------------------------ */
 
-ROM_CALL void rom_SetCR0(uint32_t value)
+void rom_SetCR0(uint32_t value)
 {
 	if (value != shared.cr0)
 		hcall(STUB_HC_SET_CR0, value, 0);
 }
 
-ROM_CALL void rom_SetCR4(uint32_t value)
+void rom_SetCR4(uint32_t value)
 {
 	if (value != shared.cr4)
 		hcall(STUB_HC_SET_CR4, value, 0);
@@ -72,48 +64,48 @@ static uint32_t debug_register(uint32_t number)
 	return number == 4 || number == 5 ? number + 2 : number;
 }
 
-ROM_CALL void rom_SetDR(uint32_t number, uint32_t value)
+void rom_SetDR(uint32_t number, uint32_t value)
 {
 	hcall(STUB_HC_SET_DR, debug_register(number), value);
 }
 
-ROM_CALL uint32_t rom_GetDR(uint32_t number)
+uint32_t rom_GetDR(uint32_t number)
 {
 	return shared.dr[debug_register(number)];
 }
 
 /* ---- descriptor tables -------------------------------------------------------- */
 
-ROM_CALL void rom_SetGDT(const struct table_pointer *table)
+void rom_SetGDT(const struct table_pointer *table)
 {
 	hcall(STUB_HC_SET_GDT, table->base, table->limit);
 }
 
-ROM_CALL void rom_SetIDT(const struct table_pointer *table)
+void rom_SetIDT(const struct table_pointer *table)
 {
 	hcall(STUB_HC_SET_IDT, table->base, table->limit);
 }
 
-ROM_CALL void rom_GetGDT(struct table_pointer *table)
+void rom_GetGDT(struct table_pointer *table)
 {
 	table->limit = (uint16_t)shared.gdt_limit;
 	table->base = shared.gdt_base;
 }
 
-ROM_CALL void rom_GetIDT(struct table_pointer *table)
+void rom_GetIDT(struct table_pointer *table)
 {
 	table->limit = (uint16_t)shared.idt_limit;
 	table->base = shared.idt_base;
 }
 
-ROM_CALL void rom_SetLDT(uint32_t selector)
+void rom_SetLDT(uint32_t selector)
 {
 	/* every context switch of tasks without an LDT */
 	if ((selector & 0xffff) || shared.ldt)
 		hcall(STUB_HC_SET_LDT, selector & 0xffff, 0);
 }
 
-ROM_CALL void rom_SetTR(uint32_t selector)
+void rom_SetTR(uint32_t selector)
 {
 	hcall(STUB_HC_SET_TR, selector & 0xffff, 0);
 }
@@ -129,8 +121,8 @@ static void write_descriptor(uint32_t *table, uint32_t index,
 	entry[1] = high;
 }
 
-ROM_CALL void rom_WriteGDTEntry(uint32_t *table, uint32_t index,
-				uint32_t low, uint32_t high)
+void rom_WriteGDTEntry(uint32_t *table, uint32_t index, uint32_t low,
+		       uint32_t high)
 {
 	write_descriptor(table, index, low, high);
 	if ((uintptr_t)table != shared.gdt_base)
@@ -143,23 +135,23 @@ ROM_CALL void rom_WriteGDTEntry(uint32_t *table, uint32_t index,
 		hcall(STUB_HC_GDT_CHANGED, index, 0);
 }
 
-ROM_CALL void rom_WriteLDTEntry(uint32_t *table, uint32_t index,
-				uint32_t low, uint32_t high)
+void rom_WriteLDTEntry(uint32_t *table, uint32_t index, uint32_t low,
+		       uint32_t high)
 {
 	write_descriptor(table, index, low, high);
 	if (shared.ldt)
 		hcall(STUB_HC_LDT_CHANGED, (uintptr_t)table, index);
 }
 
-ROM_CALL void rom_WriteIDTEntry(uint32_t *table, uint32_t index,
-				uint32_t low, uint32_t high)
+void rom_WriteIDTEntry(uint32_t *table, uint32_t index, uint32_t low,
+		       uint32_t high)
 {
 	write_descriptor(table, index, low, high);
 	if ((uintptr_t)table == shared.idt_base)
 		hcall(STUB_HC_IDT_CHANGED, index, 0);
 }
 
-ROM_CALL void rom_SetIOPLMask(uint32_t mask)
+void rom_SetIOPLMask(uint32_t mask)
 {
 	hcall(STUB_HC_SET_IOPL, mask, 0);
 }
@@ -172,7 +164,7 @@ ROM_CALL void rom_SetIOPLMask(uint32_t mask)
  */
 uint32_t rom_locate(uint32_t va);
 
-ROM_CALL uint32_t rom_locate(uint32_t va)
+uint32_t rom_locate(uint32_t va)
 {
 	const struct stub_linear *slot;
 
@@ -188,8 +180,8 @@ ROM_CALL uint32_t rom_locate(uint32_t va)
  * What it maps above 4 GB is left out, since the queue has no word for it: then
  * rom_locate() finds nothing and the hypervisor is asked.
  */
-ROM_CALL void rom_SetLinearMapping(uint32_t number, uint32_t va,
-				   uint32_t pages, uint32_t frame)
+void rom_SetLinearMapping(uint32_t number, uint32_t va, uint32_t pages,
+			  uint32_t frame)
 {
 	uint32_t most = (0u - va) >> 12 ? (0u - va) >> 12 : 0xfffff;
 	uint32_t below = frame <= 0x100000 ? 0x100000 - frame : 0;
@@ -242,7 +234,7 @@ static uint64_t available_cycles(void)
 	return tsc - shared.tsc_base - stolen;
 }
 
-ROM_CALL uint64_t rom_other_cycles(uint32_t counter)
+uint64_t rom_other_cycles(uint32_t counter)
 {
 	switch (counter) {
 	case VMI_CYCLES_AVAILABLE:
@@ -255,7 +247,7 @@ ROM_CALL uint64_t rom_other_cycles(uint32_t counter)
 }
 
 /* Interrupts off: a handler may set an alarm too, through the same words. */
-ROM_CALL void rom_SetAlarm(uint32_t flags, uint64_t expiry, uint64_t period)
+void rom_SetAlarm(uint32_t flags, uint64_t expiry, uint64_t period)
 {
 	uint8_t *if_byte = (uint8_t *)&shared.flags + 1;
 	uint32_t was_on = shared.flags & STUB_IF;
@@ -271,41 +263,41 @@ ROM_CALL void rom_SetAlarm(uint32_t flags, uint64_t expiry, uint64_t period)
 				 : : : "memory", "cc");
 }
 
-ROM_CALL uint32_t rom_CancelAlarm(uint32_t flags)
+uint32_t rom_CancelAlarm(uint32_t flags)
 {
 	return hcall(STUB_HC_CANCEL_ALARM, flags, 0);
 }
 
-ROM_CALL uint64_t rom_GetWallclockTime(void)
+uint64_t rom_GetWallclockTime(void)
 {
 	return hcall64(STUB_HC_WALLCLOCK);
 }
 
 /* ---- local APIC --------------------------------------------------------------------- */
 
-ROM_CALL void rom_APICWrite(uint32_t offset, uint32_t value)
+void rom_APICWrite(uint32_t offset, uint32_t value)
 {
 	hcall(STUB_HC_APIC_WRITE, offset, value);
 }
 
-ROM_CALL uint32_t rom_APICRead(uint32_t offset)
+uint32_t rom_APICRead(uint32_t offset)
 {
 	return hcall(STUB_HC_APIC_READ, offset, 0);
 }
 
 /* ---- power ------------------------------------------------------------------------- */
 
-ROM_CALL void rom_Halt(void)
+void rom_Halt(void)
 {
 	hcall(STUB_HC_HALT, 0, 0);
 }
 
-ROM_CALL void rom_Reboot(uint32_t how)
+void rom_Reboot(uint32_t how)
 {
 	hcall(STUB_HC_REBOOT, how, 0);
 }
 
-ROM_CALL void rom_Shutdown(void)
+void rom_Shutdown(void)
 {
 	hcall(STUB_HC_SHUTDOWN, 0, 0);
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Calls in C: "ANSWER Name, CALL" without an ENTRY in hot.asm calls rom_Name.
- * The compiler's -mregparm=3 is the convention of VMI-3.1: arguments in EAX,
- * EDX, ECX, then on the stack, a 64-bit one in two registers that follow each
- * other. For example, with
+ * calls.h has its prototype; the arguments are where VMI-3.1 has them. For
+ * example, with
  *
  *	ANSWER SetCR3,	CALL
  *
  * in answers.inc, this would be
  *
- *	ROM_CALL void rom_SetCR3(uint32_t value)
+ *	void rom_SetCR3(uint32_t value)
  *	{
  *		your_hypercall(YOUR_SET_CR3, value);
  *	}
@@ -17,10 +16,7 @@
  * A ROM has no writable data and no libc. What state there is lives in memory
  * that you share with your hypervisor, which must believe none of it.
  */
-#include "vmi.h"
-
-/* Slots refer to these functions, which nobody else declares. */
-#define ROM_CALL __attribute__((used, externally_visible))
+#include "calls.h"
 
 /*
  * VMI-2.4: the guest asks to enter VMI mode. It runs in the image that the
@@ -33,9 +29,7 @@
  * this image into another machine. Any value but 0 sends the guest back to
  * its own instructions, with nothing changed.
  */
-ROM_CALL int rom_Init(void);
-
-ROM_CALL int rom_Init(void)
+int rom_Init(void)
 {
 	return 0;
 }
