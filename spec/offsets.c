@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every number that NASM needs, taken from the C headers: compiled to
  * assembly (never run), from which spec.mk keeps the lines that begin with

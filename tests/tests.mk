@@ -94,6 +94,7 @@ include tests/count/count.mk
 include tests/client/client.mk
 include tests/fuzz/fuzz.mk
 include tests/mutants/mutants.mk
+include tests/lint/lint.mk
 
 .PHONY: check-unit
 
