@@ -14,6 +14,7 @@
 
 static const char usage[] =
 	"usage: vmi-rom info FILE          print a VMI ROM image and verify it\n"
+	"       vmi-rom native FILE        can it be used without a hypervisor?\n"
 	"       vmi-rom finish ELF IMAGE   make an image from a linked ELF file\n"
 	"       vmi-rom trace FILE [RING]  print what vmi-run --trace recorded; RING:\n"
 	"                                  what the machine had not written out\n"
@@ -76,6 +77,25 @@ const char *tool_check(const uint8_t *image, size_t size)
 	return wrong;
 }
 
+/* Without a hypervisor a BIOS runs the image as it is, and a guest trusts it. */
+static int tool_native(const char *file)
+{
+	size_t size;
+	uint8_t *image = tool_read(file, &size);
+	const char *wrong;
+
+	if (!image)
+		return 1;
+	wrong = tool_check(image, size);
+	if (!wrong && rom_get32(image + STUB_INFO_OFFSET) == STUB_INFO_MAGIC)
+		wrong = "the stub hypervisor's ROM, which is of no use without it";
+	else if (!wrong && rom_get32(image + offsetof(struct vmi_rom_header,
+						      virtual_top)))
+		wrong = "a hypervisor's ROM (virtual_top is not 0), which is of no use without it";
+	free(image);
+	return wrong ? tool_refuse(file, "%s", wrong) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
@@ -84,6 +104,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3 && !strcmp(argv[1], "info"))
 		return tool_info(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "native"))
+		return tool_native(argv[2]);
 	if ((argc == 3 || argc == 4) && !strcmp(argv[1], "trace"))
 		return tool_trace(argv[2], argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "finish"))

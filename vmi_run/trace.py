@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""--trace: the records of a ROM that traces, out of the machine's memory."""
+
+import os
+import re
+import struct
+import subprocess
+import tempfile
+import threading
+
+from vmi_run import RUN_DIR, VMI_ROM, say
+
+# struct trace_ring of hypervisor-stub/vmi/rom.c, and of struct stub_shared what a
+# ROM that traces has not handed over yet.
+TRACE_HEAD, TRACE_SIZE = 4096, 4 << 20
+RING_SIZE = TRACE_HEAD + TRACE_SIZE
+SHARED_AT = re.compile(r".*shared area at machine address ([0-9a-f]+)$")
+SHARED_USED, SHARED_TRACE, SHARED_SIZE = 0x200, 0x204, 0xffc - 0x204
+LOW_MEMORY_MAX, HIGH_MEMORY = 3 << 30, 4 << 30  # of QEMU's pc, if it has both
+
+
+class Trace(threading.Thread):
+    """The records, out of the machine's memory, which is ours to read and
+    write however QEMU ends: into a file while the machine runs, and printed
+    at the end."""
+
+    def __init__(self, path, log):
+        super().__init__()
+        self.path = path
+        self.log = log
+        self.ring = None            # where in the memory
+        self.memory = os.memfd_create("memory")
+        self.raw = tempfile.NamedTemporaryFile(dir=RUN_DIR)
+        self.pipe, fd = os.pipe()
+        self.fds = [fd, os.dup(self.memory)]    # QEMU's
+
+    @staticmethod
+    def place(at):
+        """Where in the memory is this machine address?"""
+        return at - (HIGH_MEMORY - LOW_MEMORY_MAX if at >= HIGH_MEMORY else 0)
+
+    def run(self):
+        """The address of the ring, then a byte for some more records."""
+        with open(self.pipe, "rb") as pipe:
+            address = pipe.read(8)
+            if len(address) == 8:
+                self.ring = self.place(int.from_bytes(address, "little"))
+            while pipe.read1(4096):
+                self.take()
+
+    def take(self):
+        ring = self.ring
+        written, read = struct.unpack("<QQ", os.pread(self.memory, 16, ring))
+        written, read = written * 4, read * 4
+        while read < written:
+            size = min(written - read, TRACE_SIZE - read % TRACE_SIZE)
+            self.raw.write(os.pread(self.memory, size, ring + TRACE_HEAD
+                                    + read % TRACE_SIZE))
+            read += size
+        os.pwrite(self.memory, struct.pack("<Q", read // 4), ring + 8)
+
+    def finish(self):
+        """Of a machine that was stopped from outside the shared area has the
+        last records."""
+        self.join()
+        last = b""
+        if self.ring:
+            self.take()
+        self.raw.flush()
+        for match in filter(None, map(SHARED_AT.match, self.log.lines)):
+            shared = self.place(int(match[1], 16))
+            used, = struct.unpack("<I", os.pread(self.memory, 4,
+                                                 shared + SHARED_USED))
+            last = os.pread(self.memory, min(used, SHARED_SIZE),
+                            shared + SHARED_TRACE)
+        with open(self.path, "wb") as f, tempfile.NamedTemporaryFile() as end:
+            end.write(last)
+            end.flush()
+            tool = subprocess.run([VMI_ROM, "trace", self.raw.name, end.name],
+                                  stdout=f, stderr=subprocess.PIPE, text=True,
+                                  check=False)
+        if tool.returncode:
+            say(tool.stderr.strip())
+        elif not os.path.getsize(self.path):
+            say(f"{self.path}: no calls: the ROM does not trace, or the guest "
+                "did not use it")
