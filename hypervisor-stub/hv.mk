@@ -8,7 +8,7 @@ HV_SRC		:= $(addprefix core/,sched hcall timer io loader stats log report \
 		   $(addprefix x86/,entry thunk exit event desc emulate operand port decode cr cpuid msr \
 			espfix speculation) \
 		   $(addprefix devices/,pic pit apic uart rtc) \
-		   $(addprefix metal/,boot main map mce memory watchdog) \
+		   $(addprefix metal/,boot main map mce memory clock watchdog) \
 		   lib/string rom_check
 # Of the folders; the machine's own, metal/, is replaced on the host.
 HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core mm vmi x86 devices)

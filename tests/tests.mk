@@ -50,8 +50,8 @@ $(eval $(call unit_test,emul,$(addprefix \
 	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
 	devices/pic.c) tests/unit/fake/cpu.c))
-$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \
-	devices/pic.c devices/pit.c) tests/unit/fake/cpu.c))
+$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c metal/clock.c \
+	devices/apic.c devices/pic.c devices/pit.c) tests/unit/fake/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/unit/fake/cpu.c))
 $(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c hypervisor-stub/x86/cpuid.c tests/unit/fake/cpu.c))
@@ -65,7 +65,7 @@ $(eval $(call unit_test,gmem,hypervisor-stub/metal/memory.c hypervisor-stub/mm/g
 RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,mm/shadow mm/fault vmi/queue mm/verify mm/gmem)
 # All that handles what a guest does, and runs on the host.
 HV_HOSTED	:= $(filter-out metal/% x86/entry x86/thunk x86/espfix x86/speculation \
-		   lib/string rom_check,$(HV_SRC)) metal/watchdog
+		   lib/string rom_check,$(HV_SRC)) metal/clock metal/watchdog
 RACE_EXITS_OBJ	:= $(HV_HOSTED:%=$(B)/tests/race/%.o)
 $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 	@mkdir -p $(@D)

@@ -487,7 +487,7 @@ void io_serial_init(void);		/* the machine's port */
 void io_serial_tx(uint8_t);
 void io_serial_interrupt(void);
 
-/* ---- timer.c ------------------------------------------------------------ */
+/* ---- timer.c, clock.c --------------------------------------------------- */
 
 extern uint64_t tsc_hz;
 void machine_init(void);	/* interrupt controllers, clock */
@@ -496,6 +496,7 @@ uint64_t timer_update(struct vcpu *);	/* fire what is due; the next, TSC */
 void timer_changed(struct vcpu *);	/* its clocks were set, as it runs */
 uint64_t timer_wake(const struct vcpu *);	/* when it would be woken */
 void timer_program(uint64_t tsc);	/* interrupt then; UINT64_MAX: never */
+void timer_program_before(uint64_t tsc);	/* unless one comes sooner */
 void alarm_set(struct vcpu *, uint32_t flags, uint64_t expiry, uint64_t period);
 bool alarm_cancel(struct vcpu *, uint32_t flags);
 uint64_t wallclock_ns(void);
