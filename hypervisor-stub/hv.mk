@@ -8,7 +8,8 @@ HV_SRC		:= $(addprefix core/,sched hcall timer io loader stats log report \
 		   $(addprefix x86/,entry thunk exit event desc emulate operand port decode cr cpuid msr \
 			espfix speculation) \
 		   $(addprefix devices/,pic pit apic uart rtc) \
-		   $(addprefix metal/,boot main map mce memory clock watchdog) \
+		   $(addprefix metal/,boot main map mce memory clock serial idt \
+			debug watchdog) \
 		   lib/string rom_check
 # Of the folders; the machine's own, metal/, is replaced on the host.
 HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core mm vmi x86 devices)
@@ -29,17 +30,17 @@ HV_INC		:= $(B)/hv/hv.inc
 $(B)/hv/%.o: hypervisor-stub/%.c hypervisor-stub/hv.mk | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	@$(HOSTCC) $(HV_CFLAGS) -MMD -c -o $@ $<
+	@$(HOSTCC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The check of an image is the tool's: both refuse with the same words.
 $(B)/hv/rom_check.o: rom/tool/check.c hypervisor-stub/hv.mk | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	@$(HOSTCC) $(HV_CFLAGS) -MMD -c -o $@ $<
+	@$(HOSTCC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/hv/asm_offsets.s: hypervisor-stub/x86/asm_offsets.c hypervisor-stub/hv.mk | $(B)/.deps
 	@mkdir -p $(@D)
-	@$(HOSTCC) $(HV_CFLAGS) -MMD -S -o $@ $<
+	@$(HOSTCC) $(HV_CFLAGS) -MMD -MP -S -o $@ $<
 
 $(HV_INC): $(B)/hv/asm_offsets.s
 	@sed -n 's/.*"->\([A-Z0-9_]*\) \$$\(-\{0,1\}[0-9]*\)".*/%define \1 \2/p' $< >$@

@@ -6,7 +6,7 @@
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 
-UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/unit/fake -Itests/unit -Itests/fuzz $(HV_INCLUDES) -Ihypervisor-stub/metal \
+UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/unit -Itests/fuzz $(HV_INCLUDES) -Ihypervisor-stub/metal \
 		   -Ispec/include -Irom/tool
 UNITCFLAGS	:= $(UNITFLAGS) -fsanitize=address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -15,7 +15,7 @@ UNIT_TESTS	:=
 UNIT_COVERAGE	:=
 
 TEST_HEADERS	:= $(wildcard hypervisor-stub/*/*.h \
-		   spec/include/*.h rom/tool/*.h tests/unit/*.h tests/unit/fake/*.h \
+		   spec/include/*.h rom/tool/*.h tests/unit/*.h tests/host/*.h \
 		   tests/fuzz/*.h)
 
 # $(1) name, $(2) sources under test, $(3) libraries beyond cmocka
@@ -45,38 +45,40 @@ $(eval $(call unit_test,decode,hypervisor-stub/x86/decode.c \
 $(eval $(call unit_test,loader,hypervisor-stub/core/loader.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c \
 	vmi/queue.c mm/verify.c mm/gmem.c) $(addprefix tests/unit/,shadow_model.c \
-	shadow_walk.c testing.c fake/cpu.c)))
+	shadow_walk.c testing.c) tests/host/cpu.c))
 $(eval $(call unit_test,emul,$(addprefix \
-	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c) tests/unit/fake/cpu.c))
+	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c) tests/host/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
-	devices/pic.c) tests/unit/fake/cpu.c))
-$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c metal/clock.c \
-	devices/apic.c devices/pic.c devices/pit.c) tests/unit/fake/cpu.c))
+	devices/pic.c) tests/host/cpu.c))
+$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \
+	devices/pic.c devices/pit.c) tests/host/cpu.c))
+$(eval $(call unit_test,clock,hypervisor-stub/metal/clock.c tests/host/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
-	tests/unit/fake/cpu.c))
-$(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c hypervisor-stub/x86/cpuid.c tests/unit/fake/cpu.c))
+	tests/host/cpu.c))
+$(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c hypervisor-stub/x86/cpuid.c tests/host/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 
 $(eval $(call unit_test,gmem,hypervisor-stub/metal/memory.c hypervisor-stub/mm/gmem.c \
-	tests/unit/fake/cpu.c,-Xlinker --wrap=memset))
+	tests/host/cpu.c,-Xlinker --wrap=memset))
 
 # Their sources are compiled for a thread sanitizer, which the test itself plays.
 RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,mm/shadow mm/fault vmi/queue mm/verify mm/gmem)
 # All that handles what a guest does, and runs on the host.
 HV_HOSTED	:= $(filter-out metal/% x86/entry x86/thunk x86/espfix x86/speculation \
-		   lib/string rom_check,$(HV_SRC)) metal/clock metal/watchdog
+		   lib/string rom_check,$(HV_SRC))
 RACE_EXITS_OBJ	:= $(HV_HOSTED:%=$(B)/tests/race/%.o)
 $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 	@mkdir -p $(@D)
-	@$(HOSTCC) -O2 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/unit/fake \
+	@$(HOSTCC) -O2 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host \
 		$(HV_INCLUDES) -Ihypervisor-stub/metal -Ispec/include -Irom/tool -fsanitize=thread \
 		--param tsan-distinguish-volatile=1 -MMD -MP -c -o $@ $<
 -include $(RACE_EXITS_OBJ:.o=.d)
-$(eval $(call unit_test,race,$(RACE_OBJ) tests/unit/fake/cpu.c))
+$(eval $(call unit_test,race,$(RACE_OBJ) tests/host/cpu.c))
 # On the machine of tests/fuzz.
-$(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(B)/fuzz/obj/fuzz/world.o \
-	rom/tool/check.c tests/unit/testing.c tests/unit/fake/cpu.c))
+$(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(addprefix $(B)/fuzz/obj/,fuzz/world.o \
+	host/host.o) \
+	rom/tool/check.c tests/unit/testing.c tests/host/cpu.c))
 $(B)/tests/unit/race_exits $(B)/coverage/unit/race_exits: | $(B)/rom/stub.rom
 
 RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py \

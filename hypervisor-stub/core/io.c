@@ -8,13 +8,13 @@
 
 #include "hv.h"
 
-#define COM1		0x3f8
 #define KBD_COMMAND	0x64
 #define KBD_RESET	0xfe	/* pulse the reset line */
 #define PORT_A		0x92	/* bit 0: reset */
 #define RESET_CONTROL	0xcf9	/* bit 2: reset */
 
 #define COM1_IRQ	4
+#define RX_PATIENCE	256u		/* bytes */
 
 static bool is_pic(uint16_t port)
 {
@@ -24,69 +24,6 @@ static bool is_pic(uint16_t port)
 static bool is_pit(uint16_t port)
 {
 	return (port & 0xfffc) == PIT_CH0 || port == PIT_PORT61;
-}
-
-/* ---- the machine's serial port ------------------------------------------ */
-
-#define IER		(COM1 + 1)
-#define LSR		(COM1 + 5)
-#define LSR_DATA	0x01u
-#define LSR_EMPTY	0x20u
-#define IER_DATA	0x01u
-
-/* Reads of a port: more than 16 bytes at 115200 baud take. */
-#define TX_PATIENCE	100000u
-#define RX_PATIENCE	256u
-
-static bool has_uart;		/* where nothing is, all bits read as ones */
-
-static bool serial_has_data(void)
-{
-	return has_uart && (inb(LSR) & LSR_DATA);
-}
-
-/* What came before us: turning the FIFO on would drop it. */
-static uint8_t early[16];
-static uint32_t early_count, early_taken;
-
-/*
- * 8n1, FIFO on, receive interrupt; the speed means nothing to QEMU. Of the
- * interrupt enable register bits 4 to 7 are always 0 (8250 data sheet). In
- * loopback mode nothing comes in. QEMU, which holds back what does not fit,
- * looks whether it does when the data register is read.
- */
-void io_serial_init(void)
-{
-	outb(IER, 0);
-	has_uart = !inb(IER);
-	outb(COM1 + 3, 0x83);
-	outb(COM1 + 0, 1);
-	outb(COM1 + 1, 0);
-	outb(COM1 + 3, 0x03);
-	outb(COM1 + 4, 0x1b);
-	while (early_count < sizeof(early) && serial_has_data())
-		early[early_count++] = inb(COM1);
-	outb(COM1 + 2, 0x07);
-	outb(COM1 + 4, 0x0b);
-	if (!serial_has_data())
-		inb(COM1);
-	outb(IER, IER_DATA);
-	has_uart = has_uart && inb(IER) == IER_DATA;
-}
-
-/* Our own words. Where nobody takes them they are lost: once one was, the next
- * does not wait. */
-void io_serial_tx(uint8_t byte)
-{
-	static uint32_t patience = TX_PATIENCE;
-
-	if (!has_uart)
-		return;
-	while (!(inb(LSR) & LSR_EMPTY))
-		if (!patience || !--patience)
-			return;
-	patience = TX_PATIENCE;
-	outb(COM1, byte);
 }
 
 /* ---- the console -------------------------------------------------------- */
@@ -100,17 +37,11 @@ static void console_tx(void *opaque, uint8_t byte)
 {
 	struct guest *g = opaque;
 
-	if (g->console) {
-		outb(g->console, byte);
-		return;
-	}
-	if (!has_uart)
-		return;
-	while (!(inb(LSR) & LSR_EMPTY)) {
+	while (!host_console_ready(g->console)) {
 		take_interrupts();
 		vcpu_stop(&g->vcpu, STOP_INTERRUPTED);
 	}
-	outb(COM1, byte);
+	host_console_put(g->console, byte);
 }
 
 void io_console_init(struct guest *g)
@@ -122,8 +53,7 @@ void io_console_init(struct guest *g)
 
 static bool has_input(const struct guest *g)
 {
-	return g == serial_guest &&
-	       (early_taken < early_count || serial_has_data());
+	return g == serial_guest && host_console_has_data();
 }
 
 /* The guest looks for what was typed: as far as there is room; the rest waits
@@ -131,8 +61,7 @@ static bool has_input(const struct guest *g)
 static void console_take(struct guest *g)
 {
 	while (uart_can_receive(&g->uart) && has_input(g))
-		uart_receive(&g->uart, early_taken < early_count ?
-			     early[early_taken++] : inb(COM1));
+		uart_receive(&g->uart, host_console_get());
 }
 
 static void console_poll(struct guest *g)
@@ -150,8 +79,8 @@ void io_serial_interrupt(void)
 		sched_charge(&serial_guest->vcpu);
 		return;
 	}
-	for (i = 0; i < RX_PATIENCE && serial_has_data(); i++)
-		inb(COM1);		/* for nobody */
+	for (i = 0; i < RX_PATIENCE && host_console_has_data(); i++)
+		host_console_get();	/* for nobody */
 }
 
 /* ---- ports -------------------------------------------------------------- */

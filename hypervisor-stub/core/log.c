@@ -1,28 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The hypervisor's own words: to the debug port, which vmi-run (and Bochs)
- * writes to a file. Without one, as on a real machine, they go among the
- * guest's on the serial port. And how the machine ends.
- */
+/* The hypervisor's own words, and how it ends. */
 #include <cpu.h>
 #include <stdarg.h>
 
 #include "hv.h"
 
-#define LOG_PORT	0xe9	/* isa-debugcon */
-#define EXIT_PORT	0xf4	/* isa-debug-exit */
-#define BOCHS_PORT	0x8900
-
 void log_char(char c)
 {
-	/* The debug port reads as its own number. */
-	if (inb(LOG_PORT) == LOG_PORT) {
-		outb(LOG_PORT, c);
-		return;
-	}
-	if (c == '\n')
-		io_serial_tx('\r');
-	io_serial_tx(c);
+	host_log(c);
 }
 
 static void put_number(uint64_t val, unsigned int base, int width, char pad,
@@ -102,17 +87,9 @@ void log_printf(const char *fmt, ...)
 
 void machine_end(enum end end)
 {
-	const char *bochs;
-
 	if (guest_count)
 		stats_print();
-	outb(EXIT_PORT, end);
-	/* Not under vmi-run: Bochs has another way, a real machine none. */
-	for (bochs = "Shutdown"; *bochs; bochs++)
-		outb(BOCHS_PORT, *bochs);
-	log_printf("end: the machine can be switched off\n");
-	for (;;)
-		asm volatile("cli; hlt");
+	host_end(end);
 }
 
 void panic_at(const char *file, int line, const char *fmt, ...)

@@ -182,7 +182,7 @@ static struct vcpu *idle(void)
 
 	while (!(next = least_run(NULL))) {
 		timer_program(next_wake());
-		wait_for_interrupt();
+		host_wait();
 	}
 	return next;
 }

@@ -8,8 +8,6 @@
 
 #include "hv.h"
 
-#define STATS_PORT	0xea	/* vmi-run --stats listens here */
-
 static const char *const exit_name[256] = {
 	[0] = "exit_de", [VEC_DB] = "exit_db", [VEC_BP] = "exit_bp",
 	[VEC_OF] = "exit_of", [5] = "exit_br", [VEC_UD] = "exit_ud",
@@ -138,7 +136,7 @@ void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
 static void out(const char *s)
 {
 	while (*s)
-		outb(STATS_PORT, *s++);
+		host_stats(*s++);
 }
 
 static void out_pair(const char *comma, const char *prefix, const char *name,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The local APIC; see apic.h. Section numbers are those of SDM Vol. 3. */
-#include "apic.h"
+/* The local APIC; see devices.h. Section numbers are those of SDM Vol. 3. */
+#include "devices.h"
 
 #define VERSION		(0x14 | (APIC_LVTS - 1) << 16)	/* 10.4.8 */
 

@@ -7,7 +7,7 @@
  * edge is not taken back when the line falls, and the slave's request reaches
  * the master as a level.
  */
-#include "pic.h"
+#include "devices.h"
 
 #define ICW1		0x10	/* in the command port: an ICW1 */
 #define ICW1_ICW4	0x01

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The 8254 after its data sheet (Intel 231164); see pit.h for what differs. */
-#include "pit.h"
+/* The 8254 after its data sheet (Intel 231164); see devices.h for what differs. */
+#include "devices.h"
 
 #define CONTROL_BACK	3	/* channel number that means "read-back" */
 #define BACK_NO_COUNT	0x20

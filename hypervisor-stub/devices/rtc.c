@@ -2,7 +2,7 @@
 /* MC146818 registers as a PC uses them; 24 hours, BCD, no interrupts. */
 #include <stdbool.h>
 
-#include "rtc.h"
+#include "devices.h"
 
 #define REG_SECONDS	0x00
 #define REG_MINUTES	0x02

@@ -4,7 +4,7 @@
  * there: CTS, DSR and DCD are on. A received byte below the FIFO's trigger
  * level times out at once, since no further byte is known to be coming.
  */
-#include "uart.h"
+#include "devices.h"
 
 #define REG_DATA	0	/* RBR, THR; with DLAB the divisor, low */
 #define REG_IER		1	/* with DLAB the divisor, high */

@@ -11,16 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cpu.h>
+#include <host.h>
 
 #include "vmi_stub.h"
-#include "apic.h"
 #include "decode.h"
+#include "devices.h"
 #include "gmem.h"
-#include "pic.h"
-#include "pit.h"
-#include "rtc.h"
-#include "uart.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -268,7 +264,7 @@ struct guest {
 	struct uart	uart;
 	struct rtc	rtc;
 	uint8_t		port61;
-	uint16_t	console;	/* port; 0: the machine's serial port */
+	uint8_t		console;	/* number (host.h) */
 
 	struct stats	stats;
 };
@@ -328,7 +324,7 @@ void guest_end(struct vcpu *, enum end);
 void __attribute__((cold, format(printf, 2, 3)))
 guest_kill(struct vcpu *, const char *fmt, ...);
 
-/* ---- map.c, mce.c ------------------------------------------------------- */
+/* ---- map.c, entry.asm --------------------------------------------------- */
 
 #define STACK_SIZE	16384u
 struct stack {
@@ -347,15 +343,11 @@ static inline uint64_t stack_top(uint32_t n)
 }
 
 bool stack_guard(uint64_t va);	/* is it below one? */
-void map_init(void);
-
-void mce_init(void);
-void __attribute__((noreturn)) machine_check(void);
 
 /* By entry.asm, when an NMI finds that vmi-run asks where everybody is: the
  * end. What was interrupted may be the hypervisor itself. */
 void __attribute__((noreturn)) report_asked(const struct regs *);
-#define REPORT_PORT	0x3ff	/* COM1's scratch register, of no use to us */
+#define REPORT_PORT	(COM1 + 7)	/* scratch register, of no use to us */
 #define REPORT_ASKED	0x57	/* there: it asks, as in vmi-run */
 
 /* ---- reboot.c ----------------------------------------------------------- */
@@ -363,11 +355,6 @@ void __attribute__((noreturn)) report_asked(const struct regs *);
 bool reboots_by_fault(const struct vcpu *);	/* that it cannot take */
 bool reboots_by_bios(struct vcpu *);		/* it goes to real mode */
 void __attribute__((cold)) guest_reboot(struct vcpu *, const char *how);
-
-/* ---- memory.c ----------------------------------------------------------- */
-
-/* Zeroed, contiguous machine memory, or NULL; never given back. */
-void *memory_alloc(uint64_t bytes, uint64_t align);
 
 /* ---- shadow.c, queue.c, fault.c ----------------------------------------- */
 
@@ -416,7 +403,6 @@ enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
 /* ---- desc.c ------------------------------------------------------------- */
 
-void desc_machine_init(void);
 void desc_init(struct vcpu *);
 void desc_save(struct vcpu *);	/* another vCPU is going to run */
 void desc_load(struct vcpu *);	/* this one is */
@@ -483,27 +469,16 @@ void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);
 void io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
 void io_console_init(struct guest *);
-void io_serial_init(void);		/* the machine's port */
-void io_serial_tx(uint8_t);
-void io_serial_interrupt(void);
+void io_serial_interrupt(void);		/* console 0 has data */
 
-/* ---- timer.c, clock.c --------------------------------------------------- */
+/* ---- timer.c ------------------------------------------------------------ */
 
-extern uint64_t tsc_hz;
-void machine_init(void);	/* interrupt controllers, clock */
 void timer_interrupt(void);
 uint64_t timer_update(struct vcpu *);	/* fire what is due; the next, TSC */
 void timer_changed(struct vcpu *);	/* its clocks were set, as it runs */
 uint64_t timer_wake(const struct vcpu *);	/* when it would be woken */
-void timer_program(uint64_t tsc);	/* interrupt then; UINT64_MAX: never */
-void timer_program_before(uint64_t tsc);	/* unless one comes sooner */
 void alarm_set(struct vcpu *, uint32_t flags, uint64_t expiry, uint64_t period);
 bool alarm_cancel(struct vcpu *, uint32_t flags);
-uint64_t wallclock_ns(void);
-#define IRQ_BASE	0x20		/* vector of the machine's IRQ 0 */
-#define IRQ_TIMER	0
-#define IRQ_COM1	4
-void irq_ack(int irq);
 void guest_halt(struct vcpu *);
 
 /* ---- sched.c ------------------------------------------------------------ */
@@ -516,12 +491,6 @@ struct vcpu *sched_next(struct vcpu *, enum stop);
  * may have woken it. */
 void sched_charge(struct vcpu *);
 void sched_interrupted(void);		/* a machine interrupt begins */
-
-/* ---- watchdog.c ---------------------------------------------------------- */
-
-void watchdog_start(void);
-/* When a guest that runs from now on is to be looked at. TSC cycles. */
-uint64_t watchdog_next(uint64_t now);
 
 /* ---- espfix.c ------------------------------------------------------------ */
 

@@ -3,9 +3,11 @@
  * The machine's interrupt controllers and its clocks: the 8259s, the PIT, which
  * interrupts for the next thing that is due, and the time of day.
  */
-#include <cpu.h>
+#include <host.h>
+#include <port.h>
 
-#include "hv.h"
+#include "devices.h"
+#include "metal.h"
 
 #define PIC_EOI		0x20
 #define PIT_MAX		65535u
@@ -88,7 +90,7 @@ static uint64_t cmos_seconds(void)
 	return days * 86400ull + h * 3600 + m * 60 + s;
 }
 
-void machine_init(void)
+void clock_init(void)
 {
 	uint64_t best = UINT64_MAX, t;
 	int i;

@@ -33,19 +33,6 @@ static inline uint64_t va_to_pa(const volatile void *va)
 	return a >= IMAGE_BASE ? a - IMAGE_BASE : a - DIRECT_BASE;
 }
 
-static inline void outb(uint16_t port, uint8_t v)
-{
-	asm volatile("outb %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
 static inline uint64_t rdtsc(void)
 {
 	uint32_t lo, hi;
@@ -106,27 +93,9 @@ static inline void lgdt(const struct dtr *d)
 	asm volatile("lgdt %0" : : "m"(*d));
 }
 
-static inline void lidt(const struct dtr *d)
-{
-	asm volatile("lidt %0" : : "m"(*d));
-}
-
 static inline void lldt(uint16_t sel)
 {
 	asm volatile("lldt %0" : : "r"(sel));
-}
-
-/* The code segment; SS becomes null, as it is after an exit from the guest. */
-static inline void load_cs(uint16_t sel)
-{
-	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq;"
-		     "1: xorl %%eax, %%eax; movl %%eax, %%ss"
-		     : : "r"((uint64_t)sel) : "rax", "memory");
-}
-
-static inline void ltr(uint16_t sel)
-{
-	asm volatile("ltr %0" : : "r"(sel));
 }
 
 /* They hold the guest's selectors while we run (entry.asm). */
@@ -183,13 +152,6 @@ DR_WRITE(7)
 static inline void take_interrupts(void)
 {
 	asm volatile("sti; nop; cli" : : : "memory");
-}
-
-/* Wait for an interrupt. sti takes effect after the next instruction, so
- * none can slip in between (SDM Vol. 2, STI). */
-static inline void wait_for_interrupt(void)
-{
-	asm volatile("sti; hlt; cli" : : : "memory");
 }
 
 #endif

@@ -19,7 +19,7 @@
 
 #include "hv.h"
 #include "loader.h"
-#include "memory.h"
+#include "metal.h"
 #include "speculation.h"
 
 #define MULTIBOOT_MAGIC	0x2badb002u
@@ -63,9 +63,6 @@ struct module {
 struct modules {
 	struct module	kernel, rom, initrd;
 };
-
-#define CONSOLE_PORT	0xe0
-#define CONSOLES	8
 
 extern const char image_end[];
 
@@ -302,10 +299,9 @@ static void guest_devices(struct guest *g, const struct modules *m)
 	const char *console = option(&m->kernel, "console=");
 	uint64_t n = console ? number(console) : 0;
 
-	if (n > CONSOLES)
-		bad_input("console=%lu: there are %u", n, CONSOLES);
-	if (n)
-		g->console = CONSOLE_PORT + n;
+	if (n > HOST_CONSOLES)
+		bad_input("console=%lu: there are %u", n, HOST_CONSOLES);
+	g->console = n;
 	apic_init(&g->apic);
 	pic_init(&g->pic);
 	pit_init(&g->pit, tsc_hz);
@@ -362,7 +358,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	static struct modules modules[GUESTS_MAX];
 	uint32_t count, i;
 
-	io_serial_init();
+	serial_init();
 	if (magic != MULTIBOOT_MAGIC)
 		bad_input("not started by a multiboot loader");
 	speculation_init(mitigations_off(mb));
@@ -371,8 +367,8 @@ void hv_main(uint32_t magic, uint32_t info)
 
 	cpu_init();
 	find_memory(mb);
-	machine_init();
-	desc_machine_init();
+	clock_init();
+	idt_init();
 	if (!espfix_init())
 		bad_input("no memory for the hypervisor");
 	log_printf("OpenVMI stub: TSC %lu Hz\n", tsc_hz);

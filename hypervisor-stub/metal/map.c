@@ -15,6 +15,7 @@
 #include <cpu.h>
 
 #include "hv.h"
+#include "metal.h"
 #include "shadow.h"
 
 #define PTE_G		0x100u

@@ -4,9 +4,10 @@
  * trusted, and the machine ends, saying what the processor says (SDM Vol. 3,
  * chapter 16). With CR4.MCE clear it would shut down without a word.
  */
-#include <cpu.h>
+#include <host.h>
 
 #include "hv.h"
+#include "metal.h"
 
 #define LEAF1_MCE	(1u << 7)
 #define LEAF1_MCA	(1u << 14)

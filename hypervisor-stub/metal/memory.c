@@ -1,45 +1,109 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory of the machine: the ranges of RAM that the boot loader told of, each
- * with one pointer that only moves up.
+ * Memory of the machine: what is free of the RAM that the boot loader told of,
+ * as a list in the order of addresses. Each piece says in its first bytes how
+ * large it is and where the next one starts. Neighbours are one piece.
  */
-#include <cpu.h>
+#include <host.h>
 #include <string.h>
 
-#include "hv.h"
-#include "memory.h"
+#include "metal.h"
 
-static struct { uint64_t next, end; } range[MEMORY_RANGES];	/* physical */
+#define PAGE		4096ull
 
-static uint64_t room(unsigned int i)
+struct piece {
+	struct piece	*next;
+	uint64_t	bytes;
+};
+
+static struct piece *first;
+
+static uint64_t pages(uint64_t bytes)
 {
-	return range[i].end - range[i].next;
+	return (bytes + PAGE - 1) & -PAGE;
+}
+
+static uint8_t *end_of(struct piece *p)
+{
+	return (uint8_t *)p + p->bytes;
+}
+
+static void join(struct piece *p)
+{
+	if (end_of(p) != (uint8_t *)p->next)
+		return;
+	p->bytes += p->next->bytes;
+	p->next = p->next->next;
+}
+
+void memory_free(void *at, uint64_t bytes)
+{
+	struct piece *before = NULL, *p = at;
+	struct piece **link = &first;
+
+	if (!p)
+		return;
+	for (; *link && *link < p; link = &before->next)
+		before = *link;
+	p->bytes = pages(bytes);
+	p->next = *link;
+	*link = p;
+	if (p->next)
+		join(p);
+	if (before)
+		join(before);
 }
 
 void memory_add(uint64_t start, uint64_t bytes)
 {
-	unsigned int i, least = 0;
+	uint64_t from = pages(start), to = (start + bytes) & -PAGE;
 
-	for (i = 1; i < MEMORY_RANGES; i++)
-		if (room(i) < room(least))
-			least = i;
-	if (bytes <= room(least))
-		return;
-	range[least].next = start;
-	range[least].end = start + bytes;
+	if (from < to)
+		memory_free(pa_to_va(from), to - from);
 }
 
+/* Where in a piece; 0: it does not fit. */
+static uint64_t place(struct piece *p, uint64_t bytes, uint64_t align)
+{
+	uint64_t start = va_to_pa(p), at = (start + align - 1) & -align;
+
+	if (at - start > p->bytes || bytes > p->bytes - (at - start))
+		return 0;
+	return at;
+}
+
+/* From the first piece where it fits; what is left on either side stays. */
 void *memory_alloc(uint64_t bytes, uint64_t align)
 {
-	unsigned int i;
+	struct piece **link, *p, rest;
+	uint64_t at, start;
 
-	for (i = 0; i < MEMORY_RANGES; i++) {
-		uint64_t at = (range[i].next + align - 1) & -align;
-
-		if (at > range[i].end || bytes > range[i].end - at)
+	if (bytes > -PAGE)
+		return NULL;
+	bytes = pages(bytes);
+	for (link = &first; (p = *link); link = &p->next) {
+		at = place(p, bytes, align);
+		if (!at)
 			continue;
-		range[i].next = at + bytes;
-		return memset(pa_to_va(at), 0, bytes);
+		start = va_to_pa(p);
+		rest = *p;
+		*link = rest.next;
+		memset(pa_to_va(at), 0, bytes);
+		memory_free(at + bytes < start + rest.bytes ?
+			    pa_to_va(at + bytes) : NULL,
+			    start + rest.bytes - at - bytes);
+		memory_free(start < at ? p : NULL, at - start);
+		return pa_to_va(at);
 	}
 	return NULL;
+}
+
+uint64_t memory_left(void)
+{
+	const struct piece *p;
+	uint64_t bytes = 0;
+
+	for (p = first; p; p = p->next)
+		bytes += p->bytes;
+	return bytes;
 }

@@ -7,10 +7,8 @@
  * pin 2 beside the 8259. The NMI does nothing but look for that mode
  * (entry.asm). A guest that runs has a tick, whether anybody needs one or not.
  */
-#include <cpu.h>
+#include <host.h>
 #include <string.h>
-
-#include "hv.h"
 
 #define IOAPIC		0xfec00000u	/* Intel 82093AA data sheet, 3.0 */
 #define IOAPIC_DATA	0x10u		/* behind the index register */

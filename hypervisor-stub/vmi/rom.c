@@ -9,10 +9,8 @@
 
 #include "check.h"
 #include "hv.h"
-#include "memory.h"
 
 #define ROM_GPA		VMI_SCAN_START
-#define TRACE_PORT	0xeb	/* vmi-run --trace hears it */
 #define SHARED_PAGES	(sizeof(struct stub_shared) / PAGE_SIZE)
 
 /* Entries of the hole's page table. Ring 1 may read and run the ROM, and
@@ -180,7 +178,7 @@ bool rom_find_iret_site(struct vcpu *v)
 
 /*
  * What vmi-run --trace reads out of the machine's memory while the machine
- * runs: a port would take an exit of QEMU's for each byte. TRACE_PORT tells it
+ * runs: a port would take an exit of QEMU's for each byte. host_trace() tells it
  * first where that is, eight bytes, and then by a byte that there is more, some
  * times in each round. Should it be slow, we wait.
  */
@@ -204,7 +202,7 @@ const char *rom_trace_init(struct guest *g)
 		return "no memory for its trace";
 	at = va_to_pa(g->trace);
 	for (i = 0; i < 8; i++)
-		outb(TRACE_PORT, at >> i * 8);
+		host_trace(at >> i * 8);
 	return NULL;
 }
 
@@ -231,7 +229,7 @@ void rom_trace_drain(struct vcpu *v)
 			t->word[(at + i) % TRACE_WORDS] = word[i];
 		t->written = at + used;
 		if (at / TRACE_TELL != (at + used) / TRACE_TELL)
-			outb(TRACE_PORT, 0);
+			host_trace(0);
 	}
 	sh->trace_used = 0;
 }

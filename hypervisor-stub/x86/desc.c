@@ -306,60 +306,12 @@ void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
 
 /* ---- set-up ------------------------------------------------------------- */
 
-/* 104 bytes; RSP0 is all that we use of it (SDM Vol. 3, 7.7). */
-struct tss64 {
-	uint32_t	reserved;
-	uint64_t	rsp[3];
-	uint64_t	reserved2;
-	uint64_t	ist[7];
-	uint64_t	reserved3;
-	uint16_t	reserved4;
-	uint16_t	iomap;
-} __attribute__((packed));
-
-static struct tss64 tss;
-static struct { uint64_t low, high; } idt[256];
-
 static void system_entry(uint64_t *d, uint64_t base, uint32_t limit, int type)
 {
 	d[0] = (limit & 0xffff) | (base & 0xffffff) << 16 |
 	       (uint64_t)(0x80 | type) << 40 |
 	       (uint64_t)(limit & 0xf0000) << 32 | (base >> 24 & 0xff) << 56;
 	d[1] = base >> 32;
-}
-
-/*
- * Interrupt gates to our code for all vectors. The guest may use those of
- * its own traps and system calls with INT; all else from INT is a #GP, where
- * its own gate decides. NMI, #DF and #MC can hit us anywhere: own stacks.
- */
-static void idt_init(void)
-{
-	uint64_t at;
-	int i, dpl, ist;
-
-	for (i = 0; i < 256; i++) {
-		at = (uint64_t)exit_stubs[i];
-		dpl = i == VEC_BP || i == VEC_OF || i == SYSCALL_VECTOR ? 3 :
-		      i == STUB_VECTOR ? 1 : 0;
-		ist = i == VEC_NMI ? 1 : i == VEC_DF ? 2 : i == VEC_MC ? 3 : 0;
-		idt[i].low = (at & 0xffff) | HV_CS << 16 | (uint64_t)ist << 32 |
-			     (uint64_t)(0x8e | dpl << 5) << 40 |
-			     (at & 0xffff0000) << 32;
-		idt[i].high = at >> 32;
-	}
-}
-
-void desc_machine_init(void)
-{
-	struct dtr idtr = { sizeof(idt) - 1, (uint64_t)idt };
-	int i;
-
-	for (i = 0; i < 3; i++)
-		tss.ist[i] = stack_top(STACK_IST + i);
-	tss.iomap = sizeof(tss);
-	idt_init();
-	lidt(&idtr);
 }
 
 /* Its tables, empty but for our own entries, and into the CPU with them. */
@@ -372,13 +324,12 @@ void desc_init(struct vcpu *v)
 			  v->g->name);
 
 	v->gdt_table[HV_CS / 8] = 0x00209b0000000000;
-	system_entry(&v->gdt_table[HV_TSS / 8], (uint64_t)&tss,
-		     sizeof(tss) - 1, 9);
+	system_entry(&v->gdt_table[HV_TSS / 8], host_tss(),
+		     HOST_TSS_BYTES - 1, TYPE_TSS32);
 	system_entry(&v->gdt_table[HV_LDT / 8], (uint64_t)v->ldt_table,
 		     LDT_ENTRIES * 8 - 1, TYPE_LDT);
 	desc_load(v);
-	load_cs(HV_CS);
-	ltr(HV_TSS);
+	host_gdt_loaded(HV_CS, HV_TSS);
 }
 
 /* ---- from one vCPU to another ------------------------------------------- */
@@ -416,7 +367,7 @@ void desc_load(struct vcpu *v)
 {
 	struct dtr gdtr = { GDT_ENTRIES * 8 - 1, (uint64_t)v->gdt_table };
 
-	tss.rsp[0] = (uint64_t)&v->regs->vcpu;
+	host_exit_stack((uint64_t)&v->regs->vcpu);
 	lgdt(&gdtr);
 	lldt(HV_LDT);
 	load_segment(v, v->sreg[0], write_ds);

@@ -10,7 +10,6 @@
 
 #include "gmem.h"
 #include "hv.h"
-#include "memory.h"
 #include "shadow.h"
 
 static uint64_t *table_of(uint64_t entry, uint32_t entries)

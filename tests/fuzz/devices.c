@@ -6,12 +6,8 @@
  */
 #include <stdlib.h>
 
-#include "apic.h"
+#include "devices.h"
 #include "fuzz.h"
-#include "pic.h"
-#include "pit.h"
-#include "rtc.h"
-#include "uart.h"
 
 #define TSC_HZ	1000000000ull
 

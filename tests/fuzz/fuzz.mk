@@ -7,7 +7,7 @@
 PACKAGES	+= clang libclang-rt-14-dev llvm
 
 FUZZ_CC		:= clang
-FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/unit/fake -Itests/fuzz \
+FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/fuzz \
 		   -Itests/unit $(HV_INCLUDES) -Ihypervisor-stub/metal -Ispec/include -Irom/tool
 FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -47,14 +47,14 @@ endef
 $(eval $(call fuzz_target,decode,24,hypervisor-stub/x86/decode.c,unit/zydis))
 $(eval $(call fuzz_target,loader,1536,hypervisor-stub/core/loader.c))
 $(eval $(call fuzz_target,rom,8192,hypervisor-stub/vmi/rom.c rom/tool/check.c,\
-	unit/fake/cpu))
+	host/cpu))
 $(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,devices/pic.c devices/pit.c \
 	devices/uart.c devices/rtc.c devices/apic.c)))
 
 # The shadow tables with the model of the unit test.
 FUZZ_SHADOW	:= $(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c vmi/queue.c mm/verify.c \
 		   mm/gmem.c)
-FUZZ_MODEL	:= unit/shadow_model unit/shadow_walk unit/fake/cpu
+FUZZ_MODEL	:= unit/shadow_model unit/shadow_walk host/cpu
 # Comparisons that say how near they are help with magic numbers: none here.
 NO_CMP		:= -fno-sanitize-coverage=trace-cmp
 
@@ -63,7 +63,7 @@ $(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 
 # All of the hypervisor that a guest can make run.
 FUZZ_WORLD	:= rom/tool/check.c $(HV_HOSTED:%=hypervisor-stub/%.c)
-FUZZ_JUDGE	:= fuzz/world unit/fake/cpu
+FUZZ_JUDGE	:= fuzz/world host/host host/cpu
 
 $(eval $(call fuzz_target,emul,40,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(eval $(call fuzz_target,desc,128,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))

@@ -30,7 +30,7 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void shadow_zap(struct guest *g) AFTER_INIT
 void log_printf(const char *fmt, ...) AFTER_INIT
-void outb(uint16_t port, uint8_t val) AFTER_INIT
+void host_trace(uint8_t byte) AFTER_INIT
 bool guest_read(struct vcpu *v, void *dst, gva_t src, uint32_t len) AFTER_INIT
 
 void *memory_alloc(uint64_t bytes, uint64_t align)

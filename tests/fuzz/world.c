@@ -4,15 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "machine.h"
 #include "shadow.h"
 #include "world.h"
 
 #define MACHINE_BYTES	(16u << 20)
 #define RAM_BYTES	(WORLD_FRAMES * PAGE_SIZE)
 #define POOL		40
-#define GAP		64u		/* poisoned, between allocations */
+#define GAP		MACHINE_GAP
 #define ROM_FILE	"build/rom/stub.rom"
-#define TSC_PER_TICK	10000000u	/* 10 ms at 1 GHz */
+#define TSC_PER_TICK	(MACHINE_TSC_HZ / 100)	/* 10 ms */
 #define HALTS		16
 
 struct guest guest;
@@ -22,27 +23,11 @@ uint32_t guest_count;
 static struct regs *regs;
 static jmp_buf dead;
 
-/* ASan's; this file is built without. */
-void __asan_poison_memory_region(const volatile void *, size_t);
-
-static unsigned int typed, halted;
+static unsigned int halted;
 
 /* ---- the machine: memory ------------------------------------------------ */
 
 static uint8_t *pool_tables;
-static uint64_t next_pa;
-
-void *memory_alloc(uint64_t bytes, uint64_t align)
-{
-	uint64_t at = (next_pa + GAP + align - 1) & -align;
-
-	CHECK(at + bytes <= MACHINE_BYTES);
-	__asan_poison_memory_region(machine_memory + next_pa, at - next_pa);
-	next_pa = at + bytes;
-	if (bytes == POOL * PAGE_SIZE && align == PAGE_SIZE)
-		pool_tables = machine_memory + at;
-	return machine_memory + at;
-}
 
 /* Frames of the guest that are no more what they were at the start. */
 static uint8_t dirty[WORLD_FRAMES];
@@ -182,11 +167,6 @@ bool stack_guard(uint64_t va)
 	abort();
 }
 
-void machine_check(void)
-{
-	abort();
-}
-
 void speculation_switch(void)
 {
 }
@@ -197,59 +177,11 @@ enum stop vcpu_enter(struct regs *r)
 	abort();
 }
 
-/* ---- the machine: ports and time ---------------------------------------- */
-
-#define COM1		0x3f8
-#define LOG_PORT	0xe9
-#define EXIT_PORT	0xf4
-
-static uint8_t serial_ier;
-
-uint8_t inb(uint16_t port)
-{
-	switch (port) {
-	case COM1:
-		typed -= !!typed;
-		return 'a' + typed;
-	case COM1 + 1:
-		return serial_ier;
-	case COM1 + 5:
-		return 0x20 | !!typed;
-	case PIT_PORT61:	/* polled until 10 ms are over */
-		cpu.tsc += TSC_PER_TICK;
-		return 0x20;
-	case LOG_PORT:
-		return LOG_PORT;
-	}
-	return 0;
-}
-
-/* The hypervisor's words, of which the last line is kept. */
-static char line[256];
-static unsigned int line_len;
-
-void outb(uint16_t port, uint8_t val)
-{
-	switch (port) {
-	case COM1 + 1:
-		serial_ier = val;
-		break;
-	case LOG_PORT:
-		if (line_len < sizeof(line) - 1)
-			line[line_len++] = val == '\n' ? 0 : val;
-		if (val == '\n')
-			line_len = 0;
-		break;
-	case EXIT_PORT:
-		if (val == END_PANIC)
-			check_failed(__FILE__, __LINE__, "%s", line);
-		longjmp(dead, 1);
-	}
-}
+/* ---- the machine: time, and its end ------------------------------------- */
 
 /* HLT: time passes, until a timer fires; a guest that waits for ever has
  * ended, too. */
-void wait_for_interrupt(void)
+void machine_waits(void)
 {
 	struct hv_frame f = { .vector = IRQ_BASE + IRQ_TIMER };
 
@@ -259,10 +191,17 @@ void wait_for_interrupt(void)
 	hv_fault(&f);
 }
 
+void machine_ended(enum end end)
+{
+	if (end == END_PANIC)
+		check_failed(__FILE__, __LINE__, "%s", machine_line);
+	longjmp(dead, 1);
+}
+
 void world_type(uint8_t byte)
 {
 	(void)byte;
-	typed++;
+	machine_typed++;
 }
 
 /* ---- the end ------------------------------------------------------------ */
@@ -407,7 +346,7 @@ void world_check_cpu(void)
 	CHECK((v->cr0 & CR0_PE) && !(v->efer & ~EFER_NXE));
 	CHECK(cpu.tr == start_cpu.tr && cpu.cs == start_cpu.cs);
 	CHECK(!memcmp(&cpu.gdt, &start_cpu.gdt, sizeof(cpu.gdt)));
-	CHECK(!memcmp(&cpu.idt, &start_cpu.idt, sizeof(cpu.idt)));
+	CHECK_EQ(cpu.exit_stack, start_cpu.exit_stack);
 	CHECK_EQ(cpu.cr3, start_cpu.cr3);
 	CHECK(!(cpu.dr[7] & 1u << 13));
 	for (i = 0; i < 4; i++)
@@ -558,7 +497,7 @@ static void guest_tables(void)
 		put64(LDT_FRAME, i, 0x00cff3000000ffff);
 }
 
-static void machine_start(void)
+static void world_start(void)
 {
 	struct guest *g = &guest;
 	static uint8_t image[STUB_ROM_MAX];
@@ -571,12 +510,9 @@ static void machine_start(void)
 	fclose(rom);
 	machine_memory = aligned_alloc(2u << 20, MACHINE_BYTES);
 	memset(machine_memory, 0, MACHINE_BYTES);
-	next_pa = 0x1000;
+	machine_start(0x1000, MACHINE_BYTES - 0x1000);
 	cpu.cr0 = CR0_PG | CR0_WP | CR0_PE;
 	cpu.cr4 = CR4_PAE | CR4_PGE;
-	io_serial_init();
-	machine_init();
-	CHECK_EQ(tsc_hz, TSC_PER_TICK * 100);
 
 	CHECK(gmem_init(&g->mem, RAM_BYTES));
 	CHECK(!rom_publish(g, image, size));
@@ -586,7 +522,7 @@ static void machine_start(void)
 	regs = v->regs = (struct regs *)(stack + PAGE_SIZE) - 1;
 	regs->vcpu = v;
 	CHECK(!shadow_init(g, POOL));
-	desc_machine_init();
+	pool_tables = (uint8_t *)g->shadow.pages[0].table;
 	desc_init(v);
 	apic_init(&g->apic);
 	pic_init(&g->pic);
@@ -651,7 +587,7 @@ static void save(struct snapshot *s)
 		  .len = pool_tables - GAP - ram_end - GAP },
 		{ .at = pool_tables + POOL * PAGE_SIZE + GAP,
 		  .len = roots - (pool_tables + POOL * PAGE_SIZE + GAP) },
-		{ .at = behind, .len = machine_memory + next_pa - behind },
+		{ .at = behind, .len = machine_memory + machine_taken() - behind },
 	};
 	int i;
 
@@ -731,12 +667,12 @@ static void make_modes(void)
 void world_reset(enum world_mode mode)
 {
 	if (!machine_memory) {
-		machine_start();
+		world_start();
 		make_modes();
 		start_cpu = cpu;
 	}
 	restore(&start[mode]);
-	typed = halted = 0;
+	machine_typed = halted = 0;
 	irq_ack(IRQ_TIMER);	/* nothing is programmed */
 	sched_charge(NULL);	/* nor does time count so far */
 	v->since = cpu.tsc;

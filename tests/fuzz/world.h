@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A hypervisor with one guest in a host process: all of it that handles what
- * a guest does, on a machine of variables (tests/unit/fake/cpu.h) whose MMU
+ * a guest does, on a machine of variables (tests/host/cpu.h) whose MMU
  * walks the shadow tables. A run begins with world_reset() and may end
  * anywhere with the guest's death.
  */

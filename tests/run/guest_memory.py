@@ -22,7 +22,7 @@ RULES = [
      r"\s*(?:guest|table|dir|at)\b", "looking into a table", {"gmem.h"}),
     (r"\bpa_to_va\b", "a pointer from an address",
      {"gmem.h", "cpu.h",
-      "memory.c",       # memory that nobody has yet
+      "memory.c",       # memory that nobody has
       "main.c",         # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
       "espfix.c",       # the machine's page tables

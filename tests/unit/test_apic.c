@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "apic.h"
+#include "devices.h"
 
 #define MASKED		0x10000u
 #define SELF		0x40000u

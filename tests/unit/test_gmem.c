@@ -10,7 +10,7 @@
 
 #include "hv.h"
 #include "loader.h"
-#include "memory.h"
+#include "metal.h"
 #include "unit.h"
 
 #define GB	(1ull << 30)
@@ -39,23 +39,24 @@ void *__wrap_memset(void *dst, int c, size_t n)
 
 static int setup(void **state)
 {
-	unsigned int i;
-
 	(void)state;
 	machine_memory = mmap(NULL, DIRECT_SIZE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 			      0);
 	assert_true(machine_memory != MAP_FAILED);
-	/* Nothing is left of what a test before took. */
-	for (i = 0; i < MEMORY_RANGES; i++)
-		while (memory_alloc(MB, 4096) || memory_alloc(4096, 4096))
-			;
+	assert_int_equal(memory_left(), 0);
 	return 0;
 }
 
+/* Nothing is left for the next test. */
 static int teardown(void **state)
 {
+	uint64_t size;
+
 	(void)state;
+	for (size = 4 * GB; size >= 4096; size /= 2)
+		while (memory_alloc(size, 4096))
+			;
 	munmap(machine_memory, DIRECT_SIZE);
 	return 0;
 }
@@ -66,30 +67,72 @@ static void test_ranges(void **state)
 	memory_add(0x201000, 3 * MB);
 	memory_add(5 * GB, 64 * MB);
 	memory_add(0x9000000, 16 * MB);
+	assert_int_equal(memory_left(), 83 * MB);
 	/* Aligned, from the first where it fits. */
 	assert_int_equal(va_to_pa(memory_alloc(4096, 2 * MB)), 0x400000);
-	assert_int_equal(va_to_pa(memory_alloc(4096, 4096)), 0x401000);
-	assert_int_equal(va_to_pa(memory_alloc(2 * MB, 2 * MB)), 5 * GB);
-	assert_int_equal(va_to_pa(memory_alloc(62 * MB, 4096)),
-			 5 * GB + 2 * MB);
-	assert_int_equal(va_to_pa(memory_alloc(16 * MB, 4096)), 0x9000000);
-	assert_null(memory_alloc(2 * MB, 4096));
+	assert_int_equal(va_to_pa(memory_alloc(2 * MB, 4096)), 0x9000000);
+	assert_int_equal(va_to_pa(memory_alloc(2 * MB, 2 * MB)), 0x9200000);
+	assert_int_equal(va_to_pa(memory_alloc(62 * MB, 4096)), 5 * GB);
+	/* What an alignment has left out is not lost. */
+	assert_int_equal(va_to_pa(memory_alloc(4096, 4096)), 0x201000);
+	assert_int_equal(va_to_pa(memory_alloc(1, 4096)), 0x202000);
+	assert_null(memory_alloc(12 * MB + 1, 4096));
 	assert_null(memory_alloc(UINT64_MAX - 4095, 4096));
-	assert_int_equal(va_to_pa(memory_alloc(65536, 4096)), 0x402000);
+	assert_null(memory_alloc(UINT64_MAX, 4096));
+	assert_int_equal(va_to_pa(memory_alloc(12 * MB, 4096)), 0x9400000);
+	assert_int_equal(memory_left(), 83 * MB - 78 * MB - 3 * 4096);
 }
 
-/* Of too many ranges the largest stay. */
-static void test_many_ranges(void **state)
+/* The parts of pages that a loader tells of are of no use. */
+static void test_parts_of_pages(void **state)
 {
-	uint64_t i;
+	(void)state;
+	memory_add(0x201001, 4095);
+	memory_add(0x300001, 2 * 4096);
+	memory_add(0x500000, 4095);
+	assert_int_equal(memory_left(), 4096);
+	assert_int_equal(va_to_pa(memory_alloc(4096, 4096)), 0x301000);
+}
+
+/* Whatever is taken and given back in whatever order: no two have the same, and
+ * in the end it is one piece again. */
+static void test_give_back(void **state)
+{
+	static struct { uint8_t *at; uint64_t bytes; } taken[64];
+	uint64_t seed = 1, used = 0;
+	unsigned int i, j, n;
 
 	(void)state;
-	for (i = 0; i < 3 * MEMORY_RANGES; i++)
-		memory_add(GB + i * 16 * MB, (i + 1) * 4096);
-	for (i = 3 * MEMORY_RANGES; i-- > 2 * MEMORY_RANGES;)
-		assert_int_equal(va_to_pa(memory_alloc((i + 1) * 4096, 4096)),
-				 GB + i * 16 * MB);
-	assert_null(memory_alloc(4096, 4096));
+	memory_add(GB, 64 * MB);
+	for (n = 0; n < 20000; n++) {
+		i = unit_random(&seed) % 64;
+		if (taken[i].at) {
+			memory_free(taken[i].at, taken[i].bytes);
+			used -= (taken[i].bytes + 4095) & -4096ull;
+			taken[i].at = NULL;
+		} else {
+			uint64_t align = 4096ull << unit_random(&seed) % 10;
+
+			taken[i].bytes = 1 + unit_random(&seed) % (2 * MB);
+			taken[i].at = memory_alloc(taken[i].bytes, align);
+			if (!taken[i].at)
+				continue;
+			assert_int_equal(va_to_pa(taken[i].at) % align, 0);
+			used += (taken[i].bytes + 4095) & -4096ull;
+			for (j = 0; j < 64; j++)
+				assert_true(j == i || !taken[j].at ||
+					    taken[j].at >= taken[i].at +
+					    taken[i].bytes ||
+					    taken[i].at >= taken[j].at +
+					    taken[j].bytes);
+		}
+		assert_int_equal(memory_left(), 64 * MB - used);
+	}
+	for (i = 0; i < 64; i++)
+		memory_free(taken[i].at, taken[i].bytes);
+	assert_int_equal(memory_left(), 64 * MB);
+	assert_int_equal(va_to_pa(memory_alloc(64 * MB, 4096)), GB);
+	assert_int_equal(memory_left(), 0);
 }
 
 /* Each frame that should be there is, once, aligned like its number. */
@@ -177,8 +220,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_ranges, setup,
+		cmocka_unit_test_setup_teardown(test_parts_of_pages, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_give_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_piece, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_hole, setup, teardown),

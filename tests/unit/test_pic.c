@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The two 8259s: hypervisor-stub/devices/pic.c against the 8259A data sheet. */
 #include "unit.h"
-#include "pic.h"
+#include "devices.h"
 
 /* As Linux sets it up: vectors 30h and 38h, nothing masked. */
 static struct pic ready(uint8_t icw4)

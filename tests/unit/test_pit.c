@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The timer: hypervisor-stub/devices/pit.c against the 8254 data sheet. */
 #include "unit.h"
-#include "pit.h"
+#include "devices.h"
 
 /* A TSC of 1000 cycles per tick makes times readable. */
 #define TICK		1000ull

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "unit.h"
-#include "rtc.h"
+#include "devices.h"
 
 #define NOW	1704067200ull		/* 2024-01-01 00:00:00, a Monday */
 

@@ -61,7 +61,7 @@ static void serve(struct vcpu *v, uint64_t takes)
 }
 
 /* Nobody can run: in the end an interrupt comes for the last one. */
-void wait_for_interrupt(void)
+void host_wait(void)
 {
 	cpu.tsc += MS;
 	sched_interrupted();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guests' clocks: what is due, when one that is halted needs the machine's
- * PIT, and for what the PIT is programmed. TSC of 1 GHz.
+ * timer, and for when that is programmed. TSC of 1 GHz.
  */
 #include "unit.h"
 #include "hv.h"
@@ -21,26 +21,14 @@ uint32_t guest_count;
 
 /* ---- what timer.c calls ------------------------------------------------- */
 
-static unsigned int pit_modes, pit_bytes;	/* written */
-static uint32_t pit_count;
+static uint64_t programmed;
+uint64_t tsc_hz = 1000 * MS;
 static struct vcpu *charged;
 static unsigned int charges;
 
-void outb(uint16_t port, uint8_t val)
+void timer_program_before(uint64_t at)
 {
-	if (port == PIT_MODE && val == 0x30) {
-		pit_modes++;
-		pit_bytes = pit_count = 0;
-	}
-	if (port == PIT_CH0)
-		pit_count |= val << 8 * pit_bytes++;
-}
-
-/* For machine_init: channel 2 of the PIT, 10 ms at each look. */
-uint8_t inb(uint16_t port)
-{
-	cpu.tsc += port == PIT_PORT61 ? 10 * MS : 0;
-	return port == PIT_PORT61 ? 0x20 : 0;
+	programmed = at < programmed ? at : programmed;
 }
 
 void sched_charge(struct vcpu *to)
@@ -84,11 +72,10 @@ static int setup(void **state)
 		program_pic(&guest[i].pic, 0xfe);
 		pit_init(&guest[i].pit, 1000 * MS);
 	}
-	machine_init();
-	assert_in_range(tsc_hz, 999 * MS, 1001 * MS);
+	cpu.tsc += 10 * MS;
 	v->tsc_base = cpu.tsc;
-	irq_ack(IRQ_TIMER);
-	charges = pit_modes = 0;
+	programmed = NEVER;
+	charges = 0;
 	return 0;
 }
 
@@ -241,42 +228,16 @@ static void test_interrupt(void **state)
 	assert_false(event_pending(&guest[2]));
 }
 
-static void programs(uint64_t at, uint64_t us)
-{
-	pit_modes = 0;
-	timer_program(at);
-	assert_int_equal(pit_modes, 1);
-	assert_int_equal(pit_bytes, 2);
-	assert_in_range(pit_count, us * PIT_HZ / 1000000,
-			us * PIT_HZ / 1000000 + 2);
-}
-
-static void test_program(void **state)
+/* A clock that is set only ever makes the next interrupt come sooner. */
+static void test_set(void **state)
 {
 	(void)state;
-	timer_program(NEVER);			/* as it is */
-	assert_int_equal(pit_modes, 0);
-	programs(cpu.tsc + 2 * MS, 2000);
-	programs(cpu.tsc + MS, 1000);
-	programs(cpu.tsc + 53 * MS, 53000);	/* later, too */
-	timer_program(cpu.tsc + 53 * MS);
-	assert_int_equal(pit_modes, 1);		/* as it is */
-	timer_program(NEVER);
-	assert_int_equal(pit_modes, 2);
-	assert_int_equal(pit_bytes, 0);		/* waits for a count */
-	programs(cpu.tsc - MS, 0);		/* at once */
-	assert_int_equal(pit_count, 1);
-	pit_modes = 0;
-	timer_program(cpu.tsc + 100000 * MS);
-	assert_int_equal(pit_count, 0xffff);	/* as far as it goes */
-	/* A clock that is set only ever makes it sooner. */
-	timer_program(cpu.tsc + MS);
-	pit_modes = 0;
-	alarm_set(v, REAL | LVTT, cpu.tsc - v->tsc_base + 2 * MS, 0);
-	assert_int_equal(pit_modes, 0);
-	alarm_set(v, REAL | LVTT, cpu.tsc - v->tsc_base + MS / 2, 0);
-	assert_int_equal(pit_modes, 1);
-	assert_in_range(pit_count, 596, 598);
+	start = cpu.tsc;
+	programmed = start + MS;
+	alarm_set(v, REAL | LVTT, start - v->tsc_base + 2 * MS, 0);
+	assert_int_equal(programmed, start + MS);
+	alarm_set(v, REAL | LVTT, start - v->tsc_base + MS / 2, 0);
+	assert_int_equal(programmed, start + MS / 2);
 }
 
 int main(void)
@@ -289,7 +250,7 @@ int main(void)
 		T(test_wake_available),
 		T(test_missed),
 		T(test_interrupt),
-		T(test_program),
+		T(test_set),
 	};
 
 	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);

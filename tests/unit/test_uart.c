@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The serial port: hypervisor-stub/devices/uart.c against the 16550 data sheet. */
 #include "unit.h"
-#include "uart.h"
+#include "devices.h"
 
 enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCR };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine for tests of the hypervisor on the host: physical memory is an
+ * The processor for tests of the hypervisor on the host: physical memory is an
  * array, registers are variables, and a TLB flush is only counted. What a
- * test must bring itself is declared at the end.
+ * test must bring itself is declared at the end. The rest of the machine: host.c.
  */
 #ifndef CPU_H
 #define CPU_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../../hypervisor-stub/include/x86.h"
+#include "../../hypervisor-stub/include/x86.h"
 
 #define DIRECT_SIZE	0x400000000ull
 
@@ -27,7 +27,8 @@ extern struct machine_cpu {
 	uint64_t	tsc, sysenter_cs;
 	uint32_t	ds, es, fs, gs;
 	uint16_t	cs, ldt, tr;
-	struct dtr	gdt, idt;
+	struct dtr	gdt;
+	uint64_t	exit_stack;
 } cpu;
 
 static inline void *pa_to_va(uint64_t pa)
@@ -89,24 +90,9 @@ static inline void lgdt(const struct dtr *d)
 	cpu.gdt = *d;
 }
 
-static inline void lidt(const struct dtr *d)
-{
-	cpu.idt = *d;
-}
-
 static inline void lldt(uint16_t sel)
 {
 	cpu.ldt = sel;
-}
-
-static inline void load_cs(uint16_t sel)
-{
-	cpu.cs = sel;
-}
-
-static inline void ltr(uint16_t sel)
-{
-	cpu.tr = sel;
 }
 
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
@@ -125,10 +111,7 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 /* ---- from the test, if it needs them ------------------------------------ */
 
 void wrmsr(uint32_t msr, uint64_t v);
-void outb(uint16_t port, uint8_t v);
-uint8_t inb(uint16_t port);
 static inline void take_interrupts(void) { }
-void wait_for_interrupt(void);
 /* Through the tables that are loaded; false: a page fault. */
 bool machine_store(uint32_t at, uint32_t word);
 

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The devices of a guest. Each is a pure state machine: the caller decides
+ * when to call, every value may come from a hostile guest, and nothing outside
+ * the structure changes.
+ */
+#ifndef DEVICES_H
+#define DEVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- 8259 ------------------------------------------------------------ */
+
+/*
+ * The two cascaded 8259A interrupt controllers of a PC.
+ */
+
+#define PIC_MASTER_CMD	0x20
+#define PIC_MASTER_DATA	0x21
+#define PIC_SLAVE_CMD	0xa0
+#define PIC_SLAVE_DATA	0xa1
+#define PIC_MASTER_ELCR	0x4d0
+#define PIC_SLAVE_ELCR	0x4d1
+
+#define PIC_CASCADE	2	/* input of the master that the slave drives */
+
+struct pic_chip {
+	uint8_t	lines;		/* level of each input now */
+	uint8_t	irr;		/* latched requests of edge inputs */
+	uint8_t	isr;		/* in service */
+	uint8_t	imr;		/* masked */
+	uint8_t	elcr;		/* inputs that are level triggered */
+	uint8_t	base;		/* vector of input 0 */
+	uint8_t	lowest;		/* input of lowest priority */
+	uint8_t	icw;		/* next of ICW2-4 expected; 0 none */
+	bool	icw4_needed;
+	bool	single;		/* ICW1: no cascade, so no ICW3 */
+	bool	level;		/* ICW1: all inputs level triggered */
+	bool	aeoi;
+	bool	rotate_aeoi;
+	bool	special_nested;
+	bool	special_mask;
+	bool	read_isr;	/* the command port reads ISR, not IRR */
+	bool	poll;		/* the next read is a poll */
+};
+
+struct pic {
+	struct pic_chip	chip[2];	/* master, slave */
+};
+
+/* As after reset, with everything masked and vectors 08h and 70h. */
+void pic_init(struct pic *p);
+
+/* Ports 20h, 21h, a0h, a1h, 4d0h, 4d1h; others are ignored, read as ffh. */
+void pic_out(struct pic *p, unsigned int port, uint8_t val);
+uint8_t pic_in(struct pic *p, unsigned int port);
+
+/* The input irq (0-15) is now at this level. Pulse an edge: true, false. */
+void pic_set_irq(struct pic *p, unsigned int irq, bool level);
+
+/* Is there a request of the input irq, masked or not? */
+bool pic_requested(const struct pic *p, unsigned int irq);
+
+/* INTR, the line to the processor. */
+bool pic_pending(const struct pic *p);
+
+/* The processor acknowledges: returns the vector, possibly a spurious one. */
+int pic_ack(struct pic *p);
+
+/* ---- 8254 ------------------------------------------------------------ */
+
+/*
+ * The 8254 interval timer and port 61h, which holds the gate of channel 2.
+ *
+ * Times are TSC values that the caller passes and that
+ * never go backwards. Differences from the chip: BCD counts are taken as
+ * binary, a new count in modes 2 and 3 takes effect at once, the clock tick
+ * that loads a count takes no time, and a control word makes no edge.
+ */
+
+#define PIT_HZ		1193182u
+
+#define PIT_CH0		0x40
+#define PIT_CH1		0x41
+#define PIT_CH2		0x42
+#define PIT_MODE	0x43
+#define PIT_PORT61	0x61
+
+#define PIT_NEVER	UINT64_MAX
+
+struct pit_channel {
+	uint64_t start;		/* TSC since which it counts */
+	uint64_t elapsed;	/* ticks counted before that */
+	uint32_t count;		/* 1-65536; 0: not loaded */
+	uint16_t latch;
+	uint8_t	status;		/* latched by read-back */
+	uint8_t	control;	/* low six bits of the control word */
+	uint8_t	mode;		/* 0-5 */
+	uint8_t	access;		/* 1 low byte, 2 high byte, 3 both */
+	uint8_t	low;		/* first byte of a two-byte write */
+	bool	write_high;	/* the second byte is next */
+	bool	read_high;
+	bool	latched;
+	bool	status_latched;
+	bool	gate;
+	bool	running;	/* counts now; modes 1, 5: was triggered */
+};
+
+struct pit {
+	uint64_t tsc_hz;
+	struct pit_channel channel[3];
+	uint64_t edges;		/* edges of this count that were reported */
+	bool	missed;		/* one happened before the last reload */
+	bool	speaker;
+};
+
+void pit_init(struct pit *p, uint64_t tsc_hz);
+
+/* Ports 40h-43h and 61h; others are ignored, read as ffh. */
+void pit_out(struct pit *p, unsigned int port, uint8_t val, uint64_t now);
+uint8_t pit_in(struct pit *p, unsigned int port, uint64_t now);
+
+/*
+ * TSC time of the next rising edge of IRQ 0, or PIT_NEVER; now if there was
+ * one that pit_tick has not reported.
+ */
+uint64_t pit_next(const struct pit *p, uint64_t now);
+
+/* Did IRQ 0 rise since the last call? Several missed edges count once. */
+bool pit_tick(struct pit *p, uint64_t now);
+
+/* ---- local APIC ------------------------------------------------------ */
+
+/*
+ * The local APIC of the guest's processor (SDM Vol. 3, chapter 10), as far as
+ * a kernel with one processor uses it: priorities, in service, EOI, interrupts
+ * to itself, the 8259 through LINT0. It has no timer of its own: LVTT names
+ * the vector of VMI alarms (VMI-3.7.8), and TMICT does not count.
+ */
+
+#define APIC_BASE	0xfee00000u	/* guest-physical, one page */
+#define APIC_FRAME	(APIC_BASE >> 12)
+
+/* Register offsets. */
+#define APIC_ID		0x020
+#define APIC_VERSION	0x030
+#define APIC_TPR	0x080
+#define APIC_APR	0x090
+#define APIC_PPR	0x0a0
+#define APIC_EOI	0x0b0
+#define APIC_LDR	0x0d0
+#define APIC_DFR	0x0e0
+#define APIC_SVR	0x0f0
+#define APIC_ISR	0x100		/* eight each, 10h apart */
+#define APIC_TMR	0x180
+#define APIC_IRR	0x200
+#define APIC_ESR	0x280
+#define APIC_ICR	0x300
+#define APIC_ICR_HIGH	0x310
+#define APIC_LVTT	0x320
+#define APIC_LVT_THERMAL 0x330
+#define APIC_LVT_PERF	0x340
+#define APIC_LVT0	0x350
+#define APIC_LVT1	0x360
+#define APIC_LVT_ERROR	0x370
+#define APIC_TMICT	0x380
+#define APIC_TMCCT	0x390
+#define APIC_TDCR	0x3e0
+
+#define APIC_LVTS	6
+
+struct apic {
+	uint32_t	id, tpr, ldr, dfr, svr;
+	uint32_t	icr, icr_high;
+	uint32_t	lvt[APIC_LVTS];	/* from APIC_LVTT on */
+	uint32_t	tmict, tdcr;
+	uint32_t	esr, errors;	/* as read; since it was written */
+	uint32_t	irr[8], isr[8];
+	bool		enabled;	/* IA32_APIC_BASE */
+	bool		alarm;		/* came while LVTT was masked */
+	int16_t		next;		/* vector to deliver, or -1 */
+};
+
+/* As firmware leaves it: on, the 8259 connected through LINT0. */
+void apic_init(struct apic *);
+
+/* By register offset; what does not exist reads 0 and ignores writes. */
+uint32_t apic_read(const struct apic *, uint32_t offset);
+void apic_write(struct apic *, uint32_t offset, uint32_t value);
+
+/* The enable bit of IA32_APIC_BASE; turning it off resets the rest. */
+void apic_enable(struct apic *, bool);
+
+/* An alarm that is wired to LVTT. Masked, it waits for the mask to go. */
+void apic_alarm(struct apic *);
+void apic_alarm_cancel(struct apic *);	/* one that waits */
+
+/* Does the 8259's request reach the processor? */
+bool apic_extint(const struct apic *);
+
+/* A vector waits for the processor and its priority allows it. */
+static inline bool apic_pending(const struct apic *a)
+{
+	return a->next >= 0;
+}
+
+/* The processor takes it. Only if it is pending. */
+int apic_ack(struct apic *);
+
+/* ---- 16550A ---------------------------------------------------------- */
+
+/*
+ * One 16550A serial port. The transmitter takes a byte in no time: every
+ * byte goes to the hook at once, so the holding register is always empty.
+ * The line speed is stored and has no effect.
+ */
+
+#define COM1		0x3f8	/* where a PC has its first */
+#define COM1_PORTS	8
+
+#define UART_FIFO_SIZE	16
+
+struct uart {
+	void	(*tx)(void *opaque, uint8_t byte);
+	void	*opaque;
+	uint8_t	rx[UART_FIFO_SIZE];
+	uint8_t	rx_head;	/* index of the oldest byte */
+	uint8_t	rx_count;
+	uint8_t	ier, fcr, lcr, mcr, scr;
+	uint8_t	msr_delta;	/* low half of MSR */
+	uint8_t	line_errors;	/* overrun; reading LSR clears it */
+	uint16_t divisor;
+	bool	thre_pending;	/* "holding register empty" not yet seen */
+};
+
+void uart_init(struct uart *u, void (*tx)(void *, uint8_t), void *opaque);
+
+/* reg is the offset from the base port, 0-7. */
+void uart_out(struct uart *u, unsigned int reg, uint8_t val);
+uint8_t uart_in(struct uart *u, unsigned int reg);
+
+/* A byte arrives; with no room it is lost and the guest sees an overrun. */
+void uart_receive(struct uart *u, uint8_t byte);
+bool uart_can_receive(const struct uart *u);
+
+/* The peer sends when it is wanted, so that drivers, which drop what they find
+ * when they start, find nothing. Does the guest look for data with a read of
+ * this register; is it to be interrupted if there is some to send? */
+bool uart_looks(const struct uart *u, unsigned int reg);
+bool uart_waits(const struct uart *u);
+
+/* Level of the interrupt line; ask again after every call above. */
+bool uart_irq(const struct uart *u);
+
+/* ---- CMOS ------------------------------------------------------------ */
+
+/*
+ * The CMOS clock and memory, ports 70h and 71h, after the MC146818.
+ *
+ * The time of day is what the caller says it is: the guest may write the
+ * time registers, but the clock goes on. There is no interrupt: alarms and
+ * the enable bits are stored and nothing comes of them.
+ */
+
+#define RTC_INDEX	0x70
+#define RTC_DATA	0x71
+
+struct rtc {
+	uint8_t	index;
+	uint8_t	cmos[128];
+};
+
+/* memory: size of guest memory in bytes, for registers 15h-18h and 34h. */
+void rtc_init(struct rtc *r, uint64_t memory);
+
+/* Ports 70h, 71h; seconds since 1970-01-01 UTC. */
+void rtc_out(struct rtc *r, unsigned int port, uint8_t val);
+uint8_t rtc_in(const struct rtc *r, unsigned int port, uint64_t seconds);
+
+#endif

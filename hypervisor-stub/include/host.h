@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the hypervisor needs of the machine, or of the system, that it runs on.
+ * Nothing outside metal/ reaches it in any other way, but for instructions of
+ * the processor, in <cpu.h>. metal/ implements this for a PC that is ours
+ * alone, tests/host for tests.
+ *
+ * Unless said otherwise anybody may call these, with interrupts off; none
+ * sleeps, and none returns to the guest. Times are TSC cycles.
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cpu.h>
+
+/* ---- memory ------------------------------------------------------------- */
+
+/* pa_to_va(), va_to_pa(): in <cpu.h>. Of memory from here and of no other. */
+
+/* Zeroed, contiguous, whole pages. bytes are rounded up to them; align is a
+ * power of two, a page or more. NULL: there is not so much. */
+void *memory_alloc(uint64_t bytes, uint64_t align);
+
+/* Back again: all that one call has given, or NULL. */
+void memory_free(void *, uint64_t bytes);
+
+/* Bytes that nobody has: the same again when all that was taken is back. */
+uint64_t memory_left(void);
+
+/* ---- time --------------------------------------------------------------- */
+
+/* Now: rdtsc(), in <cpu.h>. It never goes back. Cycles in a second, known
+ * before the first guest is made and always the same: */
+extern uint64_t tsc_hz;
+
+/* Nanoseconds since 1970-01-01 UTC. */
+uint64_t wallclock_ns(void);
+
+/* The next interrupt of the timer, IRQ_TIMER, comes then, or somewhat earlier
+ * if that is far away; at once if the time has passed; UINT64_MAX: never. */
+void timer_program(uint64_t tsc);
+
+/* The same, unless one comes sooner as it is. */
+void timer_program_before(uint64_t tsc);
+
+/* Somebody may turn the machine's interrupts off (metal/watchdog.c). From the
+ * first guest on; and when one that runs from now on is to be looked at. */
+void watchdog_start(void);
+uint64_t watchdog_next(uint64_t now);
+
+/* ---- interrupts --------------------------------------------------------- */
+
+#define IRQ_BASE	0x20		/* vector of the machine's IRQ 0 */
+#define IRQ_TIMER	0
+#define IRQ_COM1	4		/* a byte came in on console 0 */
+
+/* That one was taken: first thing, before it is looked for its cause. */
+void irq_ack(int irq);
+
+/* Until one was taken, and handled by hv_fault(). For the scheduler: nobody
+ * can run. */
+void host_wait(void);
+
+/* The processor has told of a machine check: the end. */
+void __attribute__((noreturn)) machine_check(void);
+
+/* ---- the processor's tables --------------------------------------------- */
+
+/* Where the TSS is, of so many bytes: to be in each GDT that is loaded. */
+uint64_t host_tss(void);
+#define HOST_TSS_BYTES	104
+
+/* An exit of the guest that is going to run builds its frame below this. */
+void host_exit_stack(uint64_t top);
+
+/* A GDT was loaded: the code segment and the TSS are of it now. SS becomes
+ * null, as it is after an exit. */
+void host_gdt_loaded(uint16_t cs, uint16_t tss);
+
+/* ---- bytes in and out --------------------------------------------------- */
+
+/* Consoles of guests: number 0, which gives bytes too, and up to
+ * HOST_CONSOLES, which do not. Put only when it is ready, get only when it has
+ * data; when it is ready again, nobody tells. */
+#define HOST_CONSOLES	8
+bool host_console_ready(unsigned int console);
+void host_console_put(unsigned int console, uint8_t byte);
+bool host_console_has_data(void);
+uint8_t host_console_get(void);
+
+/* The hypervisor's own words, where nobody may be listening. It does not
+ * wait for long, and then they are lost. */
+void host_log(char c);
+
+/* Statistics, as JSON; and the trace of a guest: vmi-run(1). */
+void host_stats(char c);
+void host_trace(uint8_t byte);
+
+/* ---- the end ------------------------------------------------------------ */
+
+/* How it ends; the value tells vmi-run. */
+enum end {
+	END_ORDERLY	= 0,
+	END_GUEST_DIED	= 1,
+	END_PANIC	= 2,
+	END_BAD_INPUT	= 3,
+	END_ASKED	= 4,
+};
+void __attribute__((noreturn)) host_end(enum end);
+
+#endif

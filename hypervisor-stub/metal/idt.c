@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The processor's own tables that are the same for all guests: IDT, TSS. */
+#include <host.h>
+#include <port.h>
+
+#include "hv.h"
+#include "metal.h"
+
+/* RSP0 is all that we use of it (SDM Vol. 3, 7.7). */
+struct tss64 {
+	uint32_t	reserved;
+	uint64_t	rsp[3];
+	uint64_t	reserved2;
+	uint64_t	ist[7];
+	uint64_t	reserved3;
+	uint16_t	reserved4;
+	uint16_t	iomap;
+} __attribute__((packed));
+_Static_assert(sizeof(struct tss64) == HOST_TSS_BYTES, "tss64");
+
+static struct tss64 tss;
+static struct { uint64_t low, high; } idt[256];
+
+/*
+ * Interrupt gates to our code for all vectors. The guest may use those of
+ * its own traps and system calls with INT; all else from INT is a #GP, where
+ * its own gate decides. NMI, #DF and #MC can hit us anywhere: own stacks.
+ */
+static void fill_idt(void)
+{
+	uint64_t at;
+	int i, dpl, ist;
+
+	for (i = 0; i < 256; i++) {
+		at = (uint64_t)exit_stubs[i];
+		dpl = i == VEC_BP || i == VEC_OF || i == SYSCALL_VECTOR ? 3 :
+		      i == STUB_VECTOR ? 1 : 0;
+		ist = i == VEC_NMI ? 1 : i == VEC_DF ? 2 : i == VEC_MC ? 3 : 0;
+		idt[i].low = (at & 0xffff) | HV_CS << 16 | (uint64_t)ist << 32 |
+			     (uint64_t)(0x8e | dpl << 5) << 40 |
+			     (at & 0xffff0000) << 32;
+		idt[i].high = at >> 32;
+	}
+}
+
+void idt_init(void)
+{
+	struct dtr idtr = { sizeof(idt) - 1, (uint64_t)idt };
+	int i;
+
+	for (i = 0; i < 3; i++)
+		tss.ist[i] = stack_top(STACK_IST + i);
+	tss.iomap = sizeof(tss);
+	fill_idt();
+	lidt(&idtr);
+}
+
+uint64_t host_tss(void)
+{
+	return (uint64_t)&tss;
+}
+
+void host_exit_stack(uint64_t top)
+{
+	tss.rsp[0] = top;
+}
+
+void host_gdt_loaded(uint16_t cs, uint16_t task)
+{
+	load_cs(cs);
+	ltr(task);
+}
+
+void host_wait(void)
+{
+	wait_for_interrupt();
+}

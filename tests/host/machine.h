@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What tests do to the machine of host.c, and what they hear of it. */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include <host.h>
+
+#define MACHINE_TSC_HZ	1000000000u
+
+/* Memory, of so many bytes from this address on, of which nothing is taken.
+ * What lies between allocations is poisoned, if there is ASan. */
+void machine_start(uint64_t start, uint64_t bytes);
+uint64_t machine_taken(void);		/* address of what is free */
+#define MACHINE_GAP	64u
+
+extern unsigned int machine_typed;	/* bytes that wait on console 0 */
+extern bool machine_busy;		/* console 0 takes none */
+extern unsigned int machine_sent;	/* bytes put, on all consoles */
+extern uint8_t machine_byte;		/* the last of them */
+extern char machine_line[256];		/* the last line of the log */
+
+/* From the test. */
+void __attribute__((noreturn)) machine_ended(enum end);
+void machine_waits(void);		/* in host_wait() */
+
+#endif

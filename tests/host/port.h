@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Ports, for tests of what is in metal/: from the test. */
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdint.h>
+
+void outb(uint16_t port, uint8_t v);
+uint8_t inb(uint16_t port);
+
+#endif
