@@ -7,7 +7,7 @@ HV_SRC		:= $(addprefix core/,sched hcall timer io loader stats log report \
 		   $(addprefix vmi/,rom queue) \
 		   $(addprefix x86/,entry thunk exit event desc emulate operand port decode cr cpuid msr \
 			espfix speculation) \
-		   $(addprefix devices/,pic pit apic uart rtc) \
+		   $(addprefix devices/,bus pic pit apic uart rtc) \
 		   $(addprefix metal/,boot main map mce memory clock serial idt \
 			debug watchdog) \
 		   lib/string rom_check

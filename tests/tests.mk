@@ -40,6 +40,10 @@ $(eval $(call unit_test,apic,hypervisor-stub/devices/apic.c))
 $(eval $(call unit_test,pit,hypervisor-stub/devices/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/devices/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/devices/rtc.c))
+$(eval $(call unit_test,bus,hypervisor-stub/devices/bus.c))
+$(eval $(call unit_test,io,$(addprefix hypervisor-stub/,core/io.c $(addprefix devices/,bus.c \
+	pic.c pit.c apic.c uart.c rtc.c)) tests/host/host.c tests/host/cpu.c \
+	tests/unit/testing.c))
 $(eval $(call unit_test,decode,hypervisor-stub/x86/decode.c \
 	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
 $(eval $(call unit_test,loader,hypervisor-stub/core/loader.c))
@@ -47,7 +51,7 @@ $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,mm/shadow.c mm/fault
 	vmi/queue.c mm/verify.c mm/gmem.c) $(addprefix tests/unit/,shadow_model.c \
 	shadow_walk.c testing.c) tests/host/cpu.c))
 $(eval $(call unit_test,emul,$(addprefix \
-	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c) tests/host/cpu.c))
+	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) tests/host/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c))
 $(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \

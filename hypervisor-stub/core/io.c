@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which device answers which port. All of them are one byte wide; ports that
- * nobody models, wider accesses among them, read ones and ignore writes, and
- * are counted. So a PCI configuration read finds no device.
+ * The devices of a guest, and where they are. All of them are one byte wide;
+ * ports that nobody models, wider accesses among them, read ones and ignore
+ * writes, and are counted. So a PCI configuration read finds no device.
  */
-#include <cpu.h>
+#include <host.h>
 
 #include "hv.h"
 
@@ -14,41 +14,19 @@
 #define RESET_CONTROL	0xcf9	/* bit 2: reset */
 
 #define COM1_IRQ	4
-#define RX_PATIENCE	256u		/* bytes */
-
-static bool is_pic(uint16_t port)
-{
-	return (port & 0xff7e) == 0x20 || (port & 0xfffe) == PIC_MASTER_ELCR;
-}
-
-static bool is_pit(uint16_t port)
-{
-	return (port & 0xfffc) == PIT_CH0 || port == PIT_PORT61;
-}
+#define RX_PATIENCE	256u	/* bytes */
 
 /* ---- the console -------------------------------------------------------- */
 
 /* Whose input comes from the machine's serial port. */
 static struct guest *serial_guest;
 
-/* Whoever reads at the other end may take his time: that is the guest's,
- * not its neighbours'. */
+/* It is ready: com1_write() has seen to that. */
 static void console_tx(void *opaque, uint8_t byte)
 {
-	struct guest *g = opaque;
+	const struct guest *g = opaque;
 
-	while (!host_console_ready(g->console)) {
-		take_interrupts();
-		vcpu_stop(&g->vcpu, STOP_INTERRUPTED);
-	}
 	host_console_put(g->console, byte);
-}
-
-void io_console_init(struct guest *g)
-{
-	uart_init(&g->uart, console_tx, g);
-	if (!g->console && !serial_guest)
-		serial_guest = g;
 }
 
 static bool has_input(const struct guest *g)
@@ -70,67 +48,183 @@ static void console_poll(struct guest *g)
 		    (uart_waits(&g->uart) && has_input(g)));
 }
 
-void io_serial_interrupt(void)
+struct vcpu *io_console_interrupt(void)
 {
 	uint32_t i;
 
 	if (serial_guest && !serial_guest->vcpu.ended) {
 		console_poll(serial_guest);
-		sched_charge(&serial_guest->vcpu);
-		return;
+		return &serial_guest->vcpu;
 	}
 	for (i = 0; i < RX_PATIENCE && host_console_has_data(); i++)
 		host_console_get();	/* for nobody */
+	return NULL;
 }
 
-/* ---- ports -------------------------------------------------------------- */
-
-static uint64_t now_seconds(void)
+static enum bus_result com1_read(void *opaque, uint64_t port, uint32_t *val)
 {
-	return wallclock_ns() / 1000000000;
+	struct guest *g = opaque;
+
+	if (uart_looks(&g->uart, port - COM1))
+		console_take(g);
+	*val = uart_in(&g->uart, port - COM1);
+	console_poll(g);
+	return BUS_DONE;
+}
+
+/* Whoever reads at the other end may take his time: that is the guest's,
+ * not its neighbours'. */
+static enum bus_result com1_write(void *opaque, uint64_t port, uint32_t val)
+{
+	struct guest *g = opaque;
+
+	if (uart_transmits(&g->uart, port - COM1) &&
+	    !host_console_ready(g->console))
+		return BUS_AGAIN;
+	uart_out(&g->uart, port - COM1, val);
+	console_poll(g);
+	return BUS_DONE;
+}
+
+/* ---- the others --------------------------------------------------------- */
+
+static enum bus_result pic_read(void *opaque, uint64_t port, uint32_t *val)
+{
+	struct guest *g = opaque;
+
+	*val = pic_in(&g->pic, port);
+	return BUS_DONE;
+}
+
+static enum bus_result pic_write(void *opaque, uint64_t port, uint32_t val)
+{
+	struct guest *g = opaque;
+
+	pic_out(&g->pic, port, val);
+	return BUS_DONE;
+}
+
+static enum bus_result pit_read(void *opaque, uint64_t port, uint32_t *val)
+{
+	struct guest *g = opaque;
+
+	*val = pit_in(&g->pit, port, rdtsc());
+	return BUS_DONE;
+}
+
+static enum bus_result pit_write(void *opaque, uint64_t port, uint32_t val)
+{
+	struct guest *g = opaque;
+
+	pit_out(&g->pit, port, val, rdtsc());
+	timer_changed(&g->vcpu);
+	return BUS_DONE;
+}
+
+static enum bus_result rtc_read(void *opaque, uint64_t port, uint32_t *val)
+{
+	const struct guest *g = opaque;
+
+	*val = rtc_in(&g->rtc, port, wallclock_ns() / 1000000000);
+	return BUS_DONE;
+}
+
+static enum bus_result rtc_write(void *opaque, uint64_t port, uint32_t val)
+{
+	struct guest *g = opaque;
+
+	rtc_out(&g->rtc, port, val);
+	return BUS_DONE;
+}
+
+static enum bus_result reset_read(void *opaque, uint64_t port, uint32_t *val)
+{
+	(void)opaque, (void)port, (void)val;
+	return BUS_NOBODY;
+}
+
+static enum bus_result reset_write(void *opaque, uint64_t port, uint32_t val)
+{
+	struct guest *g = opaque;
+
+	if (port == KBD_COMMAND ? (val & 0xff) != KBD_RESET :
+	    !(val & (port == PORT_A ? 1 : 4)))
+		return BUS_NOBODY;
+	guest_end(&g->vcpu, END_ORDERLY);
+	return BUS_DONE;
+}
+
+static enum bus_result lapic_read(void *opaque, uint64_t at, uint32_t *val)
+{
+	const struct guest *g = opaque;
+
+	*val = apic_read(&g->apic, at - APIC_BASE);
+	return BUS_DONE;
+}
+
+static enum bus_result lapic_write(void *opaque, uint64_t at, uint32_t val)
+{
+	struct guest *g = opaque;
+
+	apic_write(&g->apic, at - APIC_BASE, val);
+	return BUS_DONE;
+}
+
+/* ---- where they are ----------------------------------------------------- */
+
+static void ports(struct guest *g, struct bus_region r)
+{
+	r.opaque = g;
+	hv_assert(bus_add_ports(&g->bus, &r));
+}
+
+void io_init(struct guest *g)
+{
+	const struct bus_region lapic = {
+		APIC_BASE, PAGE_SIZE, 4, lapic_read, lapic_write, g
+	};
+
+	apic_init(&g->apic);
+	pic_init(&g->pic);
+	pit_init(&g->pit, tsc_hz);
+	/* What a PC's CMOS tells is below 4 GB. */
+	rtc_init(&g->rtc, g->mem.bytes < GMEM_LOW_END ? g->mem.bytes :
+							GMEM_LOW_END);
+	uart_init(&g->uart, console_tx, g);
+	if (!g->console && !serial_guest)
+		serial_guest = g;
+
+#define PORTS(first, count, sizes, device)				\
+	ports(g, (struct bus_region){ first, count, sizes,		\
+				      device##_read, device##_write, NULL })
+	PORTS(PIC_MASTER_CMD, 2, 1, pic);
+	PORTS(PIC_SLAVE_CMD, 2, 1, pic);
+	PORTS(PIC_MASTER_ELCR, 2, 1, pic);
+	PORTS(PIT_CH0, 4, 1, pit);
+	PORTS(PIT_PORT61, 1, 1, pit);
+	PORTS(RTC_INDEX, 2, 1, rtc);
+	PORTS(COM1, COM1_PORTS, 1, com1);
+	PORTS(KBD_COMMAND, 1, 1 | 2 | 4, reset);
+	PORTS(PORT_A, 1, 1 | 2 | 4, reset);
+	PORTS(RESET_CONTROL, 1, 1 | 2 | 4, reset);
+#undef PORTS
+	hv_assert(bus_add_memory(&g->bus, &lapic));
 }
 
 uint32_t io_in(struct vcpu *v, uint16_t port, unsigned int size)
 {
-	struct guest *g = v->g;
-	uint8_t val;
+	uint32_t val = UINT32_MAX;
 
-	if (size == 1 && is_pic(port))
-		return pic_in(&g->pic, port);
-	if (size == 1 && is_pit(port))
-		return pit_in(&g->pit, port, rdtsc());
-	if (size == 1 && (port & 0xfffe) == RTC_INDEX)
-		return rtc_in(&g->rtc, port, now_seconds());
-	if (size == 1 && (port & 0xfff8) == COM1) {
-		if (uart_looks(&g->uart, port & 7))
-			console_take(g);
-		val = uart_in(&g->uart, port & 7);
-		console_poll(g);
-		return val;
-	}
-	g->stats.io_unknown++;
-	return UINT32_MAX;
+	if (bus_in(&v->g->bus, port, size, &val) == BUS_NOBODY)
+		v->g->stats.io_unknown++;
+	return val;
 }
 
-void io_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val)
+bool io_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val)
 {
-	struct guest *g = v->g;
+	enum bus_result res = bus_out(&v->g->bus, port, size, val);
 
-	if (size == 1 && is_pic(port)) {
-		pic_out(&g->pic, port, val);
-	} else if (size == 1 && is_pit(port)) {
-		pit_out(&g->pit, port, val, rdtsc());
-		timer_changed(v);
-	} else if (size == 1 && (port & 0xfffe) == RTC_INDEX) {
-		rtc_out(&g->rtc, port, val);
-	} else if (size == 1 && (port & 0xfff8) == COM1) {
-		uart_out(&g->uart, port & 7, val);
-		console_poll(g);
-	} else if ((port == KBD_COMMAND && (val & 0xff) == KBD_RESET) ||
-		   (port == PORT_A && (val & 1)) ||
-		   (port == RESET_CONTROL && (val & 4))) {
-		guest_end(v, END_ORDERLY);
-	} else {
-		g->stats.io_unknown++;
-	}
+	if (res == BUS_NOBODY)
+		v->g->stats.io_unknown++;
+	return res != BUS_AGAIN;
 }

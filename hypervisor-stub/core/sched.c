@@ -90,6 +90,14 @@ void sched_charge(struct vcpu *v)
 	v->since += passed;
 }
 
+void sched_console(void)
+{
+	struct vcpu *v = io_console_interrupt();
+
+	if (v)
+		sched_charge(v);
+}
+
 void sched_interrupted(void)
 {
 	sched_charge(current->halted ? NULL : current);
@@ -208,7 +216,7 @@ static struct vcpu *ended(struct vcpu *v)
 	rom_trace_drain(v);
 	sched_charge(v);
 	v->ended = true;
-	io_serial_interrupt();		/* what it did not read */
+	sched_console();		/* what it did not read */
 	if (v->end > worst)
 		worst = v->end;
 	for (i = 0; guests[i]->vcpu.ended;)

@@ -203,6 +203,11 @@ static void write_mcr(struct uart *u, uint8_t val)
 	u->msr_delta |= changed >> MSR_DELTA;
 }
 
+bool uart_transmits(const struct uart *u, unsigned int reg)
+{
+	return reg == REG_DATA && !(u->lcr & LCR_DLAB) && !(u->mcr & MCR_LOOP);
+}
+
 void uart_out(struct uart *u, unsigned int reg, uint8_t val)
 {
 	bool dlab = u->lcr & LCR_DLAB;

@@ -8,13 +8,56 @@
 #define DEVICES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/* ---- 8259 ------------------------------------------------------------ */
+/* ---- ports and memory --------------------------------------------------- */
+
+enum bus_result {
+	BUS_DONE,
+	BUS_NOBODY,		/* there, or for accesses of this size */
+	BUS_AGAIN,		/* not now, and nothing was done */
+};
 
 /*
- * The two cascaded 8259A interrupt controllers of a PC.
+ * What answers at some ports, or at some addresses of guest-physical memory.
+ * It is called with the port or address, for accesses of its sizes alone: the
+ * sum of 1, 2 and 4.
  */
+struct bus_region {
+	uint64_t	first;
+	uint32_t	count;
+	uint8_t		sizes;
+	enum bus_result	(*read)(void *opaque, uint64_t at, uint32_t *val);
+	enum bus_result	(*write)(void *opaque, uint64_t at, uint32_t val);
+	void		*opaque;
+};
+#define BUS_REGIONS	16
+#define BUS_PORTS	65536u
+
+struct bus {
+	struct bus_region port[BUS_REGIONS], memory[BUS_REGIONS];
+	uint32_t	ports, memories;	/* port[0] answers nothing */
+	uint8_t		at_port[BUS_PORTS];	/* index of port[] */
+};
+
+/* To one that was zeroed. False: somebody is there, or there are too many. */
+bool bus_add_ports(struct bus *, const struct bus_region *);
+bool bus_add_memory(struct bus *, const struct bus_region *);
+
+/* IN, OUT; and loads and stores of memory. */
+enum bus_result bus_in(const struct bus *, uint16_t port, unsigned int size,
+		       uint32_t *val);
+enum bus_result bus_out(const struct bus *, uint16_t port, unsigned int size,
+			uint32_t val);
+enum bus_result bus_load(const struct bus *, uint64_t at, unsigned int size,
+			 uint32_t *val);
+enum bus_result bus_store(const struct bus *, uint64_t at, unsigned int size,
+			  uint32_t val);
+
+/* ---- 8259 --------------------------------------------------------------- */
+
+/* The two cascaded 8259A interrupt controllers of a PC. */
 
 #define PIC_MASTER_CMD	0x20
 #define PIC_MASTER_DATA	0x21
@@ -68,15 +111,15 @@ bool pic_pending(const struct pic *p);
 /* The processor acknowledges: returns the vector, possibly a spurious one. */
 int pic_ack(struct pic *p);
 
-/* ---- 8254 ------------------------------------------------------------ */
+/* ---- 8254 --------------------------------------------------------------- */
 
 /*
  * The 8254 interval timer and port 61h, which holds the gate of channel 2.
  *
- * Times are TSC values that the caller passes and that
- * never go backwards. Differences from the chip: BCD counts are taken as
- * binary, a new count in modes 2 and 3 takes effect at once, the clock tick
- * that loads a count takes no time, and a control word makes no edge.
+ * Times are TSC values that the caller passes and that never go backwards.
+ * Differences from the chip: BCD counts are taken as binary, a new count in
+ * modes 2 and 3 takes effect at once, the clock tick that loads a count takes
+ * no time, and a control word makes no edge.
  */
 
 #define PIT_HZ		1193182u
@@ -130,7 +173,7 @@ uint64_t pit_next(const struct pit *p, uint64_t now);
 /* Did IRQ 0 rise since the last call? Several missed edges count once. */
 bool pit_tick(struct pit *p, uint64_t now);
 
-/* ---- local APIC ------------------------------------------------------ */
+/* ---- local APIC --------------------------------------------------------- */
 
 /*
  * The local APIC of the guest's processor (SDM Vol. 3, chapter 10), as far as
@@ -208,7 +251,7 @@ static inline bool apic_pending(const struct apic *a)
 /* The processor takes it. Only if it is pending. */
 int apic_ack(struct apic *);
 
-/* ---- 16550A ---------------------------------------------------------- */
+/* ---- 16550A ------------------------------------------------------------- */
 
 /*
  * One 16550A serial port. The transmitter takes a byte in no time: every
@@ -236,7 +279,8 @@ struct uart {
 
 void uart_init(struct uart *u, void (*tx)(void *, uint8_t), void *opaque);
 
-/* reg is the offset from the base port, 0-7. */
+/* reg is the offset from the base port, 0-7. Does a write there call tx? */
+bool uart_transmits(const struct uart *u, unsigned int reg);
 void uart_out(struct uart *u, unsigned int reg, uint8_t val);
 uint8_t uart_in(struct uart *u, unsigned int reg);
 
@@ -253,7 +297,7 @@ bool uart_waits(const struct uart *u);
 /* Level of the interrupt line; ask again after every call above. */
 bool uart_irq(const struct uart *u);
 
-/* ---- CMOS ------------------------------------------------------------ */
+/* ---- CMOS --------------------------------------------------------------- */
 
 /*
  * The CMOS clock and memory, ports 70h and 71h, after the MC146818.

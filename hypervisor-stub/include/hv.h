@@ -162,15 +162,6 @@ struct stats {
 	uint64_t	injected;		/* virtual interrupts */
 };
 
-/* How a guest ends, and the machine; the value tells vmi-run. */
-enum end {
-	END_ORDERLY	= 0,
-	END_GUEST_DIED	= 1,
-	END_PANIC	= 2,
-	END_BAD_INPUT	= 3,
-	END_ASKED	= 4,
-};
-
 /* ---- the vCPU ----------------------------------------------------------- */
 
 #define CALLS_LEN	64
@@ -263,9 +254,9 @@ struct guest {
 	struct pit	pit;
 	struct uart	uart;
 	struct rtc	rtc;
-	uint8_t		port61;
 	uint8_t		console;	/* number (host.h) */
 
+	struct bus	bus;
 	struct stats	stats;
 };
 
@@ -454,7 +445,7 @@ void hcall(struct vcpu *, struct regs *);
  * allowed, so the exception is the guest's. */
 bool emulate(struct vcpu *);
 bool emulate_sysenter(struct vcpu *);	/* that and SYSEXIT alone */
-bool emulate_apic(struct vcpu *, uint32_t offset);	/* a MOV, of its page */
+bool emulate_mmio(struct vcpu *, gpa_t);	/* a MOV of a device's memory */
 bool msr_access(struct vcpu *, bool write);
 
 void cr0_write(struct vcpu *, uint32_t);
@@ -467,9 +458,11 @@ void cr_load(struct vcpu *);	/* this vCPU is going to run */
 void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 
 uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);
-void io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
-void io_console_init(struct guest *);
-void io_serial_interrupt(void);		/* console 0 has data */
+/* False: not now, and nothing was done; the guest is to do it again. */
+bool io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
+void io_init(struct guest *);		/* its devices */
+/* Console 0 has data; for whom, if for anybody. */
+struct vcpu *io_console_interrupt(void);
 
 /* ---- timer.c ------------------------------------------------------------ */
 
@@ -491,6 +484,7 @@ struct vcpu *sched_next(struct vcpu *, enum stop);
  * may have woken it. */
 void sched_charge(struct vcpu *);
 void sched_interrupted(void);		/* a machine interrupt begins */
+void sched_console(void);		/* console 0 has data */
 
 /* ---- espfix.c ------------------------------------------------------------ */
 

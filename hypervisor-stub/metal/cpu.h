@@ -148,10 +148,4 @@ DR_WRITE(7)
 		 : : "r"((uint64_t)(at)), "r"((uint32_t)(word))		\
 		 : "memory" : fault)
 
-/* Take the interrupts that are pending; sti as below. */
-static inline void take_interrupts(void)
-{
-	asm volatile("sti; nop; cli" : : : "memory");
-}
-
 #endif

@@ -302,13 +302,7 @@ static void guest_devices(struct guest *g, const struct modules *m)
 	if (n > HOST_CONSOLES)
 		bad_input("console=%lu: there are %u", n, HOST_CONSOLES);
 	g->console = n;
-	apic_init(&g->apic);
-	pic_init(&g->pic);
-	pit_init(&g->pit, tsc_hz);
-	io_console_init(g);
-	/* What a PC's CMOS tells is below 4 GB. */
-	rtc_init(&g->rtc, g->mem.bytes < GMEM_LOW_END ? g->mem.bytes :
-							GMEM_LOW_END);
+	io_init(g);
 }
 
 static const char *const guest_name[GUESTS_MAX] = {

@@ -414,8 +414,8 @@ bool emulate(struct vcpu *v)
 	    !carry_out[in.op])
 		return false;
 	outcome = carry_out[in.op](v, &in);
-	if (outcome == REFUSED)
-		return false;
+	if (outcome == REFUSED || outcome == AGAIN)
+		return outcome == AGAIN;
 	if (outcome == DONE)
 		r->eip += in.length;
 	r->eip &= UINT32_MAX;
@@ -443,28 +443,35 @@ bool emulate_sysenter(struct vcpu *v)
 	return true;
 }
 
-/* Kernels access it with MOV (SDM Vol. 3, 10.4.1: aligned, 32 bits). */
-bool emulate_apic(struct vcpu *v, uint32_t offset)
+/* Kernels access the local APIC, which is all that there is, with MOV (SDM
+ * Vol. 3, 10.4.1: aligned, 32 bits). */
+bool emulate_mmio(struct vcpu *v, gpa_t pa)
 {
-	struct apic *a = &v->g->apic;
+	const struct bus *bus = &v->g->bus;
 	struct regs *r = v->regs;
+	enum bus_result res;
 	struct insn in;
+	uint32_t val;
 
 	if (regs_ring(r) == 3 || !insn_fetch(v, &in) || !in.mem || in.size != 4)
 		return false;
 	switch (in.op) {
 	case INSN_MOV_LOAD:
-		set_reg(v, in.reg, apic_read(a, offset), 4);
+		res = bus_load(bus, pa, 4, &val);
+		if (res == BUS_DONE)
+			set_reg(v, in.reg, val, 4);
 		break;
 	case INSN_MOV_STORE:
-		apic_write(a, offset, get_reg(v, in.reg));
+		res = bus_store(bus, pa, 4, get_reg(v, in.reg));
 		break;
 	case INSN_MOV_IMM:
-		apic_write(a, offset, in.imm);
+		res = bus_store(bus, pa, 4, in.imm);
 		break;
 	default:
 		return false;
 	}
+	if (res != BUS_DONE)
+		return false;
 	r->eip = (uint32_t)(r->eip + in.length);
 	v->g->stats.emulated[in.op]++;
 	event_poll(v);

@@ -10,6 +10,8 @@ enum outcome {
 	REFUSED,		/* not carried out: the exception is the guest's */
 	DONE,			/* the next one is behind it */
 	MOVED,			/* eip is where it has to be */
+	AGAIN,			/* not now, nothing has changed: the guest
+				 * executes it again */
 };
 
 /* The instruction at eip. False: not one of the list, or not to be read. */

@@ -24,7 +24,7 @@ static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 	else if (!apic)
 		guest_kill(v, "write to guest-physical %09lx, outside its memory",
 			   pa);
-	else if (!emulate_apic(v, pa & (PAGE_SIZE - 1)))
+	else if (!emulate_mmio(v, pa))
 		guest_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
 }
 
@@ -162,7 +162,7 @@ static void interrupt(int irq)
 	if (irq == IRQ_TIMER)
 		timer_interrupt();
 	else if (irq == IRQ_COM1)
-		io_serial_interrupt();
+		sched_console();
 }
 
 static void irq(struct vcpu *v, struct regs *r)

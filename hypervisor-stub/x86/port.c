@@ -26,13 +26,13 @@ enum outcome emulate_port(struct vcpu *v, struct insn *in)
 
 	if (!io_allowed(v, port, in->size))
 		return REFUSED;
-	v->regs->eip += in->length;
 	if (in->op == INSN_IN) {
 		val = io_in(v, port, in->size);
 		set_reg(v, EAX, val, in->size);
-	} else {
-		io_out(v, port, in->size, v->regs->gpr[EAX]);
+	} else if (!io_out(v, port, in->size, v->regs->gpr[EAX])) {
+		return AGAIN;
 	}
+	v->regs->eip += in->length;
 	event_poll(v);
 	return MOVED;
 }
@@ -59,7 +59,8 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 		guest_write(v, va, &val, in->size);
 	} else {
 		guest_read(v, &val, va, in->size);
-		io_out(v, r->gpr[EDX], in->size, val);
+		if (!io_out(v, r->gpr[EDX], in->size, val))
+			return AGAIN;
 	}
 	set_reg(v, index, r->gpr[index] + step, in->addr_size);
 	if (in->rep)

@@ -524,11 +524,7 @@ static void world_start(void)
 	CHECK(!shadow_init(g, POOL));
 	pool_tables = (uint8_t *)g->shadow.pages[0].table;
 	desc_init(v);
-	apic_init(&g->apic);
-	pic_init(&g->pic);
-	pit_init(&g->pit, tsc_hz);
-	io_console_init(g);
-	rtc_init(&g->rtc, RAM_BYTES);
+	io_init(g);
 
 	/* As main.c has it. */
 	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
@@ -673,6 +669,7 @@ void world_reset(enum world_mode mode)
 	}
 	restore(&start[mode]);
 	machine_typed = halted = 0;
+	machine_busy = false;
 	irq_ack(IRQ_TIMER);	/* nothing is programmed */
 	sched_charge(NULL);	/* nor does time count so far */
 	v->since = cpu.tsc;

@@ -111,7 +111,6 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 /* ---- from the test, if it needs them ------------------------------------ */
 
 void wrmsr(uint32_t msr, uint64_t v);
-static inline void take_interrupts(void) { }
 /* Through the tables that are loaded; false: a page fault. */
 bool machine_store(uint32_t at, uint32_t word);
 

@@ -35,6 +35,7 @@ static struct {
 	int		calls;
 } last;
 static uint32_t port_value;
+static bool port_busy;
 
 static void called(const char *name, uint32_t a, uint32_t b)
 {
@@ -71,10 +72,11 @@ uint32_t io_in(struct vcpu *vcpu, uint16_t port, unsigned int size)
 	return port_value;
 }
 
-void io_out(struct vcpu *vcpu, uint16_t port, unsigned int size, uint32_t val)
+bool io_out(struct vcpu *vcpu, uint16_t port, unsigned int size, uint32_t val)
 {
 	(void)vcpu, (void)size;
 	called("out", port, val);
+	return !port_busy;
 }
 
 void cr0_write(struct vcpu *vcpu, uint32_t val)
@@ -373,6 +375,42 @@ static void test_string_io(void **state)
 	FAULTS("\x6e", UNMAPPED, 0);
 }
 
+/* What the device does not take now the guest executes again. */
+#define IS_PUT_OFF(bytes) do {						\
+		struct regs before = regs;				\
+		struct stats stats = guest.stats;			\
+									\
+		last.calls = 0;						\
+		assert_true(run(bytes, sizeof(bytes) - 1));		\
+		assert_int_equal(last.calls, 1);			\
+		assert_memory_equal(&before, &regs, sizeof(regs));	\
+		assert_memory_equal(&stats, &guest.stats, sizeof(stats)); \
+	} while (0)
+
+static void test_busy_port(void **state)
+{
+	(void)state;
+	port_busy = true;
+	regs.gpr[ECX] = 2;
+	regs.gpr[ESI] = DATA;
+	memcpy(memory + DATA, "ab", 2);
+	IS_PUT_OFF("\xee");
+	IS_PUT_OFF("\x6e");
+	IS_PUT_OFF("\xf3\x6e");
+	port_busy = false;
+	assert_true(run("\xf3\x6e", 2));
+	CALLED("out", 0x3333, 'a');
+	assert_int_equal(regs.gpr[ECX], 1);
+	port_busy = true;
+	IS_PUT_OFF("\xf3\x6e");
+	CALLED("out", 0x3333, 'b');
+	port_busy = false;
+	RUNS("\xf3\x6e");
+	assert_int_equal(regs.gpr[ECX], 0);
+	assert_int_equal(regs.gpr[ESI], DATA + 2);
+	assert_int_equal(guest.stats.emulated[INSN_OUTS], 2);
+}
+
 static void test_user_io(void **state)
 {
 	(void)state;
@@ -613,35 +651,58 @@ static void test_apic_base(void **state)
 	REFUSES("\x0f\x30");
 }
 
+static enum bus_result load(void *opaque, uint64_t at, uint32_t *val)
+{
+	(void)opaque;
+	*val = apic_read(&guest.apic, at - APIC_BASE);
+	return BUS_DONE;
+}
+
+static enum bus_result store(void *opaque, uint64_t at, uint32_t val)
+{
+	(void)opaque;
+	apic_write(&guest.apic, at - APIC_BASE, val);
+	return BUS_DONE;
+}
+
 static void test_apic_page(void **state)
 {
+	const struct bus_region page = {
+		APIC_BASE, PAGE_SIZE, 4, load, store, NULL
+	};
+
 	(void)state;
 	apic_init(&guest.apic);
+	assert_true(bus_add_memory(&guest.bus, &page));
 	memcpy(memory + CODE, "\xa1\x30\x00\xe0\xfe", 5);	/* mov eax, [] */
-	assert_true(emulate_apic(v, APIC_VERSION));
+	assert_true(emulate_mmio(v, APIC_BASE + APIC_VERSION));
 	assert_int_equal(regs.gpr[EAX], 0x50014);
 	assert_int_equal(regs.eip, CODE + 5);
 	regs.eip = CODE;
 	memcpy(memory + CODE, "\x89\x13", 2);			/* [ebx], edx */
 	regs.gpr[EDX] = 0x77;
-	assert_true(emulate_apic(v, APIC_TPR));
+	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x77);
 	regs.eip = CODE;
 	memcpy(memory + CODE, "\xc7\x03\x55\x00\x00\x00", 6);
-	assert_true(emulate_apic(v, APIC_TPR));
+	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x55);
 	assert_int_equal(regs.eip, CODE + 6);
+	/* nobody there */
+	regs.eip = CODE;
+	assert_false(emulate_mmio(v, APIC_BASE + PAGE_SIZE));
+	assert_int_equal(regs.eip, CODE);
 	/* 16 bits, 8 bits, another instruction, user mode */
 	regs.eip = CODE;
 	memcpy(memory + CODE, "\x66\x8b\x13", 3);
-	assert_false(emulate_apic(v, APIC_TPR));
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\x8a\x13", 2);
-	assert_false(emulate_apic(v, APIC_TPR));
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\x01\x13", 2);
-	assert_false(emulate_apic(v, APIC_TPR));
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\x8b\x13", 2);
 	regs.cs = 0x73;
-	assert_false(emulate_apic(v, APIC_TPR));
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	assert_int_equal(regs.eip, CODE);
 }
 
@@ -759,6 +820,7 @@ int main(void)
 		T(test_interrupt_flag),
 		T(test_port_io),
 		T(test_string_io),
+		T(test_busy_port),
 		T(test_user_io),
 		T(test_user_rdpmc),
 		T(test_user_string_io_is_a_user_access),

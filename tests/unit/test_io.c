@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A guest's devices where a PC has them, and the console. */
+#include "unit.h"
+#include "hv.h"
+#include "machine.h"
+
+#define LCR		(COM1 + 3)
+#define MCR		(COM1 + 4)
+#define LSR		(COM1 + 5)
+#define LSR_DATA	0x01u
+#define DLAB		0x80
+#define LOOP		0x10
+
+static struct guest guest[2];
+static struct guest *const g = &guest[0];
+static struct vcpu *const v = &guest[0].vcpu;
+static unsigned int changes, ends;
+static jmp_buf ended;
+
+/* ---- what io.c calls ---------------------------------------------------- */
+
+void timer_changed(struct vcpu *to) { (void)to; changes++; }
+
+void guest_end(struct vcpu *to, enum end end)
+{
+	assert_ptr_equal(to, v);
+	assert_int_equal(end, END_ORDERLY);
+	ends++;
+	longjmp(ended, 1);
+}
+
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+	(void)fmt;
+	_fail(file, line);
+	__builtin_unreachable();
+}
+
+void machine_ended(enum end end)
+{
+	fail_msg("end %d", end);
+	__builtin_unreachable();
+}
+
+void machine_waits(void) { }
+
+/* ---- tests -------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(guest, 0, sizeof(guest));
+	guest[0].vcpu.g = &guest[0];
+	guest[1].vcpu.g = &guest[1];
+	guest[1].console = 2;
+	g->mem.bytes = 64 << 20;
+	io_init(&guest[0]);
+	io_init(&guest[1]);
+	machine_busy = false;
+	machine_sent = machine_typed = changes = ends = 0;
+	return 0;
+}
+
+static void out(uint16_t port, uint8_t val)
+{
+	assert_true(io_out(v, port, 1, val));
+}
+
+static void test_places(void **state)
+{
+	(void)state;
+	out(0x21, 0x5a);
+	assert_int_equal(io_in(v, 0x21, 1), 0x5a);
+	out(0xa1, 0xa5);
+	assert_int_equal(io_in(v, 0xa1, 1), 0xa5);
+	out(0x4d0, 0x20);
+	assert_int_equal(io_in(v, 0x4d0, 1), 0x20);
+	out(0x43, 0x34);
+	assert_int_equal(changes, 1);
+	out(0x61, 3);
+	assert_int_equal(io_in(v, 0x61, 1) & 3, 3);
+	out(0x70, 0x15);
+	assert_int_equal(io_in(v, 0x71, 1), 0x80);	/* 640 KB */
+	out(0x3ff, 0x77);
+	assert_int_equal(io_in(v, 0x3ff, 1), 0x77);
+	assert_int_equal(g->stats.io_unknown, 0);
+}
+
+static void test_nobody(void **state)
+{
+	static const struct { uint16_t port; uint8_t size; } access[] = {
+		{ 0x22, 1 }, { 0x20, 2 }, { 0x3f8, 2 }, { 0x40, 4 },
+		{ 0xcf8, 4 }, { 0xcfc, 4 }, { 0x64, 1 }, { 0xffff, 1 },
+	};
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(access); i++) {
+		assert_int_equal(io_in(v, access[i].port, access[i].size),
+				 UINT32_MAX);
+		assert_true(io_out(v, access[i].port, access[i].size, 0));
+		assert_int_equal(g->stats.io_unknown, 2 * (i + 1));
+	}
+	assert_int_equal(machine_sent, 0);
+}
+
+/* Does this write end the guest? */
+static bool resets(uint16_t port, unsigned int size, uint32_t val)
+{
+	ends = 0;
+	if (!setjmp(ended))
+		assert_true(io_out(v, port, size, val));
+	return ends;
+}
+
+static void test_reset(void **state)
+{
+	(void)state;
+	assert_true(resets(0x64, 1, 0xfe));
+	assert_true(resets(0x64, 2, 0x12fe));
+	assert_false(resets(0x64, 1, 0xff));
+	assert_true(resets(0x92, 1, 3));
+	assert_false(resets(0x92, 1, 2));
+	assert_true(resets(0xcf9, 1, 6));
+	assert_false(resets(0xcf9, 1, 2));
+	assert_int_equal(g->stats.io_unknown, 3);
+}
+
+/* The port is not ready: everything stays as it was; then the byte comes,
+ * once. */
+static void test_busy_console(void **state)
+{
+	static struct guest before;
+
+	(void)state;
+	out(COM1 + 1, 2);		/* transmitter interrupt */
+	out(MCR, 8);
+	io_in(v, COM1 + 2, 1);		/* seen */
+	machine_busy = true;
+	before = *g;
+	assert_false(io_out(v, COM1, 1, 'x'));
+	assert_false(io_out(v, COM1, 1, 'x'));
+	assert_memory_equal(&before, g, sizeof(before));
+	assert_int_equal(machine_sent, 0);
+	/* Only what would send waits. */
+	out(LCR, DLAB);
+	out(COM1, 1);
+	out(LCR, 3);
+	out(MCR, LOOP);
+	out(COM1, 'l');
+	assert_int_equal(io_in(v, COM1, 1), 'l');
+	out(MCR, 8);
+	out(COM1 + 7, 9);
+	assert_false(io_out(v, COM1, 1, 'x'));
+	assert_int_equal(machine_sent, 0);
+	/* The other's console is another one. */
+	assert_true(io_out(&guest[1].vcpu, COM1, 1, 'o'));
+	assert_int_equal(machine_sent, 1);
+	machine_busy = false;
+	out(COM1, 'x');
+	assert_int_equal(machine_sent, 2);
+	assert_int_equal(machine_byte, 'x');
+}
+
+/* What was typed comes to the first guest with the serial port. */
+static void test_typed(void **state)
+{
+	(void)state;
+	assert_ptr_equal(io_console_interrupt(), v);
+	machine_typed = 2;
+	assert_false(io_in(&guest[1].vcpu, LSR, 1) & LSR_DATA);
+	assert_true(io_in(v, LSR, 1) & LSR_DATA);
+	assert_int_equal(io_in(v, COM1, 1), 'b');
+	assert_int_equal(io_in(v, COM1, 1), 'a');
+	assert_int_equal(machine_typed, 0);
+	/* When that has ended nobody gets it. */
+	machine_typed = 3;
+	v->ended = true;
+	assert_null(io_console_interrupt());
+	assert_int_equal(machine_typed, 0);
+}
+
+static void test_apic(void **state)
+{
+	uint32_t val;
+
+	(void)state;
+	assert_int_equal(bus_store(&g->bus, APIC_BASE + APIC_TPR, 4, 0x30),
+			 BUS_DONE);
+	assert_int_equal(apic_read(&g->apic, APIC_TPR), 0x30);
+	assert_int_equal(bus_load(&g->bus, APIC_BASE + APIC_TPR, 4, &val),
+			 BUS_DONE);
+	assert_int_equal(val, 0x30);
+	assert_int_equal(bus_load(&g->bus, APIC_BASE + 4096, 4, &val),
+			 BUS_NOBODY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup(name, setup)
+		T(test_places),
+		T(test_nobody),
+		T(test_reset),
+		T(test_busy_console),
+		T(test_typed),
+		T(test_apic),
+	};
+
+	return cmocka_run_group_tests_name("io", tests, NULL, NULL);
+}
