@@ -356,7 +356,7 @@ void report_asked(const struct regs *r)
 	if (rip && !(guest_count && current->halted))
 		log_printf("time-out: the hypervisor is at %lx\n", rip);
 	if (!rip)
-		*current->regs = *r;
+		memcpy(current->regs, r, offsetof(struct regs, vcpu));
 	for (i = 0; i < guest_count; i++) {
 		struct vcpu *v = &guests[i]->vcpu;
 

@@ -14,7 +14,7 @@
 bits 64
 default rel
 
-extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, current
+extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, machine_check, current
 extern __x86_indirect_thunk_r11
 global exit_stubs, vcpu_enter, copy_fixup, exit_call
 
@@ -34,6 +34,14 @@ exit_stubs:
 	jmp	syscall_entry
   %elif v == NMI_VECTOR
 	jmp	nmi_entry
+  ; On stacks of their own (host.h), where no registers of a guest are.
+  %elif v == DF_VECTOR
+	push	v
+	jmp	from_hypervisor
+  %elif v == MC_VECTOR
+	cld
+	push	rax
+	call	machine_check
   %else
     %if !HAS_ERROR(v)
 	push	byte 0

@@ -135,18 +135,6 @@ static void trap(struct vcpu *v, struct regs *r)
 	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
 }
 
-static void from_machine_check(struct vcpu *v, struct regs *r)
-{
-	(void)v, (void)r;
-	machine_check();
-}
-
-static void fatal_exception(struct vcpu *v, struct regs *r)
-{
-	(void)v;
-	panic("exception %u in the guest", (uint32_t)r->vector);
-}
-
 /* INT 80h that entry.asm leaves to us. */
 static void system_call(struct vcpu *v, struct regs *r)
 {
@@ -184,19 +172,19 @@ static void stray(struct vcpu *v, struct regs *r)
 void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[0] = exception,
 	[VEC_DB] = debug_exception,
-	[VEC_NMI] = stray,		/* entry.asm: it never comes so far */
+	[VEC_NMI] = stray,		/* entry.asm: this, #DF and #MC */
 	[VEC_BP ... VEC_OF] = trap,
 	[5] = exception,
 	[VEC_UD] = invalid_opcode,
 	[VEC_NM] = exception,
-	[VEC_DF] = fatal_exception,
+	[VEC_DF] = stray,		/* never come so far */
 	[9] = exception,
 	[VEC_TS ... VEC_SS] = selector_fault,
 	[VEC_GP] = general_protection,
 	[VEC_PF] = page_fault,
 	[15 ... 16] = exception,
 	[VEC_AC] = exception_error,
-	[VEC_MC] = from_machine_check,
+	[VEC_MC] = stray,
 	[19 ... IRQ_BASE - 1] = exception,
 	[IRQ_BASE ... IRQ_BASE + 15] = irq,
 	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,
@@ -213,8 +201,6 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
  */
 void hv_iret_fault(struct regs *r)
 {
-	if (r->vector == VEC_MC)	/* that comes anywhere */
-		machine_check();
 	if (regs_ring(r) == 3)
 		event_exception_error(current, r->vector, r->error);
 	else
@@ -235,8 +221,6 @@ void hv_vm86(struct regs *r)
 	uint32_t error = r->cs & 0xfffc;
 	bool is_irq = r->vector >= IRQ_BASE && r->vector < IRQ_BASE + 16;
 
-	if (r->vector == VEC_MC)
-		machine_check();
 	v->exits[r->vector]++;
 	r->cs |= 3;
 	r->ss |= 3;
@@ -286,8 +270,6 @@ void hv_fault(struct hv_frame *f)
 		interrupt(f->vector - IRQ_BASE);
 		return;
 	}
-	if (f->vector == VEC_MC)
-		machine_check();
 	if (f->vector == VEC_DF)
 		panic("%s at rip %lx, rsp %lx", stack_guard(cr2) ?
 		      "stack overflow" : "double fault", f->rip, f->rsp);

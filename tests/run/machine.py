@@ -265,7 +265,7 @@ def stacks():
                   if size == 4096}
     for at in (4, 36, 44, 52):      # RSP0, IST1 to IST3
         top, = struct.unpack_from("<Q", tss, at)
-        page, size = top - 4096, 0
+        page, size = (top - 1) // 4096 * 4096, 0
         while page in mapped:
             page -= 4096
             size += 4096
