@@ -10,7 +10,7 @@ HV_SRC		:= $(addprefix core/,sched hcall timer io loader stats log report \
 		   $(addprefix devices/,bus pic pit apic uart rtc) \
 		   $(addprefix metal/,boot main map mce memory clock serial idt \
 			debug watchdog) \
-		   lib/string rom_check
+		   lib/string lib/print rom_check
 # Of the folders; the machine's own, metal/, is replaced on the host.
 HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core mm vmi x86 devices)
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \

@@ -40,13 +40,14 @@ $(eval $(call unit_test,apic,hypervisor-stub/devices/apic.c))
 $(eval $(call unit_test,pit,hypervisor-stub/devices/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/devices/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/devices/rtc.c))
+$(eval $(call unit_test,print,hypervisor-stub/lib/print.c))
 $(eval $(call unit_test,bus,hypervisor-stub/devices/bus.c))
 $(eval $(call unit_test,io,$(addprefix hypervisor-stub/,core/io.c $(addprefix devices/,bus.c \
 	pic.c pit.c apic.c uart.c rtc.c)) tests/host/host.c tests/host/cpu.c \
 	tests/unit/testing.c))
 $(eval $(call unit_test,decode,hypervisor-stub/x86/decode.c \
 	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
-$(eval $(call unit_test,loader,hypervisor-stub/core/loader.c))
+$(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib/print.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c \
 	vmi/queue.c mm/verify.c mm/gmem.c) $(addprefix tests/unit/,shadow_model.c \
 	shadow_walk.c testing.c) tests/host/cpu.c))

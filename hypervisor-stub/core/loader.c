@@ -3,9 +3,11 @@
  * The boot loader of a guest. First everything is checked and placed, in
  * struct plan; only then is guest memory written.
  */
+#include <stdarg.h>
 #include <string.h>
 
 #include "bootparams.h"
+#include "lib.h"
 #include "loader.h"
 
 /* Guest-physical layout below 1 MB; above it the kernel and its RAM disk. */
@@ -36,40 +38,17 @@ struct plan {
 
 /* ---- errors ------------------------------------------------------------- */
 
-static char *number(char *p, char *end, uint64_t n, unsigned int base)
+static bool __attribute__((format(printf, 3, 4)))
+refuse(struct loader_out *out, enum loader_part part, const char *fmt, ...)
 {
-	char digits[20];
-	unsigned int count = 0;
+	va_list ap;
 
-	do {
-		digits[count++] = "0123456789abcdef"[n % base];
-		n /= base;
-	} while (n);
-	while (count && p < end)
-		*p++ = digits[--count];
-	return p;
-}
-
-/* Formats: % the next number in decimal, # in hexadecimal. */
-static bool refuse_with(struct loader_out *out, enum loader_part part,
-			const char *format, const uint64_t *next)
-{
-	char *p = out->error, *end = p + sizeof(out->error) - 1;
-
+	va_start(ap, fmt);
+	print_buffer(out->error, sizeof(out->error), fmt, ap);
+	va_end(ap);
 	out->part = part;
-	for (; *format && p < end; format++) {
-		if (*format == '%' || *format == '#') {
-			p = number(p, end, *next++, *format == '%' ? 10 : 16);
-		} else {
-			*p++ = *format;
-		}
-	}
-	*p = 0;
 	return false;
 }
-
-#define refuse(out, part, format, ...) \
-	refuse_with(out, part, format, (const uint64_t[]){ __VA_ARGS__ })
 
 /* ---- memory ------------------------------------------------------------- */
 
@@ -111,20 +90,20 @@ static bool check_memory(const struct loader_in *in, struct loader_out *out)
 {
 	if (in->ram_size < LOADER_RAM_MIN)
 		return refuse(out, LOADER_MEMORY,
-			      "too small: % MB, at least % MB are needed",
+			      "too small: %lu MB, at least %lu MB are needed",
 			      in->ram_size / MB, LOADER_RAM_MIN / MB);
 	if (in->ram_size > LOADER_LOW_END ||
 	    in->rest > LOADER_RAM_MAX - in->ram_size)
 		return refuse(out, LOADER_MEMORY,
-			      "too large: % MB and % MB",
+			      "too large: %lu MB and %lu MB",
 			      in->ram_size / MB, in->rest / MB);
 	if (in->ram_size % PAGE)
 		return refuse(out, LOADER_MEMORY,
-			      "% bytes are not a multiple of %",
+			      "%lu bytes are not a multiple of %u",
 			      in->ram_size, PAGE);
 	if (in->reserved_count > LOADER_RESERVED_MAX)
 		return refuse(out, LOADER_MEMORY,
-			      "% reserved ranges, at most % are possible",
+			      "%u reserved ranges, at most %u are possible",
 			      in->reserved_count, LOADER_RESERVED_MAX);
 	return true;
 }
@@ -137,16 +116,16 @@ static bool check_range(const struct loader_in *in, struct loader_out *out,
 
 	if (start < HIGH)
 		return refuse(out, LOADER_KERNEL,
-			      "wants to be loaded at 0x#, below 1 MB",
-			      start, 0);
+			      "wants to be loaded at 0x%lx, below 1 MB",
+			      start);
 	if (end > in->ram_size)
 		return refuse(out, LOADER_KERNEL, in->rest ?
-			      "needs 0x# to 0x#, memory in one piece ends at 0x#: too small, % MB are needed" :
-			      "needs 0x# to 0x#, memory ends at 0x#: too small, % MB are needed",
+			      "needs 0x%lx to 0x%lx, memory in one piece ends at 0x%lx: too small, %lu MB are needed" :
+			      "needs 0x%lx to 0x%lx, memory ends at 0x%lx: too small, %lu MB are needed",
 			      start, end, in->ram_size, (end + MB - 1) / MB);
 	if (next_reserved(in, start, &unused) < end)
 		return refuse(out, LOADER_KERNEL,
-			      "needs 0x# to 0x#, of which a part is reserved",
+			      "needs 0x%lx to 0x%lx, of which a part is reserved",
 			      start, end);
 	return true;
 }
@@ -167,23 +146,23 @@ static bool read_header(const struct loader_in *in, struct loader_out *out,
 		memcpy(hdr, in->kernel + SETUP_HEADER_OFFSET, have);
 	if (hdr->header != SETUP_MAGIC || hdr->boot_flag != SETUP_BOOT_FLAG)
 		return refuse(out, LOADER_KERNEL,
-			      "not a kernel: neither bzImage nor ELF", 0, 0);
+			      "not a kernel: neither bzImage nor ELF");
 	if (hdr->version < 0x205)
 		return refuse(out, LOADER_KERNEL,
-			      "boot protocol %.%, at least 2.5 is needed",
+			      "boot protocol %u.%u, at least 2.5 is needed",
 			      hdr->version >> 8, hdr->version & 0xff);
 	/* The header ends where the jump leads; what follows is code. */
 	size = offsetof(struct setup_header, header) + hdr->jump_offset;
 	if (size < offsetof(struct setup_header, min_alignment))
 		return refuse(out, LOADER_KERNEL,
-			      "damaged: the setup header has % bytes",
-			      size, 0);
+			      "damaged: the setup header has %lu bytes",
+			      size);
 	if (size > sizeof(*hdr))
 		size = sizeof(*hdr);
 	if (size > have)
 		return refuse(out, LOADER_KERNEL,
-			      "truncated: % bytes, not even the setup header",
-			      in->kernel_size, 0);
+			      "truncated: %lu bytes, not even the setup header",
+			      in->kernel_size);
 	memset((uint8_t *)hdr + size, 0, sizeof(*hdr) - size);
 	return true;
 }
@@ -193,22 +172,20 @@ static bool check_header(const struct setup_header *hdr,
 {
 	if (!(hdr->loadflags & LOADED_HIGH))
 		return refuse(out, LOADER_KERNEL,
-			      "a zImage, which loads below 1 MB; make a bzImage",
-			      0, 0);
+			      "a zImage, which loads below 1 MB; make a bzImage");
 	if (hdr->version >= 0x20c && (hdr->xloadflags & XLF_KERNEL_64))
 		return refuse(out, LOADER_KERNEL,
-			      "a 64-bit kernel, only 32-bit guests run here",
-			      0, 0);
+			      "a 64-bit kernel, only 32-bit guests run here");
 	if (hdr->relocatable_kernel &&
 	    (!hdr->kernel_alignment ||
 	     (hdr->kernel_alignment & (hdr->kernel_alignment - 1))))
 		return refuse(out, LOADER_KERNEL,
-			      "damaged: alignment 0x# is not a power of two",
-			      hdr->kernel_alignment, 0);
+			      "damaged: alignment 0x%x is not a power of two",
+			      hdr->kernel_alignment);
 	if (hdr->version >= 0x20a && hdr->pref_address > LOADER_LOW_END)
 		return refuse(out, LOADER_KERNEL,
-			      "damaged: wants to be loaded at 0x#",
-			      hdr->pref_address, 0);
+			      "damaged: wants to be loaded at 0x%lx",
+			      hdr->pref_address);
 	return true;
 }
 
@@ -224,12 +201,11 @@ static bool plan_bzimage(const struct loader_in *in, struct loader_out *out,
 	size = (uint64_t)hdr->syssize * 16;
 	if (in->kernel_size < setup + size)
 		return refuse(out, LOADER_KERNEL,
-			      "truncated: the header says % bytes, the file has %",
+			      "truncated: the header says %lu bytes, the file has %lu",
 			      setup + size, in->kernel_size);
 	if (!size)
 		return refuse(out, LOADER_KERNEL,
-			      "damaged: the header says that there is no code",
-			      0, 0);
+			      "damaged: the header says that there is no code");
 	/*
 	 * At its preferred address the kernel decompresses and runs where it
 	 * was loaded; below that address it would move itself up anyway.
@@ -303,26 +279,25 @@ static bool check_elf(const struct loader_in *in, struct loader_out *out)
 
 	if (in->kernel_size < sizeof(h))
 		return refuse(out, LOADER_KERNEL,
-			      "truncated: % bytes, not even an ELF header",
-			      in->kernel_size, 0);
+			      "truncated: %lu bytes, not even an ELF header",
+			      in->kernel_size);
 	h = elf_header(in);
 	if (h.class != ELF_CLASS32 || h.data != ELF_LITTLE ||
 	    h.machine != ELF_386)
 		return refuse(out, LOADER_KERNEL,
-			      "an ELF file for another machine, not 32-bit x86",
-			      0, 0);
+			      "an ELF file for another machine, not 32-bit x86");
 	if (h.type != ELF_EXEC)
 		return refuse(out, LOADER_KERNEL,
-			      "an ELF file of type %, not an executable",
-			      h.type, 0);
+			      "an ELF file of type %u, not an executable",
+			      h.type);
 	if (h.phentsize != sizeof(struct elf_segment))
 		return refuse(out, LOADER_KERNEL,
-			      "damaged: ELF program headers of % bytes",
-			      h.phentsize, 0);
+			      "damaged: ELF program headers of %u bytes",
+			      h.phentsize);
 	end = (uint64_t)h.phoff + h.phnum * sizeof(struct elf_segment);
 	if (end > in->kernel_size)
 		return refuse(out, LOADER_KERNEL,
-			      "truncated: ELF headers up to byte %, the file has %",
+			      "truncated: ELF headers up to byte %lu, the file has %lu",
 			      end, in->kernel_size);
 	return true;
 }
@@ -334,11 +309,11 @@ static bool check_segment(const struct loader_in *in, struct loader_out *out,
 
 	if (end > in->kernel_size)
 		return refuse(out, LOADER_KERNEL,
-			      "truncated: an ELF segment ends at byte %, "
-			      "the file has %", end, in->kernel_size);
+			      "truncated: an ELF segment ends at byte %lu, "
+			      "the file has %lu", end, in->kernel_size);
 	if (s->filesz > s->memsz)
 		return refuse(out, LOADER_KERNEL,
-			      "damaged: an ELF segment of % bytes holds %",
+			      "damaged: an ELF segment of %u bytes holds %u",
 			      s->memsz, s->filesz);
 	return check_range(in, out, s->paddr, (uint64_t)s->paddr + s->memsz);
 }
@@ -368,8 +343,8 @@ static bool plan_elf(const struct loader_in *in, struct loader_out *out,
 	}
 	if (!entry_found)
 		return refuse(out, LOADER_KERNEL,
-			      "the entry 0x# is in no segment (by physical "
-			      "address)", h.entry, 0);
+			      "the entry 0x%x is in no segment (by physical "
+			      "address)", h.entry);
 	plan->entry = h.entry;
 	plan->initrd_max = UINT32_MAX;
 	plan->cmdline_max = LOW_CMDLINE_MAX - 1;
@@ -394,7 +369,7 @@ static bool plan_cmdline(const struct loader_in *in, struct loader_out *out,
 		plan->cmdline_max = LOW_CMDLINE_MAX - 1;
 	if (len > plan->cmdline_max)
 		return refuse(out, LOADER_CMDLINE,
-			      "% characters, the kernel takes at most %",
+			      "%lu characters, the kernel takes at most %u",
 			      len, plan->cmdline_max);
 	return true;
 }
@@ -409,7 +384,7 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 	if (!in->initrd)
 		return true;
 	if (!in->initrd_size)
-		return refuse(out, LOADER_INITRD, "empty", 0);
+		return refuse(out, LOADER_INITRD, "empty");
 	if (plan->initrd_max < end)
 		end = plan->initrd_max + 1;
 	for (;;) {
@@ -427,8 +402,8 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 		end = hole > start ? hole : start;
 	}
 	return refuse(out, LOADER_INITRD, in->rest ?
-		      "needs 0x# bytes behind the kernel's end at 0x#, memory in one piece ends at 0x#: too small, % MB are needed" :
-		      "needs 0x# bytes behind the kernel's end at 0x#, memory ends at 0x#: too small, % MB are needed",
+		      "needs 0x%lx bytes behind the kernel's end at 0x%lx, memory in one piece ends at 0x%lx: too small, %lu MB are needed" :
+		      "needs 0x%lx bytes behind the kernel's end at 0x%lx, memory ends at 0x%lx: too small, %lu MB are needed",
 		      in->initrd_size, plan->end, in->ram_size,
 		      (behind + in->initrd_size + MB - 1) / MB);
 }
@@ -526,7 +501,7 @@ bool loader_load(const struct loader_in *in, struct loader_out *out)
 	if (!check_memory(in, out))
 		return false;
 	if (!in->kernel_size)
-		return refuse(out, LOADER_KERNEL, "empty", 0);
+		return refuse(out, LOADER_KERNEL, "empty");
 	elf = in->kernel_size >= sizeof(elf_magic) &&
 		!memcmp(in->kernel, elf_magic, sizeof(elf_magic));
 	if (elf ? !plan_elf(in, out, &plan) : !plan_bzimage(in, out, &plan))

@@ -23,12 +23,12 @@
 #define LOADER_RESERVED_MAX	32
 
 /* Smallest and largest guest memory that we accept, in bytes. */
-#define LOADER_RAM_MIN		(4ull << 20)
-#define LOADER_RAM_MAX		(8ull << 30)
+#define LOADER_RAM_MIN		(4ul << 20)
+#define LOADER_RAM_MAX		(8ul << 30)
 
 /* Memory ends below the first, and goes on from the second. */
-#define LOADER_LOW_END		(3ull << 30)
-#define LOADER_HIGH		(4ull << 30)
+#define LOADER_LOW_END		(3ul << 30)
+#define LOADER_HIGH		(4ul << 30)
 
 struct loader_range {
 	uint64_t start;		/* guest-physical */

@@ -3,111 +3,98 @@
  * The counters under their names: as JSON at the end of the machine, and to
  * the guest through VMI's CPUID call.
  */
-#include <cpu.h>
+#include <host.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "hv.h"
+#include "lib.h"
 
-static const char *const exit_name[256] = {
-	[0] = "exit_de", [VEC_DB] = "exit_db", [VEC_BP] = "exit_bp",
-	[VEC_OF] = "exit_of", [5] = "exit_br", [VEC_UD] = "exit_ud",
-	[VEC_NM] = "exit_nm", [VEC_NP] = "exit_np", [VEC_SS] = "exit_ss",
-	[VEC_GP] = "exit_gp", [VEC_PF] = "exit_pf", [16] = "exit_mf",
-	[VEC_AC] = "exit_ac", [19] = "exit_xm",
-	[IRQ_BASE + IRQ_TIMER] = "exit_timer",
-	[IRQ_BASE + IRQ_COM1] = "exit_console",
-	[SYSCALL_VECTOR] = "exit_int80",
-	[STUB_VECTOR] = "exit_hypercall",
+/* One counter, or several as their sum: 64-bit words of struct guest. */
+struct counter {
+	const char	*name;		/* to the guest */
+	const char	*group;		/* in JSON; there only if it is not 0 */
+	const char	*json;		/* the name there */
+	uint32_t	offset, words;
+};
+
+/* The groups, compared by address. */
+static const char exits[] = "exits_by_reason";
+static const char calls[] = "vmi_calls_that_exited";
+static const char insns[] = "emulated_instructions";
+
+#define AT(field)	offsetof(struct guest, field)
+#define EXIT(vector, name) \
+	{ "exit_" name, exits, name, AT(vcpu.exits[vector]), 1 }
+#define HCALL(nr, name, call) \
+	{ "hc_" #name, calls, #call, AT(stats.hcall[nr]), 1 },
+#define INSN(op, name) \
+	{ name, insns, name, AT(stats.emulated[op]), 1 }
+
+/* What a guest asks for by number has this order. */
+static const struct counter counter[] = {
+	{ "exits", NULL, "exits", AT(vcpu.exits), 256 },
+	EXIT(0, "de"), EXIT(VEC_DB, "db"), EXIT(VEC_BP, "bp"),
+	EXIT(VEC_OF, "of"), EXIT(5, "br"), EXIT(VEC_UD, "ud"),
+	EXIT(VEC_NM, "nm"), EXIT(VEC_NP, "np"), EXIT(VEC_SS, "ss"),
+	EXIT(VEC_GP, "gp"), EXIT(VEC_PF, "pf"), EXIT(16, "mf"),
+	EXIT(VEC_AC, "ac"), EXIT(19, "xm"),
+	EXIT(IRQ_BASE + IRQ_TIMER, "timer"),
+	EXIT(IRQ_BASE + IRQ_COM1, "console"),
+	EXIT(SYSCALL_VECTOR, "int80"), EXIT(STUB_VECTOR, "hypercall"),
+	STUB_HCALLS(HCALL)
+	{ "drains", NULL, "queue_drains", AT(stats.drains), 1 },
+	{ "drained", NULL, "queue_entries", AT(stats.drained), 1 },
+	{ "shadow_fills", NULL, "shadow_fills", AT(stats.shadow_fills), 1 },
+	{ "shadow_zaps", NULL, "shadow_zaps", AT(stats.shadow_zaps), 1 },
+	{ "reflected", NULL, "page_faults_reflected", AT(stats.reflected), 1 },
+	{ "injected", NULL, "interrupts_injected", AT(stats.injected), 1 },
+	{ "io_unknown", NULL, "unknown_ports", AT(stats.io_unknown), 1 },
+	INSN(INSN_CLI, "cli"), INSN(INSN_STI, "sti"), INSN(INSN_HLT, "hlt"),
+	INSN(INSN_IN, "in"), INSN(INSN_OUT, "out"), INSN(INSN_INS, "ins"),
+	INSN(INSN_OUTS, "outs"), INSN(INSN_MOV_FROM_CR, "mov_from_cr"),
+	INSN(INSN_MOV_TO_CR, "mov_to_cr"),
+	INSN(INSN_MOV_FROM_DR, "mov_from_dr"),
+	INSN(INSN_MOV_TO_DR, "mov_to_dr"), INSN(INSN_CLTS, "clts"),
+	INSN(INSN_INVD, "invd"), INSN(INSN_WBINVD, "wbinvd"),
+	INSN(INSN_RDMSR, "rdmsr"), INSN(INSN_WRMSR, "wrmsr"),
+	INSN(INSN_RDPMC, "rdpmc"), INSN(INSN_RDTSC, "rdtsc"),
+	INSN(INSN_LGDT, "lgdt"), INSN(INSN_LIDT, "lidt"),
+	INSN(INSN_SGDT, "sgdt"), INSN(INSN_SIDT, "sidt"),
+	INSN(INSN_SMSW, "smsw"), INSN(INSN_LMSW, "lmsw"),
+	INSN(INSN_INVLPG, "invlpg"), INSN(INSN_LLDT, "lldt"),
+	INSN(INSN_LTR, "ltr"), INSN(INSN_SLDT, "sldt"), INSN(INSN_STR, "str"),
+	INSN(INSN_MOV_TO_SREG, "mov_to_ss"), INSN(INSN_POP_SREG, "pop_ss"),
+	INSN(INSN_LOAD_FAR, "lss"), INSN(INSN_RET_FAR, "retf"),
+	INSN(INSN_IRET, "iret"), INSN(INSN_INT, "int"),
+	INSN(INSN_SYSENTER, "sysenter"), INSN(INSN_SYSEXIT, "sysexit"),
+	INSN(INSN_MOV_LOAD, "apic_load"), INSN(INSN_MOV_STORE, "apic_store"),
+	INSN(INSN_MOV_IMM, "apic_store_imm"),
 };
 
 #define NAME(nr, name, call)	[nr] = "hc_" #name,
 const char *const hcall_name[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };
 #undef NAME
-#define NAME(nr, name, call)	[nr] = #call,
-static const char *const hcall_call[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };
-#undef NAME
 
-static const char *const insn_name[INSN_OPS] = {
-	[INSN_CLI] = "cli", [INSN_STI] = "sti", [INSN_HLT] = "hlt",
-	[INSN_IN] = "in", [INSN_OUT] = "out", [INSN_INS] = "ins",
-	[INSN_OUTS] = "outs", [INSN_MOV_FROM_CR] = "mov_from_cr",
-	[INSN_MOV_TO_CR] = "mov_to_cr", [INSN_MOV_FROM_DR] = "mov_from_dr",
-	[INSN_MOV_TO_DR] = "mov_to_dr", [INSN_CLTS] = "clts",
-	[INSN_INVD] = "invd", [INSN_WBINVD] = "wbinvd",
-	[INSN_RDMSR] = "rdmsr", [INSN_WRMSR] = "wrmsr",
-	[INSN_LGDT] = "lgdt", [INSN_LIDT] = "lidt", [INSN_SGDT] = "sgdt",
-	[INSN_SIDT] = "sidt", [INSN_SMSW] = "smsw", [INSN_LMSW] = "lmsw",
-	[INSN_INVLPG] = "invlpg", [INSN_LLDT] = "lldt", [INSN_LTR] = "ltr",
-	[INSN_SLDT] = "sldt", [INSN_STR] = "str",
-	[INSN_MOV_TO_SREG] = "mov_to_ss", [INSN_POP_SREG] = "pop_ss",
-	[INSN_LOAD_FAR] = "lss", [INSN_RET_FAR] = "retf",
-	[INSN_IRET] = "iret", [INSN_INT] = "int",
-	[INSN_RDPMC] = "rdpmc", [INSN_RDTSC] = "rdtsc",
-	[INSN_SYSENTER] = "sysenter", [INSN_SYSEXIT] = "sysexit",
-	[INSN_MOV_LOAD] = "apic_load", [INSN_MOV_STORE] = "apic_store",
-	[INSN_MOV_IMM] = "apic_store_imm",
-};
-
-static uint64_t all_exits(const struct guest *g)
+static uint64_t value_of(const struct guest *g, const struct counter *c)
 {
+	const uint64_t *word = (const void *)((const char *)g + c->offset);
 	uint64_t sum = 0;
-	int i;
+	uint32_t i;
 
-	for (i = 0; i < 256; i++)
-		sum += g->vcpu.exits[i];
+	for (i = 0; i < c->words; i++)
+		sum += word[i];
 	return sum;
-}
-
-/* Call each(name, value) for every counter; the order is fixed. */
-static void for_each(struct guest *g,
-		     void (*each)(void *, const char *, uint64_t), void *arg)
-{
-	struct stats *s = &g->stats;
-	int i;
-
-	each(arg, "exits", all_exits(g));
-	for (i = 0; i < 256; i++)
-		if (exit_name[i])
-			each(arg, exit_name[i], g->vcpu.exits[i]);
-	for (i = 0; i < STUB_HC_COUNT; i++)
-		each(arg, hcall_name[i], s->hcall[i]);
-	each(arg, "drains", s->drains);
-	each(arg, "drained", s->drained);
-	each(arg, "shadow_fills", s->shadow_fills);
-	each(arg, "shadow_zaps", s->shadow_zaps);
-	each(arg, "reflected", s->reflected);
-	each(arg, "injected", s->injected);
-	each(arg, "io_unknown", s->io_unknown);
-	for (i = 0; i < INSN_OPS; i++)
-		if (insn_name[i])
-			each(arg, insn_name[i], s->emulated[i]);
 }
 
 /* ---- to the guest ------------------------------------------------------- */
 
-struct pick {
-	uint32_t	wanted, count;
-	const char	*name;
-	uint64_t	value;
-};
-
-static void pick(void *arg, const char *name, uint64_t value)
-{
-	struct pick *p = arg;
-
-	if (p->count++ == p->wanted) {
-		p->name = name;
-		p->value = value;
-	}
-}
-
 void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
 {
 	bool names = leaf >= STUB_CPUID_NAMES;
-	struct pick p = {
-		.wanted = leaf - (names ? STUB_CPUID_NAMES :
-					  STUB_CPUID_COUNTERS),
-	};
+	uint32_t wanted = leaf - (names ? STUB_CPUID_NAMES :
+					  STUB_CPUID_COUNTERS);
+	uint64_t value;
 
 	memset(r, 0, 16);
 	if (leaf == STUB_CPUID_BASE) {
@@ -115,86 +102,60 @@ void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
 		memcpy(r + 1, "OpenVMI\0stub", 12);
 		return;
 	}
-	if (leaf < STUB_CPUID_COUNTERS)
-		return;
-	for_each(g, pick, &p);
-	if (!p.name)
+	if (leaf < STUB_CPUID_COUNTERS || wanted >= ARRAY_SIZE(counter))
 		return;
 	if (names) {
-		uint32_t len = strlen(p.name);
+		const char *name = counter[wanted].name;
+		uint32_t len = strlen(name);
 
-		memcpy(r, p.name, len < 16 ? len : 16);
+		memcpy(r, name, len < 16 ? len : 16);
 		return;
 	}
-	r[0] = p.value;
-	r[2] = p.count;
-	r[3] = p.value >> 32;
+	value = value_of(g, &counter[wanted]);
+	r[0] = value;
+	r[2] = ARRAY_SIZE(counter);
+	r[3] = value >> 32;
 }
 
 /* ---- to vmi-run --------------------------------------------------------- */
 
-static void out(const char *s)
+static void put(void *arg, char c)
 {
-	while (*s)
-		host_stats(*s++);
+	(void)arg;
+	host_stats(c);
 }
 
-static void out_pair(const char *comma, const char *prefix, const char *name,
-		     uint64_t value)
+static void __attribute__((format(printf, 1, 2))) out(const char *fmt, ...)
 {
-	char digits[21], *p = digits + sizeof(digits);
+	va_list ap;
 
-	*--p = '\0';
-	do
-		*--p = '0' + value % 10;
-	while (value /= 10);
-	out(comma);
-	out("\"");
-	out(prefix);
-	out(name);
-	out("\": ");
-	out(p);
+	va_start(ap, fmt);
+	print(put, NULL, fmt, ap);
+	va_end(ap);
 }
 
 static void print_guest(struct guest *g)
 {
-	struct stats *s = &g->stats;
-	const char *comma = "\n    ";
-	int i;
+	const char *comma = "\n  ", *group = NULL, *before;
+	const struct counter *c;
 
-	out("{\n  ");
-	out_pair("", "", "exits", all_exits(g));
-	out(",\n  \"exits_by_reason\": {");
-	for (i = 0; i < 256; i++) {
-		if (!exit_name[i] || !g->vcpu.exits[i])
+	out("{");
+	for (c = counter; c < counter + ARRAY_SIZE(counter); c++) {
+		if (group && c->group != group) {
+			out("\n  }");
+			comma = ",\n  ";
+		}
+		if (c->group && c->group != group) {
+			out("%s\"%s\": {", comma, c->group);
+			comma = "\n    ";
+		}
+		group = c->group;
+		if (group && !value_of(g, c))
 			continue;
-		out_pair(comma, "", exit_name[i] + 5, g->vcpu.exits[i]);
-		comma = ",\n    ";
-	}
-	out("\n  },\n  \"vmi_calls_that_exited\": {");
-	comma = "\n    ";
-	for (i = 0; i < STUB_HC_COUNT; i++) {
-		if (!s->hcall[i])
-			continue;
-		out_pair(comma, i == STUB_HC_QUEUE_FULL ? "full queue in " : "",
-			 hcall_call[i], s->hcall[i]);
-		comma = ",\n    ";
-	}
-	out("\n  },\n  ");
-	out_pair("", "", "queue_drains", s->drains);
-	out_pair(",\n  ", "", "queue_entries", s->drained);
-	out_pair(",\n  ", "", "shadow_fills", s->shadow_fills);
-	out_pair(",\n  ", "", "shadow_zaps", s->shadow_zaps);
-	out_pair(",\n  ", "", "page_faults_reflected", s->reflected);
-	out_pair(",\n  ", "", "interrupts_injected", s->injected);
-	out_pair(",\n  ", "", "unknown_ports", s->io_unknown);
-	out(",\n  \"emulated_instructions\": {");
-	comma = "\n    ";
-	for (i = 0; i < INSN_OPS; i++) {
-		if (!insn_name[i] || !s->emulated[i])
-			continue;
-		out_pair(comma, "", insn_name[i], s->emulated[i]);
-		comma = ",\n    ";
+		before = c->offset == AT(stats.hcall[STUB_HC_QUEUE_FULL]) ?
+			 "full queue in " : "";
+		out("%s\"%s%s\": %lu", comma, before, c->json, value_of(g, c));
+		comma = group ? ",\n    " : ",\n  ";
 	}
 	out("\n  }\n}\n");
 }

@@ -228,8 +228,8 @@ static void guest_memory(struct guest *g, uint64_t mb)
 
 	if (bytes < LOADER_RAM_MIN || bytes > LOADER_RAM_MAX)
 		bad_input("%s: memory=%lu: a guest has %lu to %lu MB",
-			  g->name, mb, (uint64_t)LOADER_RAM_MIN >> 20,
-			  (uint64_t)LOADER_RAM_MAX >> 20);
+			  g->name, mb, LOADER_RAM_MIN >> 20,
+			  LOADER_RAM_MAX >> 20);
 	if (!gmem_init(&g->mem, bytes))
 		bad_input("%s: memory=%lu: the machine has not that much, and some for the hypervisor",
 			  g->name, mb);
