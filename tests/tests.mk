@@ -47,7 +47,10 @@ $(eval $(call unit_test,io,$(addprefix hypervisor-stub/,core/io.c $(addprefix de
 	tests/unit/testing.c))
 $(eval $(call unit_test,decode,hypervisor-stub/x86/decode.c \
 	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
-$(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib/print.c))
+$(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib/print.c \
+	tests/unit/loader_images.c))
+$(eval $(call unit_test,loader_memory,hypervisor-stub/core/loader.c \
+	hypervisor-stub/lib/print.c tests/unit/loader_images.c))
 $(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c \
 	vmi/queue.c mm/verify.c mm/gmem.c) $(addprefix tests/unit/,shadow_model.c \
 	shadow_walk.c testing.c) tests/host/cpu.c))

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The boot loader, hypervisor-stub/core/loader.c: how much memory there must
+ * be, where in it things go, and what the kernel is told of it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "loader_images.h"
+
+static void test_memory_size(void **state)
+{
+	uint8_t *image = bzimage();
+
+	(void)state;
+	need_ram(16 * MB);
+	ram_size = 6 * MB;
+	load(image, BZ_SIZE, "");
+	ram_size = 6 * MB - 4096;
+	assert_int_equal(load(image, BZ_SIZE, "needs 0x400000 to 0x600000, "
+			      "memory ends at 0x5ff000: too small, 6 MB are "
+			      "needed").part, LOADER_KERNEL);
+	ram_size = 4 * MB - 4096;
+	assert_int_equal(load(image, BZ_SIZE, "too small: 3 MB, at least 4 MB "
+			      "are needed").part, LOADER_MEMORY);
+	/* Nothing beyond the first 16 MB of this is touched. */
+	ram_size = 3072 * MB;
+	load(image, BZ_SIZE, "");
+	ram_size = 3072 * MB + 4096;
+	assert_int_equal(load(image, BZ_SIZE, "too large: 3072 MB and 0 MB"
+			      ).part, LOADER_MEMORY);
+	ram_size = 16 * MB;
+	rest = 8176 * MB;
+	load(image, BZ_SIZE, "");
+	rest += 4096;
+	assert_int_equal(load(image, BZ_SIZE, "too large: 16 MB and 8176 MB"
+			      ).part, LOADER_MEMORY);
+	rest = 0;
+	ram_size = 16 * MB - 1;
+	load(image, BZ_SIZE, "16777215 bytes are not a multiple of 4096");
+	/* Without init_size the image itself must fit. */
+	ram_size = 4 * MB;
+	header(image)->init_size = 0;
+	load(image, BZ_SIZE, "needs 0x400000 to 0x400280, memory ends at "
+	     "0x400000: too small, 5 MB are needed");
+	free(image);
+}
+
+static void test_cmdline(void **state)
+{
+	uint8_t *image = bzimage();
+	char *line = malloc(70000);
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE, .cmdline = line,
+	};
+	struct loader_out out;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	memset(line, 'x', 70000);
+	line[2047] = 0;
+	assert_true(loader_load(&in, &out));
+	assert_string_equal((char *)ram + params(&out)->hdr.cmd_line_ptr, line);
+	line[2047] = 'x';
+	line[2048] = 0;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error,
+			    "2048 characters, the kernel takes at most 2047");
+	assert_int_equal(out.part, LOADER_CMDLINE);
+	/* What a kernel says is limited by our own room ... */
+	header(image)->cmdline_size = 0xffffffff;
+	line[2048] = 'x';
+	line[65535] = 0;
+	assert_true(loader_load(&in, &out));
+	line[65535] = 'x';
+	line[65536] = 0;
+	assert_false(loader_load(&in, &out));
+	/* ... and before 2.06 by 255. */
+	header(image)->version = 0x206;
+	line[65535] = 0;
+	assert_true(loader_load(&in, &out));
+	header(image)->version = 0x205;
+	line[255] = 0;
+	assert_true(loader_load(&in, &out));
+	line[255] = 'x';
+	line[256] = 0;
+	assert_false(loader_load(&in, &out));
+	in.cmdline = NULL;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(ram[params(&out)->hdr.cmd_line_ptr], 0);
+	free(image);
+	free(line);
+}
+
+static void test_initrd(void **state)
+{
+	uint8_t *image = bzimage(), *initrd = malloc(3 * MB);
+	struct loader_range hole = { 12 * MB, 1 * MB };
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE,
+		.initrd = initrd, .initrd_size = 3 * MB - 5,
+	};
+	const struct setup_header *h;
+	struct loader_out out;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	memset(initrd, 0x77, 3 * MB);
+	assert_true(loader_load(&in, &out));
+	h = &params(&out)->hdr;
+	assert_int_equal(h->ramdisk_image, 13 * MB);
+	assert_int_equal(h->ramdisk_size, 3 * MB - 5);
+	assert_memory_equal(ram + 13 * MB, initrd, 3 * MB - 5);
+	assert_int_equal(ram[16 * MB - 5], 0);
+	/* Under the kernel's limit. */
+	header(image)->initrd_addr_max = 15 * MB - 1;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 12 * MB);
+	/* Around reserved memory: above it, or all below it. */
+	header(image)->initrd_addr_max = 0x7fffffff;
+	in.reserved = &hole;
+	in.reserved_count = 1;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 13 * MB);
+	hole.start = 13 * MB + 1;
+	hole.size = 1;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 10 * MB);
+	hole.start = 9 * MB;
+	hole.size = 7 * MB;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(h->ramdisk_image, 6 * MB);
+	/* It ends where the kernel ends, and not lower. */
+	hole.start = 9 * MB - 4096;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error, "needs 0x2ffffb bytes behind the "
+			    "kernel's end at 0x600000, memory ends at "
+			    "0x1000000: too small, 9 MB are needed");
+	assert_int_equal(out.part, LOADER_INITRD);
+	hole.size = 0;
+	assert_true(loader_load(&in, &out));
+	in.initrd_size = 0;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error, "empty");
+	assert_int_equal(out.part, LOADER_INITRD);
+	in.initrd_size = UINT64_MAX;
+	header(image)->initrd_addr_max = 0;
+	assert_false(loader_load(&in, &out));
+	free(image);
+	free(initrd);
+}
+
+static void test_kernel_and_reserved(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_range hole = { 6 * MB - 1, 1 };
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE,
+		.reserved = &hole, .reserved_count = 1,
+	};
+	struct loader_out out;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	assert_false(loader_load(&in, &out));
+	assert_string_equal(out.error, "needs 0x400000 to 0x600000, of which "
+			    "a part is reserved");
+	hole.start = 6 * MB;
+	assert_true(loader_load(&in, &out));
+	hole.start = 4 * MB - 1;
+	assert_true(loader_load(&in, &out));
+	hole.size = 2;
+	assert_false(loader_load(&in, &out));
+	hole.size = UINT64_MAX;
+	assert_false(loader_load(&in, &out));
+	in.reserved_count = 33;
+	assert_false(loader_load(&in, &out));
+	assert_int_equal(out.part, LOADER_MEMORY);
+	free(image);
+}
+
+static bool is_reserved(const struct loader_range *r, unsigned int n,
+			uint64_t addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (addr >= r[i].start && addr - r[i].start < r[i].size)
+			return true;
+	return false;
+}
+
+/* The map against asking for each page, with random reserved ranges. */
+static void test_e820(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_range ranges[LOADER_RESERVED_MAX];
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE, .reserved = ranges,
+	};
+	uint64_t seed = 6;
+	int round;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = ram_size;
+	for (round = 0; round < 300; round++) {
+		const struct boot_params *bp;
+		struct loader_out out;
+		uint64_t pos = 0, page;
+		unsigned int i;
+
+		in.reserved_count = round % (LOADER_RESERVED_MAX + 1);
+		for (i = 0; i < in.reserved_count; i++) {
+			uint64_t r = unit_random(&seed);
+
+			ranges[i].start = 6 * MB + (r >> 20 & 0xfff) * 4096;
+			ranges[i].size = (r & 7) == 0 ? 0 :
+				(r & 7) == 1 ? UINT64_MAX - (r >> 40) :
+				(r >> 8 & 0xff) * 4096;
+		}
+		assert_true(loader_load(&in, &out));
+		bp = params(&out);
+		assert_true(bp->e820_entries >= 3 &&
+			    bp->e820_entries <= E820_MAX);
+		for (i = 0; i < bp->e820_entries; i++) {
+			struct e820_entry e = bp->e820_table[i];
+
+			assert_true(e.addr >= pos && e.size > 0);
+			pos = e.addr + e.size;
+			if (i == 0)
+				assert_true(e.addr == 0 && e.size == 0x9fc00 &&
+					    e.type == E820_RAM);
+			if (i == 1)
+				assert_true(e.addr == 0xa0000 &&
+					    e.size == 0x60000 &&
+					    e.type == E820_RESERVED);
+			if (i >= 2)
+				assert_true(pos - e.size == (i == 2 ? 0x100000 :
+					bp->e820_table[i - 1].addr +
+					bp->e820_table[i - 1].size));
+			for (page = e.addr; i >= 2 && page < pos; page += 4096)
+				assert_int_equal(e.type == E820_RESERVED,
+					is_reserved(ranges, in.reserved_count,
+						    page));
+		}
+		assert_true(pos == ram_size);
+	}
+	free(image);
+}
+
+static void test_large_memory(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_out out;
+
+	(void)state;
+	/* Untouched pages of calloc cost nothing. */
+	need_ram(2048 * MB);
+	out = load(image, BZ_SIZE, "");
+	assert_int_equal(params(&out)->ext_mem_k, 0xffff);
+	assert_int_equal(params(&out)->alt_mem_k, 2047 * 1024);
+	assert_true(params(&out)->e820_table[2].size == 2047 * MB);
+	assert_int_equal(params(&out)->e820_entries, 3);
+	free(image);
+}
+
+/* What is not in one piece: up to the hole, and behind it. */
+static void test_memory_behind_the_hole(void **state)
+{
+	static const struct { uint64_t rest, low, high; } maps[] = {
+		{ 512 * MB, 1024 * MB, 0 },
+		{ 2560ull * MB, 3072ull * MB, 0 },
+		{ 2564ull * MB, 3072ull * MB, 4 * MB },
+		{ 7680ull * MB, 3072ull * MB, 5120ull * MB },
+	};
+	uint8_t *image = bzimage();
+	unsigned int i;
+
+	(void)state;
+	need_ram(512 * MB);
+	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		const struct boot_params *bp;
+		struct loader_out out;
+
+		rest = maps[i].rest;
+		out = load(image, BZ_SIZE, "");
+		bp = params(&out);
+		assert_int_equal(bp->e820_entries, maps[i].high ? 4 : 3);
+		assert_true(bp->e820_table[2].addr == MB);
+		assert_true(bp->e820_table[2].size == maps[i].low - MB);
+		assert_int_equal(bp->alt_mem_k, (maps[i].low - MB) >> 10);
+		if (!maps[i].high)
+			continue;
+		assert_true(bp->e820_table[3].addr == 4096ull * MB);
+		assert_true(bp->e820_table[3].size == maps[i].high);
+		assert_int_equal(bp->e820_table[3].type, E820_RAM);
+	}
+	rest = 0;
+	free(image);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory_size),
+		cmocka_unit_test(test_cmdline),
+		cmocka_unit_test(test_initrd),
+		cmocka_unit_test(test_kernel_and_reserved),
+		cmocka_unit_test(test_e820),
+		cmocka_unit_test(test_large_memory),
+		cmocka_unit_test(test_memory_behind_the_hole),
+	};
+
+	return cmocka_run_group_tests_name("loader_memory", tests, NULL, free_ram);
+}
