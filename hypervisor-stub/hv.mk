@@ -54,7 +54,8 @@ $(B)/hv/hypervisor64.elf: $(HV_OBJ) hypervisor-stub/metal/hv.ld
 	@echo "  LD      $@"
 	@$(HOSTCC) -nostdlib -static -no-pie -Wl,-T,hypervisor-stub/metal/hv.ld \
 		-Wl,-z,max-page-size=4096,-z,noexecstack,--build-id=none \
-		-Wl,--no-warn-rwx-segments -o $@ $(HV_OBJ) -lgcc
+		-Wl,--no-warn-rwx-segments \
+		-Wl,--defsym=$$(sed -n 's/^%define \(IMAGE_BASE\) /\1=/p' $(HV_INC)) -o $@ $(HV_OBJ) -lgcc
 
 # QEMU's multiboot loader takes 32-bit ELF files only.
 $(B)/hypervisor-stub.elf: $(B)/hv/hypervisor64.elf

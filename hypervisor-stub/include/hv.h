@@ -22,13 +22,10 @@
 
 /* ---- exits -------------------------------------------------------------- */
 
-/* General registers by their number in instruction encodings. The slot of
- * esp is unused: the guest's is in the frame. */
-enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
-
 /*
  * The guest's registers, built by the CPU and entry.asm at the top of the
- * vCPU's stack at every exit. The upper half of eip, cs, esp and ss is zero.
+ * vCPU's stack at every exit. The upper half of eip, cs, esp and ss is zero;
+ * gpr[ESP] is unused.
  */
 struct regs {
 	uint32_t	gpr[8];

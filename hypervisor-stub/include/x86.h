@@ -3,6 +3,9 @@
 #ifndef X86_H
 #define X86_H
 
+/* General registers by their number in instruction encodings. */
+enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
+
 #define EFLAGS_FIXED	0x00000002u
 #define EFLAGS_TF	0x00000100u
 #define EFLAGS_IF	0x00000200u

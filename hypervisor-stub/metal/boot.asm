@@ -8,9 +8,6 @@
 MB_MAGIC	equ 0x1badb002
 MB_FLAGS	equ 0x00000003		; page-aligned modules, memory map
 
-IMAGE_BASE	equ 0xffffffff80000000
-DIRECT_GB	equ 16			; cpu.h, DIRECT_SIZE
-
 PG_P		equ 0x001
 PG_W		equ 0x002
 PG_PS		equ 0x080

@@ -38,11 +38,11 @@ static uint32_t fetch(struct reader *r, unsigned int size)
 static void memory16(struct reader *r, struct insn *insn)
 {
 	static const uint8_t base[8] = {
-		REG_EBX, REG_EBX, REG_EBP, REG_EBP,
-		REG_ESI, REG_EDI, REG_EBP, REG_EBX
+		EBX, EBX, EBP, EBP,
+		ESI, EDI, EBP, EBX
 	};
 	static const uint8_t index[8] = {
-		REG_ESI, REG_EDI, REG_ESI, REG_EDI,
+		ESI, EDI, ESI, EDI,
 		REG_NONE, REG_NONE, REG_NONE, REG_NONE
 	};
 
@@ -62,16 +62,16 @@ static void memory32(struct reader *r, struct insn *insn)
 {
 	uint8_t base = insn->rm;
 
-	if (base == REG_ESP) {			/* SIB follows */
+	if (base == ESP) {			/* SIB follows */
 		uint8_t sib = fetch8(r);
 
 		base = sib & 7;
-		if (((sib >> 3) & 7) != REG_ESP) {
+		if (((sib >> 3) & 7) != ESP) {
 			insn->index = (sib >> 3) & 7;
 			insn->scale = 1u << (sib >> 6);
 		}
 	}
-	if (base == REG_EBP && insn->mod == 0)
+	if (base == EBP && insn->mod == 0)
 		insn->disp = fetch(r, 4);
 	else
 		insn->base = base;
@@ -96,7 +96,7 @@ static void modrm(struct reader *r, struct insn *insn)
 	else
 		memory32(r, insn);
 	if (!insn->seg_prefix)
-		insn->seg = insn->base == REG_ESP || insn->base == REG_EBP ?
+		insn->seg = insn->base == ESP || insn->base == EBP ?
 			SREG_SS : SREG_DS;
 }
 
@@ -185,10 +185,10 @@ static enum insn_op string_io(struct insn *insn, uint8_t opcode)
 	insn->port_dx = true;
 	insn->mem = true;
 	if (opcode & 2) {
-		insn->base = REG_ESI;
+		insn->base = ESI;
 		return INSN_OUTS;
 	}
-	insn->base = REG_EDI;
+	insn->base = EDI;
 	insn->seg = SREG_ES;		/* whatever the prefix says */
 	return INSN_INS;
 }
@@ -227,7 +227,7 @@ static enum insn_op mov_direct(struct reader *r, struct insn *insn,
 			       uint8_t opcode)
 {
 	byte_sized(insn, opcode);
-	insn->reg = REG_EAX;
+	insn->reg = EAX;
 	direct(r, insn);
 	return opcode & 2 ? INSN_MOV_STORE : INSN_MOV_LOAD;
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <x86.h>
+
 #define INSN_MAX	15	/* SDM 2A 2.3.11 */
 
 enum insn_op {
@@ -39,11 +41,7 @@ enum insn_op {
 	INSN_OPS
 };
 
-/* Numbers of the general registers are those of the encoding. */
-enum insn_reg {
-	REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI,
-	REG_NONE = 0xff
-};
+#define REG_NONE	0xff	/* where there may be a register (x86.h) */
 
 enum insn_sreg {
 	SREG_ES, SREG_CS, SREG_SS, SREG_DS, SREG_FS, SREG_GS

@@ -105,14 +105,14 @@ static void test_operands(void **state)
 	assert_true(insn.size == 2 && insn.port_dx);
 	insn = I32("\xf3\x64\x6e");		/* rep outsb, fs */
 	assert_true(insn.size == 1 && insn.rep == 0xf3 &&
-		    insn.seg == SREG_FS && insn.base == REG_ESI);
+		    insn.seg == SREG_FS && insn.base == ESI);
 	insn = I32("\xf2\x64\x67\x6d");		/* repne insd, di */
 	assert_true(insn.size == 4 && insn.rep == 0xf2 && insn.addr_size == 2 &&
-		    insn.seg == SREG_ES && insn.base == REG_EDI);
+		    insn.seg == SREG_ES && insn.base == EDI);
 	insn = I32("\x0f\x22\xdf");		/* mov cr3, edi */
-	assert_true(insn.reg == 3 && insn.rm == REG_EDI && !insn.mem);
+	assert_true(insn.reg == 3 && insn.rm == EDI && !insn.mem);
 	insn = I32("\x0f\x20\x05");		/* mod 0 is a register too */
-	assert_true(insn.reg == 0 && insn.rm == REG_EBP && !insn.mem);
+	assert_true(insn.reg == 0 && insn.rm == EBP && !insn.mem);
 	insn = I32("\x2e\x0f\x01\x15\x78\x56\x34\x12");	/* lgdt cs:[..] */
 	assert_true(insn.seg == SREG_CS && insn.seg_prefix && insn.size == 4 &&
 		    insn.base == REG_NONE && insn.disp == 0x12345678);
@@ -120,28 +120,28 @@ static void test_operands(void **state)
 	assert_true(insn.size == 2 && insn.disp == 0x1234 &&
 		    insn.seg == SREG_DS && insn.addr_size == 2);
 	insn = I32("\x0f\x01\xe3");		/* smsw ebx */
-	assert_true(insn.size == 4 && insn.rm == REG_EBX && !insn.mem);
+	assert_true(insn.size == 4 && insn.rm == EBX && !insn.mem);
 	insn = I32("\x0f\x01\x24\x24");		/* smsw [esp] */
-	assert_true(insn.size == 2 && insn.base == REG_ESP &&
+	assert_true(insn.size == 2 && insn.base == ESP &&
 		    insn.seg == SREG_SS);
 	insn = I32("\x8e\xe0");			/* mov fs, ax */
-	assert_true(insn.sreg == SREG_FS && insn.rm == REG_EAX);
+	assert_true(insn.sreg == SREG_FS && insn.rm == EAX);
 	insn = I32("\x0f\xa9");			/* pop gs */
 	assert_true(insn.sreg == SREG_GS && insn.size == 4);
 	insn = I32("\x0f\xb2\x65\xfc");		/* lss esp, [ebp-4] */
-	assert_true(insn.sreg == SREG_SS && insn.reg == REG_ESP &&
-		    insn.base == REG_EBP && insn.disp == 0xfffffffc &&
+	assert_true(insn.sreg == SREG_SS && insn.reg == ESP &&
+		    insn.base == EBP && insn.disp == 0xfffffffc &&
 		    insn.seg == SREG_SS);
 	insn = I32("\xca\x08\x01");
 	assert_int_equal(insn.imm, 0x108);
 	insn = I32("\xa3\x44\x33\x22\x11");	/* mov [..], eax */
-	assert_true(insn.op == INSN_MOV_STORE && insn.reg == REG_EAX &&
+	assert_true(insn.op == INSN_MOV_STORE && insn.reg == EAX &&
 		    insn.disp == 0x11223344 && insn.mem);
 	insn = I32("\x67\xa0\x44\xf3");		/* mov al, [..] */
 	assert_true(insn.op == INSN_MOV_LOAD && insn.disp == 0xf344 &&
 		    insn.size == 1);
 	insn = I32("\x66\xc7\x04\x8d\x04\x03\x02\x01\xcd\xab");
-	assert_true(insn.index == REG_ECX && insn.scale == 4 &&
+	assert_true(insn.index == ECX && insn.scale == 4 &&
 		    insn.base == REG_NONE && insn.disp == 0x01020304 &&
 		    insn.imm == 0xabcd && insn.size == 2);
 }
