@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The local APIC; see devices.h. Section numbers are those of SDM Vol. 3. */
+/* The local APIC (devices.h). Section numbers are those of SDM Vol. 3. */
 #include "devices.h"
 
 #define VERSION		(0x14 | (APIC_LVTS - 1) << 16)	/* 10.4.8 */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The 8254 after its data sheet (Intel 231164); see devices.h for what differs. */
+/* The 8254 after its data sheet (Intel 231164); what differs: devices.h. */
 #include "devices.h"
 
 #define CONTROL_BACK	3	/* channel number that means "read-back" */

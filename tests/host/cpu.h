@@ -2,7 +2,8 @@
 /*
  * The processor for tests of the hypervisor on the host: physical memory is an
  * array, registers are variables, and a TLB flush is only counted. What a
- * test must bring itself is declared at the end. The rest of the machine: host.c.
+ * test must bring itself is declared at the end. The rest of the machine is in
+ * host.c.
  */
 #ifndef CPU_H
 #define CPU_H
