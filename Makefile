@@ -15,7 +15,7 @@ export OPENVMI_LOCKED := $(CURDIR)
 
 GOALS		:= $(or $(MAKECMDGOALS),all)
 .PHONY: locked $(GOALS)
-$(filter-out run help,$(GOALS)): locked ;
+$(filter-out run help,$(GOALS)): locked ; @:
 run: locked
 
 locked:

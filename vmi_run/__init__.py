@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of vmi-run, and what they share: where things are, how to
-refuse what the user asked for, how to speak to him."""
+refuse what the user asked for, what to say."""
 
 import os
 import sys

@@ -153,7 +153,7 @@ get_relocation:
 	xor edx, edx			; VMI_RELOC_NONE
 	ret
 
-; The type of each call by number; holes answer none.
+; The type of each call by number; numbers without a call answer none.
 %macro NOTE_ANSWER 1
  %ifndef ANSWER_%1
   %error no ANSWER for %1
@@ -206,9 +206,9 @@ answers:
 %rep VMI_CALL_COUNT
  %ifndef FILLED_%[nr]
 	SLOT_BEGIN nr
-hole_%[nr]:
+unassigned_%[nr]:
 	ud2
-	SLOT_END hole_%[nr]
+	SLOT_END unassigned_%[nr]
  %endif
  %assign nr nr + 1
 %endrep

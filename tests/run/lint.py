@@ -165,7 +165,7 @@ def licences(files):
 
 
 def folder_of(name):
-    """hypervisor-stub, rom, ..., tests/attack, ..."""
+    """Such as rom, or tests/attack."""
     parts = name.split("/")
     return "/".join(parts[:2 if parts[0] == "tests" else 1])
 
@@ -188,13 +188,13 @@ def main():
             if not re.match(r"tests/data/|.*\.svg$|guest-linux/config", name)]
 
     # The longest first.
-    tests = [(f"checkpatch: {folder}", checkpatch, names) for folder, names in
+    tests = [(f"checkpatch of {folder}", checkpatch, names) for folder, names in
              sorted(by_folder(code), key=lambda group: -len(group[1]))]
     compiled = test_one("make says how C is compiled", commands)
     if compiled:
         tests += [("all C is compiled with the warnings", all_compiled,
                    compiled, files)]
-        tests += [(f"headers compile alone: {folder}", headers_alone,
+        tests += [(f"headers of {folder} compile alone", headers_alone,
                    compiled, names) for folder, names in
                   by_folder(name for name in code if name.endswith(".h")
                             and not name.startswith(KERNEL))]

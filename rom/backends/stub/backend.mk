@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Where the guest's linear space ends and the hypervisor's begins.
+# Where the reserved top of the guest's address space begins (VMI-2.3).
 VIRTUAL_TOP	?= 0xfc000000
 
 ROM_NASM_stub	:= -DROM_VIRTUAL_TOP=$(VIRTUAL_TOP)
