@@ -35,6 +35,7 @@ help:
 	@echo 'make fuzz TIME=600 [TARGET=exit]  fuzz the hypervisor on the host'
 	@echo 'make mutants [ONLY=NAME]  take checks out: does a test notice'
 	@echo 'make coverage  lines of the hypervisor that unit tests and fuzzing reach'
+	@echo 'make lint    style, spelling, headers: a part of make check'
 	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
 	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'
 	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
