@@ -10,12 +10,12 @@ import threading
 
 from vmi_run import RUN_DIR, VMI_ROM, say
 
-# struct trace_ring of hypervisor-stub/vmi/rom.c, and of struct stub_shared what a
-# ROM that traces has not handed over yet.
+# struct trace_ring of hypervisor-stub/vmi/rom.c; and the page of the shared area
+# in which vmi-rom finds what the ROM has not handed over yet.
 TRACE_HEAD, TRACE_SIZE = 4096, 4 << 20
 RING_SIZE = TRACE_HEAD + TRACE_SIZE
 SHARED_AT = re.compile(r".*shared area at machine address ([0-9a-f]+)$")
-SHARED_USED, SHARED_TRACE, SHARED_SIZE = 0x200, 0x204, 0xffc - 0x204
+SHARED_SIZE = 4096
 LOW_MEMORY_MAX, HIGH_MEMORY = 3 << 30, 4 << 30  # of QEMU's pc, if it has both
 
 
@@ -63,20 +63,18 @@ class Trace(threading.Thread):
         """Of a machine that was stopped from outside the shared area has the
         last records."""
         self.join()
-        last = b""
+        area = b""
         if self.ring:
             self.take()
         self.raw.flush()
         for match in filter(None, map(SHARED_AT.match, self.log.lines)):
             shared = self.place(int(match[1], 16))
-            used, = struct.unpack("<I", os.pread(self.memory, 4,
-                                                 shared + SHARED_USED))
-            last = os.pread(self.memory, min(used, SHARED_SIZE),
-                            shared + SHARED_TRACE)
-        with open(self.path, "wb") as f, tempfile.NamedTemporaryFile() as end:
-            end.write(last)
-            end.flush()
-            tool = subprocess.run([VMI_ROM, "trace", self.raw.name, end.name],
+            area = os.pread(self.memory, SHARED_SIZE, shared)
+        with open(self.path, "wb") as f, tempfile.NamedTemporaryFile() as file:
+            file.write(area)
+            file.flush()
+            tool = subprocess.run([VMI_ROM, "trace", self.raw.name]
+                                  + ([file.name] if area else []),
                                   stdout=f, stderr=subprocess.PIPE, text=True,
                                   check=False)
         if tool.returncode:

@@ -22,7 +22,7 @@ uint8_t *tool_read(const char *file, size_t *size);
 const char *tool_check(const uint8_t *image, size_t size);
 
 int tool_info(const char *file);
-int tool_trace(const char *file, const char *ring);	/* ring: or NULL */
+int tool_trace(const char *file, const char *area);	/* area: or NULL */
 int tool_finish(const char *elf, const char *image);
 
 #endif

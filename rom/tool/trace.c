@@ -12,6 +12,7 @@
 #include "../backends/trace/record.h"
 #include "tool.h"
 #include "vmi.h"
+#include "vmi_stub.h"
 
 #define ARGS_MAX	(3 + 15)
 
@@ -46,11 +47,11 @@ static void print_record(const struct trace_record *r, const uint32_t *word)
 
 /*
  * A machine that is stopped while it hands its last records over leaves them in
- * the file and in the ring: of the ring only what is later counts.
+ * the file and in the shared area: of the area only what is later counts.
  */
 static uint64_t last_time;
 
-static int print_records(const char *file, FILE *f, bool is_ring)
+static int print_records(const char *file, FILE *f, bool is_area)
 {
 	struct trace_record r;
 	uint32_t words[ARGS_MAX];
@@ -64,7 +65,7 @@ static int print_records(const char *file, FILE *f, bool is_ring)
 		if (fread(words, sizeof(*words), n, f) != n)
 			break;
 		when = (uint64_t)r.cycles_high << 32 | r.cycles;
-		if (is_ring && when <= last_time)
+		if (is_area && when <= last_time)
 			continue;
 		last_time = when;
 		print_record(&r, words);
@@ -74,24 +75,53 @@ static int print_records(const char *file, FILE *f, bool is_ring)
 	return got ? tool_refuse(file, "truncated: ends in a record") : 0;
 }
 
-static int trace_file(const char *file, bool is_ring)
+static int trace_file(const char *file)
 {
 	FILE *f = fopen(file, "rb");
 	int status;
 
 	if (!f)
 		return tool_refuse(file, "%s", strerror(errno));
-	status = print_records(file, f, is_ring);
+	status = print_records(file, f, false);
 	fclose(f);
 	return status;
 }
 
-int tool_trace(const char *file, const char *ring)
+/* The area as the guest left it: trace_used may be anything. */
+static int trace_area(const char *file)
 {
-	int status = trace_file(file, false);
+	static struct stub_shared area;
+	const size_t need = offsetof(struct stub_shared, trace) +
+			    sizeof(area.trace);
+	FILE *f = fopen(file, "rb");
+	size_t got, used;
+	int status;
 
-	if (!status && ring)
-		status = trace_file(ring, true);
+	if (!f)
+		return tool_refuse(file, "%s", strerror(errno));
+	got = fread(&area, 1, need, f);
+	fclose(f);
+	if (got < need)
+		return tool_refuse(file, "shorter than a shared area");
+	used = area.trace_used;
+	if (used > sizeof(area.trace))
+		used = sizeof(area.trace);
+	if (!used)
+		return 0;
+	f = fmemopen(area.trace, used, "rb");
+	if (!f)
+		return tool_refuse(file, "%s", strerror(errno));
+	status = print_records(file, f, true);
+	fclose(f);
+	return status;
+}
+
+int tool_trace(const char *file, const char *area)
+{
+	int status = trace_file(file);
+
+	if (!status && area)
+		status = trace_area(area);
 	if (fflush(stdout))
 		return tool_refuse("standard output", "%s", strerror(errno));
 	return status;
