@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, a multiboot image.
 
-HV_SRC		:= $(addprefix core/,sched hcall timer io loader stats log report \
+HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats log report \
 			reboot) \
 		   $(addprefix mm/,gmem shadow fault verify) \
 		   $(addprefix vmi/,rom queue) \

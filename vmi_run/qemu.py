@@ -89,6 +89,8 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
         if args.trace:
             options += " trace"
             overhead += RING_SIZE
+        if guest.starts > 1:
+            options += f" starts={guest.starts}"
         if guest.console != "stdio":
             options += f" console={n}"
             path = quoted(os.path.abspath(guest.console))

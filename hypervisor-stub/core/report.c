@@ -315,14 +315,6 @@ static void report(struct vcpu *v)
 
 /* ---- when --------------------------------------------------------------- */
 
-void guest_end(struct vcpu *v, enum end end)
-{
-	if (v->regs->stop == STOP_ENDED)
-		return;
-	v->end = end;
-	vcpu_stop(v, STOP_ENDED);
-}
-
 void guest_kill(struct vcpu *v, const char *fmt, ...)
 {
 	va_list ap;

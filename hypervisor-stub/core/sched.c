@@ -48,14 +48,14 @@ static struct vcpu *least_run(const struct vcpu *except)
 
 /*
  * What a halted one must have run at the least: what it slept does not count.
- * The clock for that is the least run, and never goes back, so that one that
+ * The clock for that is the least run of the others, and never goes back, so that one that
  * comes back behind is no excuse for the next. The quarter of a slice is for
  * what waking it may cost.
  */
-static uint64_t behind(void)
+static uint64_t behind(const struct vcpu *v)
 {
 	static uint64_t clock;
-	const struct vcpu *least = least_run(NULL);
+	const struct vcpu *least = least_run(v);
 	uint64_t most = slice() + slice() / 4;
 
 	if (least && least->ran > clock)
@@ -66,7 +66,7 @@ static uint64_t behind(void)
 /* It was halted, and something was done for it. */
 static void wake(struct vcpu *v)
 {
-	uint64_t least = behind();
+	uint64_t least = behind(v);
 
 	if (v->ran < least)
 		v->ran = least;
@@ -219,11 +219,19 @@ static struct vcpu *ended(struct vcpu *v)
 	sched_console();		/* what it did not read */
 	if (v->end > worst)
 		worst = v->end;
-	for (i = 0; guests[i]->vcpu.ended;)
+	for (i = 0; guests[i]->vcpu.ended && !guest_starts_again(guests[i]);)
 		if (++i == guest_count)
 			machine_end(worst);
-	log_printf("%s ended, the others go on\n", v->g->name);
-	return switch_to(idle());
+	cr_unload();
+	guest_release(v->g);
+	if (!guest_starts_again(v->g))
+		log_printf("%s ended, the others go on\n", v->g->name);
+	else if (!guest_restart(v->g))
+		return ended(v);
+	load(idle());
+	sched_charge(current);
+	go_on(current);
+	return current;
 }
 
 struct vcpu *sched_next(struct vcpu *v, enum stop why)
@@ -242,7 +250,8 @@ void sched_add(struct vcpu *v)
 
 	asm volatile("fninit; ldmxcsr %1; fxsave64 %0"
 		     : "=m"(v->fpu) : "m"(mxcsr));
-	guests[guest_count++] = v->g;
+	v->ran = behind(v);
+	v->since = charged;
 }
 
 void sched_run(void)

@@ -67,6 +67,10 @@ void host_wait(void);
 /* The processor has told of a machine check: the end. */
 void __attribute__((noreturn)) machine_check(void);
 
+/* CR3 of page tables that belong to no guest, and of which the upper half is in
+ * those of all. */
+uint64_t host_tables(void);
+
 /* ---- the processor's tables --------------------------------------------- */
 
 /* Where the TSS is, of so many bytes: to be in each GDT that is loaded. */

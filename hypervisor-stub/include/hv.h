@@ -127,6 +127,7 @@ struct gframe {
 
 struct shadow {
 	struct spage	*pages;		/* the pool; index 0 is not used */
+	uint8_t		*tables;	/* their contents */
 	uint32_t	count;
 	uint32_t	free;		/* list */
 	uint32_t	free_count;
@@ -237,6 +238,9 @@ struct vcpu {
 
 struct guest {
 	const char	*name;		/* "guest", or "guest 2" among others */
+	const struct guest_config *config;
+	uint32_t	slot;		/* in guests[] */
+	uint32_t	starts;		/* so far */
 	struct vcpu	vcpu;
 	struct shadow	shadow;
 	struct gmem	mem;
@@ -304,8 +308,38 @@ panic_at(const char *file, int line, const char *fmt, ...);
 void __attribute__((noreturn, format(printf, 1, 2)))
 bad_input(const char *fmt, ...);
 
+/* What a guest is made of. All of it stays where it is for as long as it may be
+ * started again. */
+struct guest_image {
+	const char	*name;		/* what errors call it */
+	const uint8_t	*data;
+	uint64_t	size;
+};
+struct guest_config {
+	const char	*name;
+	struct guest_image kernel, rom, initrd;
+	const char	*cmdline;
+	uint64_t	memory;		/* MB */
+	uint32_t	starts;		/* one after the other; 1 or more */
+	uint8_t		console;	/* host.h */
+	bool		nobatch, verify, trace;
+};
+
+/*
+ * A guest, ready to run. False: error says why, and nothing is left of it. The
+ * CPU has to hold no other vCPU's state, and holds this one's then.
+ */
+#define GUEST_ERROR_MAX	256
+bool guest_create(const struct guest_config *, char *error);
 /* This was the guest's last exit. The first reason counts. */
 void guest_end(struct vcpu *, enum end);
+/* All that an ended guest had goes back to the machine, but for its statistics.
+ * The CPU does not hold its state any more. */
+void guest_release(struct guest *);
+bool guest_starts_again(const struct guest *);
+/* As guest_create(), from the same configuration, after a release. False: it
+ * could not be, and will not be again. */
+bool guest_restart(struct guest *);
 
 /* The guest's mistake: the end, with a report that lets its developer find it.
  * The caller has nothing more to do for this guest, and returns. */
@@ -347,6 +381,7 @@ void __attribute__((cold)) guest_reboot(struct vcpu *, const char *how);
 /* ---- shadow.c, queue.c, fault.c ----------------------------------------- */
 
 const char *shadow_init(struct guest *, uint32_t pool_pages);
+void shadow_free(struct guest *);
 void shadow_load(struct vcpu *);	/* CR3 was loaded: find the root */
 void shadow_mode(struct vcpu *);	/* paging or PAE may have changed */
 void shadow_flush(struct vcpu *);	/* forget what a TLB flush forgets */
@@ -391,7 +426,9 @@ enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
 /* ---- desc.c ------------------------------------------------------------- */
 
-void desc_init(struct vcpu *);
+bool desc_init(struct vcpu *);	/* false: no memory */
+void desc_free(struct vcpu *);
+void desc_unload(void);		/* no vCPU's tables are in the CPU */
 void desc_save(struct vcpu *);	/* another vCPU is going to run */
 void desc_load(struct vcpu *);	/* this one is */
 void desc_load_gdt(struct vcpu *, gva_t base, uint32_t limit);
@@ -452,6 +489,7 @@ void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
 void dr6_take(struct vcpu *);	/* what a #DB left there */
 void dr6_drop(void);		/* of a #DB that the guest does not get */
 void cr_load(struct vcpu *);	/* this vCPU is going to run */
+void cr_unload(void);		/* no vCPU's state is in the CPU */
 void guest_cpuid(struct vcpu *, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 
 uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);
@@ -502,6 +540,7 @@ static inline bool rom_is_iret(const struct vcpu *v)
 }
 
 const char *rom_trace_init(struct guest *);
+void rom_free(struct guest *);
 void rom_trace_drain(struct vcpu *);
 
 extern const char *const hcall_name[STUB_HC_COUNT];	/* hc_... */

@@ -9,7 +9,8 @@
  *	FILE role=initrd name=NAME
  *
  * NAME is what error messages call it. A guest without a ROM gets the first
- * guest's. OPTIONs: nobatch, verify, trace (vmi-run --help), and console=N: the
+ * guest's. OPTIONs: nobatch, verify, trace (vmi-run --help), starts=N: it is
+ * started that many times, each time when it has ended; and console=N: the
  * console is not the serial port but debug port E0h + N, N from 1 to 8, which
  * takes bytes and gives none. Our own command line may say mitigations=off
  * (speculation.c).
@@ -18,7 +19,6 @@
 #include <string.h>
 
 #include "hv.h"
-#include "loader.h"
 #include "metal.h"
 #include "speculation.h"
 
@@ -65,9 +65,6 @@ struct modules {
 };
 
 extern const char image_end[];
-
-struct guest *guests[GUESTS_MAX];
-uint32_t guest_count;
 
 /* ---- strings ------------------------------------------------------------ */
 
@@ -220,129 +217,51 @@ static void cpu_init(void)
 	wrmsr(MSR_SYSENTER_CS, 0);
 }
 
-/* ---- the guest ---------------------------------------------------------- */
-
-static void guest_memory(struct guest *g, uint64_t mb)
-{
-	uint64_t bytes = mb << 20;
-
-	if (bytes < LOADER_RAM_MIN || bytes > LOADER_RAM_MAX)
-		bad_input("%s: memory=%lu: a guest has %lu to %lu MB",
-			  g->name, mb, LOADER_RAM_MIN >> 20,
-			  LOADER_RAM_MAX >> 20);
-	if (!gmem_init(&g->mem, bytes))
-		bad_input("%s: memory=%lu: the machine has not that much, and some for the hypervisor",
-			  g->name, mb);
-}
-
-static void guest_load(struct guest *g, struct modules *m,
-		       struct loader_out *out)
-{
-	struct loader_in in = {
-		.ram = gmem_boot_ram(&g->mem),
-		.ram_size = g->mem.ram_bytes,
-		.rest = g->mem.bytes - g->mem.ram_bytes,
-		.kernel = m->kernel.data,
-		.kernel_size = m->kernel.size,
-		.initrd = m->initrd.data,
-		.initrd_size = m->initrd.size,
-		.cmdline = command_line(&m->kernel),
-	};
-	const char *err;
-
-	if (!m->rom.data)
-		bad_input("no module with role=rom");
-	if (!loader_load(&in, out)) {
-		const char *name = out->part == LOADER_KERNEL ? m->kernel.name :
-				   out->part == LOADER_INITRD ? m->initrd.name :
-				   out->part == LOADER_MEMORY ? "memory" :
-				   "command line";
-
-		bad_input("%s: %s", name, out->error);
-	}
-	err = rom_publish(g, m->rom.data, m->rom.size);
-	if (err)
-		bad_input("%s: %s", m->rom.name, err);
-}
-
-/*
- * The state that Linux's 32-bit boot protocol asks for, but at ring 1:
- * __BOOT_CS 10h and __BOOT_DS 18h, flat (Documentation/x86/boot.rst).
- */
-static void guest_start_state(struct vcpu *v, const struct loader_out *out)
-{
-	struct regs *r = v->regs;
-	uint32_t i;
-
-	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
-	v->guest_last = UINT32_MAX;
-	v->stack_limit = UINT32_MAX - FRAME_MAX;
-	dr_write(v, 6, 0);
-	dr_write(v, 7, 0);
-	v->pat = 0x0007040600070406;	/* SDM Vol. 3, 12.12.4 */
-	r->eip = out->eip;
-	r->cs = BOOT_CS | 1;
-	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
-	r->esp = out->esp;
-	r->ss = BOOT_DS | 1;
-	r->gpr[ESI] = out->esi;
-	current = v;
-	shadow_load(v);
-	desc_load_gdt(v, out->gdt_base, out->gdt_limit);
-	for (i = 0; i < ARRAY_SIZE(v->sreg); i++)
-		v->sreg[i] = BOOT_DS;
-	desc_load(v);
-}
-
-static void guest_devices(struct guest *g, const struct modules *m)
-{
-	const char *console = option(&m->kernel, "console=");
-	uint64_t n = console ? number(console) : 0;
-
-	if (n > HOST_CONSOLES)
-		bad_input("console=%lu: there are %u", n, HOST_CONSOLES);
-	g->console = n;
-	io_init(g);
-}
+/* ---- the guests ---------------------------------------------------------- */
 
 static const char *const guest_name[GUESTS_MAX] = {
 	"guest 1", "guest 2", "guest 3", "guest 4",
 	"guest 5", "guest 6", "guest 7", "guest 8",
 };
 
-/* A guest, ready to run. The CPU holds its state then. */
-static void guest_create(struct modules *m, const char *name)
+static struct guest_image image(const struct module *m)
 {
-	struct guest *g = memory_alloc(sizeof(*g), PAGE_SIZE);
-	const char *memory = option(&m->kernel, "memory="), *err;
-	struct loader_out out = { 0 };
-	struct vcpu *v = &g->vcpu;
+	return (struct guest_image){ m->name, m->data, m->size };
+}
 
-	if (!memory)
+/* Of a whole number in the kernel's string; without it the value. */
+static uint64_t number_of(const struct modules *m, const char *word,
+			  uint64_t value)
+{
+	const char *at = option(&m->kernel, word);
+
+	return at ? number(at) : value;
+}
+
+static void configure(struct guest_config *c, struct modules *m,
+		      const char *name)
+{
+	uint64_t console = number_of(m, "console=", 0);
+
+	if (!option(&m->kernel, "memory="))
 		bad_input("%s: memory=MB is missing", m->kernel.name);
-	if (!g)
-		bad_input("%s: no memory for another guest", name);
-	g->name = name;
-	v->g = g;
-	guest_memory(g, number(memory));
-	v->queue_start = option(&m->kernel, "nobatch") ? STUB_QUEUE_LEN - 1 : 0;
-	v->verify = option(&m->kernel, "verify");
-	guest_load(g, m, &out);
-	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
-
-	v->regs = (struct regs *)stack_top(STACK_VCPU + guest_count) - 1;
-	v->regs->vcpu = v;
-	err = shadow_init(g, 1024 + g->mem.nframes / 32);
-	if (!err && option(&m->kernel, "trace"))
-		err = rom_trace_init(g);
-	if (err)
-		bad_input("%s: memory=%lu: %s", name, number(memory), err);
-	desc_init(v);
-	guest_devices(g, m);
-	guest_start_state(v, &out);
-	sched_add(v);
-	log_printf("%s: %lu MB of memory, entry at %08x\n", name,
-		   number(memory), out.eip);
+	if (console > HOST_CONSOLES)
+		bad_input("console=%lu: there are %u", console, HOST_CONSOLES);
+	if (!m->rom.data)
+		bad_input("no module with role=rom");
+	*c = (struct guest_config){
+		.name = name,
+		.memory = number_of(m, "memory=", 0),
+		.starts = number_of(m, "starts=", 1),
+		.console = console,
+		.nobatch = option(&m->kernel, "nobatch"),
+		.verify = option(&m->kernel, "verify"),
+		.trace = option(&m->kernel, "trace"),
+		.cmdline = command_line(&m->kernel),
+	};
+	c->kernel = image(&m->kernel);
+	c->rom = image(&m->rom);
+	c->initrd = image(&m->initrd);
 }
 
 void hv_main(uint32_t magic, uint32_t info);
@@ -350,6 +269,8 @@ void hv_main(uint32_t magic, uint32_t info)
 {
 	const struct multiboot_info *mb = pa_to_va(info);
 	static struct modules modules[GUESTS_MAX];
+	static struct guest_config config[GUESTS_MAX];
+	char error[GUEST_ERROR_MAX];
 	uint32_t count, i;
 
 	serial_init();
@@ -369,7 +290,10 @@ void hv_main(uint32_t magic, uint32_t info)
 	for (i = 0; i < count; i++) {
 		if (!modules[i].rom.data)
 			modules[i].rom = modules[0].rom;
-		guest_create(&modules[i], count > 1 ? guest_name[i] : "guest");
+		configure(&config[i], &modules[i],
+			  count > 1 ? guest_name[i] : "guest");
+		if (!guest_create(&config[i], error))
+			bad_input("%s", error);
 	}
 	sched_run();
 }

@@ -27,13 +27,18 @@ extern const char image_start[], text_start[], rodata_start[], data_start[];
 extern const char image_end[];
 
 /* By boot.asm: the direct map's directories, as one; the image's GB. */
-extern uint64_t direct_pd[DIRECT_PAGES], image_pdpt[PAGES];
+extern uint64_t hv_pml4[PAGES], direct_pd[DIRECT_PAGES], image_pdpt[PAGES];
 
 static uint64_t image_pd[PAGES] __attribute__((aligned(PAGE_SIZE)));
 static uint64_t image_pt[PAGES] __attribute__((aligned(PAGE_SIZE)));
 static uint64_t direct_pt[PAGES] __attribute__((aligned(PAGE_SIZE)));
 
 struct stack stacks[STACKS] __attribute__((aligned(PAGE_SIZE)));
+
+uint64_t host_tables(void)
+{
+	return va_to_pa(hv_pml4);
+}
 
 bool stack_guard(uint64_t va)
 {

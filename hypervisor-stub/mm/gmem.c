@@ -60,6 +60,21 @@ bool gmem_init(struct gmem *m, uint64_t bytes)
 	return init_rest(m, end);
 }
 
+/* Frame by frame: a chunk that lies behind the last one is not told apart. */
+void gmem_free(struct gmem *m)
+{
+	uint64_t first = m->ram_bytes >> PAGE_SHIFT, gfn;
+
+	for (gfn = first; m->p2m && gfn < m->nframes; gfn++)
+		if (m->p2m[gfn])
+			memory_free(pa_to_va(m->p2m[gfn] & SE_ADDR), PAGE_SIZE);
+	memory_free(m->ram, m->ram_bytes);
+	if (m->bus)
+		memory_free(pa_to_va(m->bus & SE_ADDR), PAGE_SIZE);
+	memory_free(m->p2m, m->nframes * sizeof(*m->p2m));
+	*m = (struct gmem){ 0 };
+}
+
 void *gmem_boot_ram(const struct gmem *m)
 {
 	return m->ram;

@@ -61,6 +61,7 @@ struct gmem {
 
 /* False: the machine has not so much. */
 bool gmem_init(struct gmem *, uint64_t bytes);
+void gmem_free(struct gmem *);		/* what gmem_init() took, if at all */
 /* Before the guest runs: its memory from 0 on, as far as we see it in one
  * piece, of ram_bytes, and a copy into that. */
 void *gmem_boot_ram(const struct gmem *);

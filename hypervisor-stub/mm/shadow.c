@@ -547,21 +547,21 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	struct shadow *s = &g->shadow;
 	uint64_t *pml4 = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	uint32_t frames = g->mem.nframes, i;
-	uint8_t *tables;
 
+	s->count = pool_pages;
+	g->vcpu.pml4 = pml4 ? va_to_pa(pml4) : 0;
 	s->pdpt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	s->hole_pt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
-	tables = memory_alloc((uint64_t)pool_pages * PAGE_SIZE, PAGE_SIZE);
+	s->tables = memory_alloc((uint64_t)pool_pages * PAGE_SIZE, PAGE_SIZE);
 	s->pages = memory_alloc(pool_pages * sizeof(*s->pages), 64);
 	s->roots = memory_alloc(ROOTS * sizeof(*s->roots), 64);
 	g->frames = memory_alloc(frames * sizeof(*g->frames), PAGE_SIZE);
-	if (!pml4 || !s->pdpt || !s->hole_pt || !tables || !s->pages ||
+	if (!pml4 || !s->pdpt || !s->hole_pt || !s->tables || !s->pages ||
 	    !s->roots || !g->frames)
 		return "no memory for shadow tables";
 
-	s->count = pool_pages;
 	for (i = 0; i < pool_pages; i++) {
-		s->pages[i].table = (uint64_t *)(tables + i * PAGE_SIZE);
+		s->pages[i].table = (uint64_t *)(s->tables + i * PAGE_SIZE);
 		s->pages[i].link = va_to_pa(s->pages[i].table) | SE_LINK |
 				   PTE_A | PTE_P;
 		s->pages[i].next = i + 1 < pool_pages ? i + 1 : 0;
@@ -581,7 +581,24 @@ const char *shadow_init(struct guest *g, uint32_t pool_pages)
 	/* The upper half is ours and the same everywhere. */
 	memcpy(pml4, shadow_table(read_cr3()), PAGE_SIZE);
 	pml4[0] = va_to_pa(s->pdpt) | PTE_U | PTE_W | PTE_P;
-	g->vcpu.pml4 = va_to_pa(pml4);
 	write_cr3(g->vcpu.pml4);
 	return NULL;
+}
+
+/* The tables must not be loaded. Also what shadow_init() left half done. */
+void shadow_free(struct guest *g)
+{
+	struct shadow *s = &g->shadow;
+
+	if (g->vcpu.pml4)
+		memory_free(pa_to_va(g->vcpu.pml4), PAGE_SIZE);
+	memory_free(s->pdpt, PAGE_SIZE);
+	memory_free(s->hole_pt, PAGE_SIZE);
+	memory_free(s->tables, (uint64_t)s->count * PAGE_SIZE);
+	memory_free(s->pages, s->count * sizeof(*s->pages));
+	memory_free(s->roots, ROOTS * sizeof(*s->roots));
+	memory_free(g->frames, g->mem.nframes * sizeof(*g->frames));
+	*s = (struct shadow){ 0 };
+	g->frames = NULL;
+	g->vcpu.pml4 = 0;
 }

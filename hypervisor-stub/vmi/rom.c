@@ -45,6 +45,7 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 
 	copy = memory_alloc(STUB_ROM_MAX, PAGE_SIZE);
 	v->sh = memory_alloc(sizeof(*v->sh), PAGE_SIZE);
+	g->rom = copy;
 	if (!copy || !v->sh)
 		return "no memory for its working copy";
 	memcpy(copy, image, size);
@@ -58,7 +59,6 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 	}
 	gmem_boot_copy(&g->mem, ROM_GPA, image, size);
 
-	g->rom = copy;
 	g->rom_size = size;
 	g->virtual_top = h->virtual_top;
 	v->rom_base = h->virtual_top + STUB_ROM_OFFSET;
@@ -232,4 +232,14 @@ void rom_trace_drain(struct vcpu *v)
 			host_trace(0);
 	}
 	sh->trace_used = 0;
+}
+
+void rom_free(struct guest *g)
+{
+	memory_free((void *)g->rom, STUB_ROM_MAX);
+	memory_free((void *)g->vcpu.sh, sizeof(*g->vcpu.sh));
+	memory_free(g->trace, sizeof(*g->trace));
+	g->rom = NULL;
+	g->vcpu.sh = NULL;
+	g->trace = NULL;
 }

@@ -128,6 +128,13 @@ void cr_load(struct vcpu *v)
 	dr_apply(7, v->dr[7]);
 }
 
+void cr_unload(void)
+{
+	dr_apply(7, 0x400);
+	write_cr3(host_tables());
+	desc_unload();
+}
+
 /* Each #DB says anew which breakpoints it is for; the other bits stay until
  * the guest clears them (SDM Vol. 3, 17.2.3). */
 void dr6_take(struct vcpu *v)

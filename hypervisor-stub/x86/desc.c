@@ -21,6 +21,7 @@
 #define IN_GDT			0u	/* bit 2 of a selector */
 #define IN_LDT			4u
 #define TYPE_LDT		2
+#define HV_CODE			0x00209b0000000000ull
 #define TYPE_TSS32		9
 
 static unsigned int desc_type(uint64_t d)
@@ -315,21 +316,27 @@ static void system_entry(uint64_t *d, uint64_t base, uint32_t limit, int type)
 }
 
 /* Its tables, empty but for our own entries, and into the CPU with them. */
-void desc_init(struct vcpu *v)
+bool desc_init(struct vcpu *v)
 {
 	v->gdt_table = memory_alloc(GDT_ENTRIES * 8, PAGE_SIZE);
 	v->ldt_table = memory_alloc(LDT_ENTRIES * 8, PAGE_SIZE);
 	if (!v->gdt_table || !v->ldt_table)
-		bad_input("%s: no memory for its descriptor tables",
-			  v->g->name);
-
-	v->gdt_table[HV_CS / 8] = 0x00209b0000000000;
+		return false;
+	v->gdt_table[HV_CS / 8] = HV_CODE;
 	system_entry(&v->gdt_table[HV_TSS / 8], host_tss(),
 		     HOST_TSS_BYTES - 1, TYPE_TSS32);
 	system_entry(&v->gdt_table[HV_LDT / 8], (uint64_t)v->ldt_table,
 		     LDT_ENTRIES * 8 - 1, TYPE_LDT);
 	desc_load(v);
 	host_gdt_loaded(HV_CS, HV_TSS);
+	return true;
+}
+
+void desc_free(struct vcpu *v)
+{
+	memory_free(v->gdt_table, GDT_ENTRIES * 8);
+	memory_free(v->ldt_table, LDT_ENTRIES * 8);
+	v->gdt_table = v->ldt_table = NULL;
 }
 
 /* ---- from one vCPU to another ------------------------------------------- */
@@ -375,4 +382,19 @@ void desc_load(struct vcpu *v)
 	load_segment(v, v->sreg[2], write_fs);
 	load_segment(v, v->sreg[3], write_gs);
 	lldt(v->ldt & ~3 ? HV_LDT : 0);
+}
+
+/* TR stays: all GDTs name the same TSS. */
+void desc_unload(void)
+{
+	static uint64_t table[GDT_ENTRIES];
+	struct dtr gdtr = { sizeof(table) - 1, (uint64_t)table };
+
+	table[HV_CS / 8] = HV_CODE;
+	write_ds(0);
+	write_es(0);
+	write_fs(0);
+	write_gs(0);
+	lldt(0);
+	lgdt(&gdtr);
 }

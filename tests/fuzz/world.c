@@ -18,8 +18,6 @@
 
 struct guest guest;
 struct vcpu *const v = &guest.vcpu;
-struct guest *guests[GUESTS_MAX];
-uint32_t guest_count;
 static struct regs *regs;
 static jmp_buf dead;
 
@@ -499,6 +497,9 @@ static void guest_tables(void)
 
 static void world_start(void)
 {
+	static const struct guest_config config = {
+		.name = "guest", .starts = 1
+	};
 	struct guest *g = &guest;
 	static uint8_t image[STUB_ROM_MAX];
 	FILE *rom = fopen(ROM_FILE, "rb");
@@ -535,9 +536,12 @@ static void world_start(void)
 	regs->eflags = EFLAGS_FIXED | EFLAGS_IF;
 	regs->cs = 0x60 | 1;
 	regs->ss = 0x68 | 1;
-	g->name = "guest";
+	g->name = config.name;
+	g->config = &config;
+	g->starts = config.starts;
 	current = v;
 	sched_add(v);
+	guests[guest_count++] = g;
 	guest_tables();
 	shadow_load(v);
 	desc_load_gdt(v, GDT_FRAME << PAGE_SHIFT, 18 * 8 - 1);

@@ -103,6 +103,11 @@ void machine_check(void)
 	__builtin_unreachable();
 }
 
+uint64_t host_tables(void)
+{
+	return 0;
+}
+
 /* ---- tables ------------------------------------------------------------- */
 
 uint64_t host_tss(void)

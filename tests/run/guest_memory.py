@@ -22,6 +22,7 @@ RULES = [
      r"\s*(?:guest|table|dir|at)\b", "looking into a table", {"gmem.h"}),
     (r"\bpa_to_va\b", "a pointer from an address",
      {"gmem.h", "cpu.h",
+      "gmem.c", "shadow.c",     # what they give back
       "memory.c",       # memory that nobody has
       "main.c",         # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
@@ -30,7 +31,7 @@ RULES = [
     (r"\bshadow_table\b", "a pointer from an address",
      {"shadow.h", "shadow.c", "verify.c", "fault.c"}),
     (r"(?:->|\.)ram\b", "where memory is",
-     {"gmem.c", "loader.c", "main.c"}),     # of struct gmem and loader_in
+     {"gmem.c", "loader.c", "guest.c"}),     # of struct gmem and loader_in
     (r"\*\s*\)\s*\(?[\w.>-]*\b(?:leaf_at|pde_at)\b|"
      r"\bmem\w+\([^;]*_at\b", "looking into a table", set()),
     (r"\bDIRECT_BASE\b", "a pointer from an address", {"cpu.h"}),
@@ -40,7 +41,7 @@ RULES = [
      {"cpu.h", "entry.asm", "exit.c", "hv.ld"}),
     (r"\bSTORE_WORD\b", "linear addresses of the guest", {"gmem.h", "cpu.h"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
-     {"gmem.h", "gmem.c", "main.c", "rom.c"}),
+     {"gmem.h", "gmem.c", "guest.c", "rom.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"
      r"\bmem(?:cpy|cmp|set)\([^;]*\bsh\b", "the shared area, not volatile",
      set()),

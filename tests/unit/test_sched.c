@@ -120,6 +120,28 @@ struct vcpu *io_console_interrupt(void)
 	return serial;
 }
 
+
+static unsigned int released;
+void cr_unload(void) { }
+void guest_release(struct guest *g)
+{
+	assert_true(g->vcpu.ended);
+	released++;
+}
+
+bool guest_starts_again(const struct guest *g)
+{
+	return g->starts;
+}
+
+bool guest_restart(struct guest *g)
+{
+	g->starts--;
+	g->vcpu.ended = false;
+	sched_add(&g->vcpu);
+	return true;
+}
+
 void watchdog_start(void) { }
 
 uint64_t watchdog_next(uint64_t now)
@@ -154,9 +176,9 @@ static int setup(void **state)
 		guest[i].name = "guest";
 		apic_init(&guest[i].apic);
 		pic_init(&guest[i].pic);
-		v->since = cpu.tsc;
-		v->ran = epoch;
 		sched_add(v);
+		v->ran = epoch;
+		guests[guest_count++] = &guest[i];
 	}
 	current = &guest[0].vcpu;
 	return 0;
@@ -406,6 +428,28 @@ static void test_ends(void **state)
 	assert_int_equal(how, END_GUEST_DIED);
 }
 
+/* One that starts again has what it had taken back, and no more time. */
+static void test_starts_again(void **state)
+{
+	unsigned int ran[GUESTS];
+	uint64_t others;
+
+	(void)state;
+	run(300, ran);
+	others = guest[1].vcpu.ran;
+	released = 0;
+	guest[0].starts = 1;
+	current = &guest[0].vcpu;
+	current->ran = 0;
+	current->end = END_GUEST_DIED;
+	sched_next(current, STOP_ENDED);
+	assert_int_equal(released, 1);
+	assert_false(guest[0].vcpu.ended);
+	assert_in_range(guest[0].vcpu.ran, others - 20 * MS, others + 20 * MS);
+	run(300, ran);
+	assert_in_range(ran[0], 90, 115);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +464,7 @@ int main(void)
 		T(test_interrupts),
 		T(test_nobody_can_run),
 		T(test_ends),
+		T(test_starts_again),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests that are started again and again in one hypervisor: each finds all
+the memory that the first one found, and the others do not notice."""
+
+import sys
+sys.dont_write_bytecode = True
+import os
+import re
+
+from harness import (BUILD, expect, plan, read, same, scratch, tail, test_one,
+                     vmi_run)
+
+NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
+STARTS = 100
+
+
+def run(*each):
+    """The run, and what its first guest's console says."""
+    with scratch() as directory:
+        args = []
+        for n, keys in enumerate(each):
+            path = os.path.join(directory, f"console{n}")
+            args += ["--guest", f"console={path},{keys}"]
+        ended = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
+                        "--memory", "64", *args)
+        return ended, read(os.path.join(directory, "console0")).decode()
+
+
+def memory_is_the_same(name):
+    """What was free at each start, by the hypervisor's log."""
+    log = read(os.path.join(BUILD, "run/hypervisor.log")).decode()
+    free = re.findall(
+        rf"^{name}: start \d+ of {STARTS}, (\d+) KB of memory free$", log, re.M)
+    same("the starts", len(free), STARTS)
+    same("memory free at the first and the last start", free[-1], free[0])
+    same("and at all others", set(free), {free[0]})
+
+
+def in_turn():
+    ended, console = run(f"append=busy=2,starts={STARTS}")
+    same("the end", (ended.returncode, tail(ended.stderr)), (0, ""))
+    results = re.findall(r"rounds=\d+ checksum=\d+", console)
+    same("the results", len(results), STARTS)
+    same("different ones", len(set(results)), 1)
+    memory_is_the_same("guest")
+
+
+def beside_another():
+    """It dies each time, in less memory than the other has."""
+    ended, console = run("append=busy=1024",
+                         f"append=dying=2,memory=16,starts={STARTS}")
+    same("the status", ended.returncode, 3)
+    expect("rounds=" in console, "the other says " + console)
+    memory_is_the_same("guest 2")
+
+
+# One after the other: they read the hypervisor's log.
+test_one(f"{STARTS} guests in turn", in_turn)
+test_one(f"{STARTS} deaths beside another", beside_another)
+sys.exit(plan())
