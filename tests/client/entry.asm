@@ -5,12 +5,9 @@
 
 	bits 32
 
+%include "cpu.inc"
+
 %define BASE		0xc0000000
-%define KERNEL_CS	0x60
-%define KERNEL_DS	0x68
-%define USER_CS		0x73
-%define USER_DS		0x7b
-%define EFLAGS_IF	0x200
 %define BOOT_MB		8		; mapped twice before there is C
 %define PTE_PW		3
 

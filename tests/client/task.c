@@ -443,12 +443,9 @@ static bool sysenter_init(void)
 		return false;
 	tss[3] = behind;
 	tss[4] = KERNEL_CS;
-	__asm__ volatile("wrmsr" : : "c"(MSR_SYSENTER_CS), "a"(KERNEL_CS),
-			 "d"(0));
-	__asm__ volatile("wrmsr" : : "c"(MSR_SYSENTER_CS + 1), "a"(behind),
-			 "d"(0));
-	__asm__ volatile("wrmsr" : : "c"(MSR_SYSENTER_CS + 2),
-			 "a"(sysenter_entry), "d"(0));
+	wrmsr(MSR_SYSENTER_CS, KERNEL_CS);
+	wrmsr(MSR_SYSENTER_CS + 1, behind);
+	wrmsr(MSR_SYSENTER_CS + 2, (uintptr_t)sysenter_entry);
 	return true;
 }
 

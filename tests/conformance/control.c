@@ -299,17 +299,13 @@ static bool refused_at(const uint8_t *at, int raised)
 
 static void registers_by_number(void)
 {
-	uint32_t low, high;
 	int raised;
 
 	is("2.5.1", try_rdmsr(MSR_TSC), (uint32_t)-1, "RDMSR of the TSC");
-	__asm__ volatile("wrmsr" : : "a"(0x87654321), "d"(0),
-			 "c"(MSR_SYSENTER_ESP));
-	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high)
-			 : "c"(MSR_SYSENTER_ESP));
-	point("2.5.1", low == 0x87654321 && high == 0,
+	wrmsr(MSR_SYSENTER_ESP, 0x87654321);
+	point("2.5.1", rdmsr(MSR_SYSENTER_ESP) == 0x87654321,
 	      "WRMSR of SYSENTER's stack is read back");
-	__asm__ volatile("wrmsr" : : "a"(0), "d"(0), "c"(MSR_SYSENTER_ESP));
+	wrmsr(MSR_SYSENTER_ESP, 0);
 	point("2.5.1", refused_at(at_rdmsr, try_rdmsr(MSR_NONE)),
 	      "RDMSR of what is not there faults at the instruction");
 	point("2.5.1", refused_at(at_wrmsr, try_wrmsr(MSR_NONE)),

@@ -14,8 +14,7 @@ static void sysexit_init(void)
 	__asm__ volatile("cpuid"
 			 : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
 	if (kernel_ring() == 0 && (edx & CPUID_SEP))
-		__asm__ volatile("wrmsr" : : "c"(MSR_SYSENTER_CS),
-				 "a"(KERNEL_CS), "d"(0));
+		wrmsr(MSR_SYSENTER_CS, KERNEL_CS);
 }
 
 void guest_main(void)

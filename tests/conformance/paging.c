@@ -119,14 +119,9 @@ bool paging_can_pae(void)
 
 static void enable_nx(void)
 {
-	uint32_t low, high;
-
 	nx = cpuid_has(CPUID_EXT, CPUID_NX);
-	if (!nx)
-		return;
-	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(MSR_EFER));
-	__asm__ volatile("wrmsr" : : "a"(low | EFER_NXE), "d"(high),
-			 "c"(MSR_EFER));
+	if (nx)
+		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 }
 
 void paging_init(void)

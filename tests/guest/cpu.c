@@ -10,14 +10,6 @@
 
 /* ---- what the CPU says of itself ------------------------------------------- */
 
-static uint64_t rdmsr(uint32_t msr)
-{
-	uint64_t value;
-
-	__asm__ volatile("rdmsr" : "=A"(value) : "c"(msr));
-	return value;
-}
-
 void test_cpuid(void)
 {
 	/* PSE TSC MSR PAE CX8 APIC SEP PGE CMOV FXSR SSE SSE2 */

@@ -32,19 +32,6 @@ __asm__(".text\n"
 	"	sti\n"
 	"	sysexit\n");
 
-static void wrmsr(uint32_t msr, uint32_t value)
-{
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"(value), "d"(0));
-}
-
-static uint32_t rdmsr(uint32_t msr)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-	return low;
-}
-
 void test_sysenter(void)
 {
 	const uint32_t top = (uintptr_t)(kernel_stack + 64);

@@ -44,6 +44,19 @@ void guest_main(void);			/* of the test */
 extern uint64_t gdt[GDT_ENTRIES];
 void cpu_init(void);			/* own GDT, IDT; paging on */
 
+static inline uint64_t rdmsr(uint32_t msr)
+{
+	uint64_t value;
+
+	__asm__ volatile("rdmsr" : "=A"(value) : "c"(msr));
+	return value;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+	__asm__ volatile("wrmsr" : : "A"(value), "c"(msr));
+}
+
 /* ---- entry.asm ------------------------------------------------------------- */
 
 struct frame {
