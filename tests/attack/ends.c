@@ -64,16 +64,12 @@ static void on_irq(void)
 
 static void place(const struct code *c)
 {
-	uint32_t base = play(U_CODE);
-
 	now = c;
 	for (uint32_t i = 0; i < c->length; i++)
 		pages[U_CODE][i] = (uint8_t)c->bytes[i];
 	pages[U_CODE][c->length] = 0xcd;
 	pages[U_CODE][c->length + 1] = VEC_SYSCALL;
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT,
-	     base << 16 | (c->length - 1), (base & 0xff000000) | c->type |
-	     (base >> 16 & 0xff));
+	write_gdt(SPARE_GDT, descriptor(play(U_CODE), c->length - 1, c->type));
 }
 
 /* Is the end right? IRET to behind the limit is #GP in the kernel, too. */

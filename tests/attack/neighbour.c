@@ -167,13 +167,9 @@ static void segments(uint32_t arg)
 	uint32_t fs, gs;
 
 	(void)arg;
-	for (uint32_t i = 0; i < 2; i++) {
-		uint32_t base = (uintptr_t)&words[i];
-
-		vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT + i,
-		     base << 16 | 3,
-		     (base & 0xff000000) | 0x4f200 | (base >> 16 & 0xff));
-	}
+	for (uint32_t i = 0; i < 2; i++)
+		write_gdt(SPARE_GDT + i,
+			  descriptor((uintptr_t)&words[i], 3, 0x4f200));
 	__asm__ volatile("mov %0, %%fs" : : "r"(SPARE_GDT * 8 | 3));
 	__asm__ volatile("mov %0, %%gs" : : "r"((SPARE_GDT + 1) * 8 | 3));
 	wait_for_neighbour();

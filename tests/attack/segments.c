@@ -14,11 +14,8 @@ static uint32_t ldt[8][2] __attribute__((aligned(8)));
 
 static void ldt_init(void)
 {
-	const uint32_t base = (uintptr_t)ldt;
-
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT + 1,
-	     base << 16 | (sizeof(ldt) - 1),
-	     (base & 0xff000000) | 0x8200 | (base >> 16 & 0xff));
+	write_gdt(SPARE_GDT + 1, descriptor((uintptr_t)ldt, sizeof(ldt) - 1,
+					    0x8200));
 	vmi1(SetLDT, LDT_GATE);
 }
 
@@ -29,8 +26,7 @@ static uint32_t place(bool in_ldt, uint32_t low, uint32_t high)
 		vmi4(VMI_CALL_WriteLDTEntry, (uintptr_t)ldt, LDT_INDEX, low,
 		     high);
 	else
-		vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT, low,
-		     high);
+		write_gdt(SPARE_GDT, (uint64_t)high << 32 | low);
 	return in_ldt ? LDT_SELECTOR : GDT_SELECTOR;
 }
 
@@ -130,14 +126,6 @@ static void hv_selectors(uint32_t arg)
 	same(wrong, 0, "each is #GP");
 }
 
-/* A system descriptor with this base and 64 KB. */
-static void place_system(uint32_t base, uint32_t high)
-{
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT,
-	     base << 16 | 0xffff,
-	     (base & 0xff000000) | high | (base >> 16 & 0xff));
-}
-
 /* GDT, LDT and TSS where there is nothing, in the hole, wrapping. Its data
  * segments are null then.
  * STUB-2: tables are read as the guest could. */
@@ -151,13 +139,13 @@ static void tables(uint32_t base)
 			hypercall(STUB_HC_GDT_CHANGED, random32(), 0);
 		hypercall(STUB_HC_SET_GDT, (uintptr_t)gdt, sizeof(gdt) - 1);
 	}
-	place_system(base, 0x8200);
+	write_gdt(SPARE_GDT, descriptor(base, 0xffff, 0x8200));
 	vmi1(SetLDT, GDT_SELECTOR);
 	for (uint32_t n = 0; n < 0x4000; n++)
 		hypercall(STUB_HC_LDT_CHANGED, base, n);
 	same(load_es(LDT_SELECTOR), VEC_GP, "the LDT has nothing");
 	vmi1(SetLDT, 0);
-	place_system(base, 0x8900);
+	write_gdt(SPARE_GDT, descriptor(base, 0xffff, 0x8900));
 	vmi1(SetTR, GDT_SELECTOR);
 	for (uint32_t port = 0; port < 0x10000; port += 0x1fff) {
 		char code[] = "\x66\xba\0\0\xed";	/* mov dx, port; in */

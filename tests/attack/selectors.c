@@ -14,11 +14,6 @@
 static uint64_t large_gdt[8192] __attribute__((aligned(8)));
 static uint32_t ldt[8][2] __attribute__((aligned(8)));
 
-static void place(uint32_t index, uint32_t low, uint32_t high)
-{
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, index, low, high);
-}
-
 /* What can be loaded into a data segment register, and the same entry later.
  * VMI-3.3.4: the register is null then. */
 static void loaded_then_changed(uint32_t arg)
@@ -38,9 +33,9 @@ static void loaded_then_changed(uint32_t arg)
 	for (uint32_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
 		uint32_t sel = SELECTOR | changes[i].rpl, fs, gs;
 
-		place(SPARE_GDT, FLAT_LOW, changes[i].before);
+		write_gdt(SPARE_GDT, descriptor(0, FLAT_LOW, changes[i].before));
 		__asm__ volatile("mov %0, %%fs; mov %0, %%gs" : : "r"(sel));
-		place(SPARE_GDT, FLAT_LOW, changes[i].after);
+		write_gdt(SPARE_GDT, descriptor(0, FLAT_LOW, changes[i].after));
 		__asm__ volatile("mov %%fs, %0; mov %%gs, %1"
 				 : "=r"(fs), "=r"(gs));
 		same(fs & 0xfffc, 0, "FS is null");
@@ -69,8 +64,7 @@ static void table_index(uint32_t arg)
 	const uint32_t base = (uintptr_t)ldt;
 
 	(void)arg;
-	place(SPARE_GDT + 1, base << 16 | (sizeof(ldt) - 1),
-	      (base & 0xff000000) | 0x8200 | (base >> 16 & 0xff));
+	write_gdt(SPARE_GDT + 1, descriptor(base, sizeof(ldt) - 1, 0x8200));
 	vmi1(SetLDT, LDT_GATE);
 	for (uint32_t i = 0; i < 8; i++) {
 		ldt[i][0] = FLAT_LOW;
@@ -95,7 +89,7 @@ static void not_a_table(uint32_t arg)
 
 	(void)arg;
 	for (uint32_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		place(SPARE_GDT, FLAT_LOW, kinds[i]);
+		write_gdt(SPARE_GDT, descriptor(0, FLAT_LOW, kinds[i]));
 		same(run_kernel(vmi_entry[VMI_CALL_SetLDT], SELECTOR, 0, 0, 0),
 		     VEC_GP, "as an LDT it is #GP");
 		same(last_trap.error, SELECTOR, "of the selector");
@@ -186,13 +180,13 @@ static void hypercall_iret(uint32_t arg)
 	for (uint32_t i = 0; i < sizeof(code) / sizeof(*code); i++) {
 		uint32_t sel = SELECTOR | code[i].rpl;
 
-		place(SPARE_GDT, FLAT_LOW, code[i].high);
+		write_gdt(SPARE_GDT, descriptor(0, FLAT_LOW, code[i].high));
 		refused(sel, EFLAGS_FIXED, USER_DS, sel, i ? VEC_GP : VEC_NP);
 	}
 	for (uint32_t i = 0; i < sizeof(stack) / sizeof(*stack); i++) {
 		uint32_t sel = SELECTOR | stack[i].rpl;
 
-		place(SPARE_GDT, FLAT_LOW, stack[i].high);
+		write_gdt(SPARE_GDT, descriptor(0, FLAT_LOW, stack[i].high));
 		refused(USER_CS, EFLAGS_FIXED, sel, sel, i ? VEC_GP : VEC_SS);
 	}
 	refused(USER_CS, EFLAGS_FIXED, 0, 0, VEC_GP);
@@ -212,8 +206,7 @@ static void user_at_iret(uint32_t arg)
 		uint32_t eip = TOP + STUB_ROM_OFFSET + info->iret_insn[i];
 		uint32_t base = play(U_CODE) + 7 - eip;
 
-		place(SPARE_GDT, FLAT_LOW | base << 16, 0x00cffa00 |
-		      (base & 0xff000000) | (base >> 16 & 0xff));
+		write_gdt(SPARE_GDT, descriptor(base, FLAT_LOW, 0x00cffa00));
 		for (uint32_t n = 0; n < 4; n++)
 			code[1 + n] = (char)(eip >> n * 8);
 		code[5] = SELECTOR | 3;

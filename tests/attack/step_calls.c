@@ -25,8 +25,7 @@ static void switch_to_end(void)
 {
 	batch_cpu();
 	vmi1(SetCR3, (uintptr_t)page_directory);
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT, 0xffff,
-	     0x00cf9200);
+	write_gdt(SPARE_GDT, descriptor(0, 0xffff, 0x00cf9200));
 }
 
 static void almost_full(void)
@@ -84,11 +83,8 @@ void pointers(void)
 
 static void ldt_there(void)
 {
-	uint32_t base = (uintptr_t)step_ldt;
-
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT + 1,
-	     base << 16 | (sizeof(step_ldt) - 1),
-	     (base & 0xff000000) | 0x8200 | (base >> 16 & 0xff));
+	write_gdt(SPARE_GDT + 1, descriptor((uintptr_t)step_ldt,
+					    sizeof(step_ldt) - 1, 0x8200));
 }
 
 static void ldt_loaded(void)

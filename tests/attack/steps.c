@@ -83,7 +83,7 @@ static void reset(void)
 	vmi2(SetDR, 1, 0);
 	vmi2(UpdateKernelStack, KERNEL_DS, (uintptr_t)(spare_table + 1024));
 	vmi1(SetLDT, 0);
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT, 0, 0);
+	write_gdt(SPARE_GDT, 0);
 	vmi4(VMI_CALL_SetLinearMapping, 2, 0, 0, 0);
 	vmi1(CancelAlarm, VMI_CYCLES_AVAILABLE);
 	vmi2(ReleasePage, 0x700, VMI_PAGE_PT);

@@ -384,9 +384,7 @@ static void table_entries(void)
 	for (n = 1; n < 8; n++) {
 		base = end - 24 - n;
 		put(n, data, 8);
-		vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, TABLE_GDT,
-		     base << 16 | 31, (base & 0xff000000) | 0x8200 |
-		     (base >> 16 & 0xff));
+		write_gdt(TABLE_GDT, descriptor(base, 31, 0x8200));
 		vmi1(SetLDT, ldt);
 		judge_entry("LDT", n, 3 * 8 + 4);
 		vmi1(SetLDT, 0);
@@ -412,9 +410,7 @@ static void io_map(void)
 	const uint32_t base = end - 1 - 104 - 0x80 / 8;
 	const uint16_t map_at = 104;
 
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, TABLE_GDT,
-	     base << 16 | 0x2000, (base & 0xff000000) | 0x8900 |
-	     (base >> 16 & 0xff));
+	write_gdt(TABLE_GDT, descriptor(base, 0x2000, 0x8900));
 	vmi1(SetTR, TABLE_GDT * 8);
 	put(end - base - 102, &map_at, 2);
 	put(1, "\0", 2);

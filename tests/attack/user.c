@@ -8,11 +8,6 @@
 #define INT_N		0x21		/* a vector of the user's choice */
 #define CODE_16_LIMIT	1u		/* of the segments below: two bytes */
 
-static void write_gdt(uint32_t index, uint32_t low, uint32_t high)
-{
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, index, low, high);
-}
-
 /* ---- gates ------------------------------------------------------------------ */
 
 /* SDM Vol. 2, INT n: type, privilege, presence, in this order. */
@@ -103,8 +98,7 @@ static void small_segment(const char *code)
 {
 	const uint32_t base = play(U_CODE);
 
-	write_gdt(SPARE_GDT, base << 16 | CODE_16_LIMIT,
-		  (base & 0xff000000) | 0x0040fa00 | (base >> 16 & 0xff));
+	write_gdt(SPARE_GDT, descriptor(base, CODE_16_LIMIT, 0x0040fa00));
 	pages[U_CODE][0] = (uint8_t)code[0];
 	pages[U_CODE][1] = (uint8_t)code[1];
 	pages[U_CODE][2] = 0xcd;
@@ -190,8 +184,8 @@ static void iret_ss(uint32_t arg)
 	};
 
 	(void)arg;
-	write_gdt(SPARE_GDT, 0xffff, 0x00cf7200);	/* not present */
-	write_gdt(SPARE_GDT + 1, 0xffff, 0x00cff000);	/* read-only */
+	write_gdt(SPARE_GDT, descriptor(0, 0xffff, 0x00cf7200));	/* not present */
+	write_gdt(SPARE_GDT + 1, descriptor(0, 0xffff, 0x00cff000));	/* read-only */
 	pic_init();
 	vmi2(UpdateKernelStack, KERNEL_DS, (uintptr_t)(spare_table + 1024));
 	vmi0(DisableInterrupts);
@@ -226,9 +220,8 @@ static void espfix_in(uint32_t selector)
 	static uint32_t ldt[2] = { 0xffff, 0x0000f200 };
 	const uint32_t base = (uintptr_t)ldt;
 
-	write_gdt(SPARE_GDT, 0xffff, 0x0000f200);	/* 16 bits, DPL 3 */
-	write_gdt(SPARE_GDT + 1, base << 16 | 7, (base & 0xff000000) |
-		  0x8200 | (base >> 16 & 0xff));
+	write_gdt(SPARE_GDT, descriptor(0, 0xffff, 0x0000f200));	/* 16 bits, DPL 3 */
+	write_gdt(SPARE_GDT + 1, descriptor(base, 7, 0x8200));
 	vmi1(SetLDT, (SPARE_GDT + 1) * 8);
 	map(U_FREE, MAPS(pages[3], PTE_U));
 	vmi1(SetIOPLMask, 0x3000);
@@ -247,7 +240,7 @@ static void espfix_irq(uint32_t arg)
 		"\x89\xe0\xba\x7b\x00\x00\x00\x8e\xd2\xcd\x80";
 
 	(void)arg;
-	write_gdt(SPARE_GDT, 0xffff, 0x0000f200);
+	write_gdt(SPARE_GDT, descriptor(0, 0xffff, 0x0000f200));
 	user_bytes(code, sizeof(code) - 1, SPARE_GDT * 8 | 3);
 	same(last_trap.vector, VEC_SYSCALL, "it comes to its end");
 	same(last_trap.eax, UPPER | 0x1000, "ESP behind the neighbour's time");
@@ -261,13 +254,12 @@ static void espfix_kernel(uint32_t arg)
 	(void)arg;
 	/* Where the stack is now, by a base: SP alone counts. */
 	__asm__ volatile("mov %%esp, %0" : "=r"(esp));
-	write_gdt(SPARE_GDT, (esp & 0xffff0000) << 16 | 0xffff,
-		  (esp & 0xff000000) | 0x9200 | (esp >> 16 & 0xff));
+	write_gdt(SPARE_GDT, descriptor(esp & 0xffff0000, 0xffff, 0x9200));
 	__asm__ volatile("mov %1, %%ss\n\tin $0x80, %%al\n\tmov %%esp, %0\n\t"
 			 "mov %2, %%ss"
 			 : "=&r"(esp)
 			 : "r"(SPARE_GDT * 8 | 1), "r"(KERNEL_DS | 1) : "eax");
-	write_gdt(SPARE_GDT, 0, 0);
+	write_gdt(SPARE_GDT, 0);
 	{
 		uint32_t now;
 

@@ -51,9 +51,7 @@ void area_init(void)
 			  PTE_P | PTE_W | PTE_U, VMI_PAGE_PD);
 	}
 	flush();
-	write_gdt(ODD_DS / 8, 0x00cff2000000ffff |
-		  (uint64_t)(ODD_BASE & 0xffffff) << 16 |
-		  (uint64_t)(ODD_BASE >> 24) << 56);
+	write_gdt(ODD_DS / 8, descriptor(ODD_BASE, 0xffff, 0x00cff200));
 	frames_init();
 	for (uint32_t i = 0; i < (uint32_t)(u_end - u_begin); i++)
 		user_pages[0][i] = u_begin[i];

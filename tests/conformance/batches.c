@@ -138,10 +138,7 @@ static void handlers(void)
 
 static void load_ldt(void)
 {
-	const uint32_t limit = sizeof(ldt) - 1, base = PTR(ldt);
-
-	write_gdt(0x88 / 8, limit | (uint64_t)(base & 0xffffff) << 16 |
-		  0x0000820000000000ull | (uint64_t)(base >> 24) << 56);
+	write_gdt(0x88 / 8, descriptor(PTR(ldt), sizeof(ldt) - 1, 0x8200));
 	vmi1(SetLDT, 0x88);
 }
 

@@ -220,6 +220,5 @@ void apic(void);			/* apic.c */
 
 /* What LSL says of a selector with RPL 3; -1 if it is not usable. */
 uint32_t limit_of(uint32_t selector);
-void write_gdt(uint32_t index, uint64_t descriptor);
 
 #endif

@@ -27,22 +27,21 @@ uint32_t limit_of(uint32_t selector)
 }
 
 static void write_entry(int call, uint64_t *table, uint32_t index,
-			uint64_t descriptor)
+			uint64_t entry)
 {
-	vmi4(call, PTR(table), index, (uint32_t)descriptor,
-	     (uint32_t)(descriptor >> 32));
+	vmi4(call, PTR(table), index, (uint32_t)entry,
+	     (uint32_t)(entry >> 32));
 }
 
-void write_gdt(uint32_t index, uint64_t descriptor)
+void write_gdt(uint32_t index, uint64_t entry)
 {
-	write_entry(VMI_CALL_WriteGDTEntry, gdt, index, descriptor);
+	write_entry(VMI_CALL_WriteGDTEntry, gdt, index, entry);
 }
 
 /* A 4 GB data segment of user mode at base. */
 static uint64_t segment_at(uint32_t base)
 {
-	return 0x00cff2000000ffffull | (uint64_t)(base & 0xffffff) << 16 |
-	       (uint64_t)(base >> 24) << 56;
+	return descriptor(base, 0xffff, 0x00cff200);
 }
 
 static uint32_t gs_selector(void)

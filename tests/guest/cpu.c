@@ -113,20 +113,6 @@ static struct {
 
 #define IN_DX	"\x66\xba\xed\x00\xec\xcd\x80"	/* dx = 0xed; in; int 0x80 */
 
-static void write_gdt(uint32_t index, uint64_t descriptor)
-{
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, index,
-	     (uint32_t)descriptor, (uint32_t)(descriptor >> 32));
-}
-
-static uint64_t system_descriptor(const void *at, uint32_t limit, uint64_t type)
-{
-	uint64_t base = (uintptr_t)at;
-
-	return (limit & 0xffff) | (base & 0xffffff) << 16 | type << 40 |
-	       (uint64_t)(limit & 0xf0000) << 32 | (base >> 24) << 56;
-}
-
 void test_ports(void)
 {
 	const uint64_t old = gdt[TSS_SELECTOR / 8] & ~(2ull << 40);
@@ -135,7 +121,7 @@ void test_ports(void)
 	for (uint32_t i = 0; i < sizeof(tss.bits); i++)
 		tss.bits[i] = 0xff;
 	write_gdt(TSS_SELECTOR / 8,
-		  system_descriptor(&tss, sizeof(tss) - 1, 0x89));
+		  descriptor((uintptr_t)&tss, sizeof(tss) - 1, 0x8900));
 	vmi1(SetTR, TSS_SELECTOR);
 	USER(IN_DX, 0);
 	same(last_trap.vector, VEC_GP, "a port whose bit is set");

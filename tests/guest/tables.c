@@ -98,8 +98,7 @@ static void switch_batch(uint32_t cr3)
 	vmi1(SetCR3, cr3);
 	vmi2(UpdateKernelStack, KERNEL_DS, 0x1000);
 	for (uint32_t i = 0; i < 3; i++)
-		vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT + i,
-		     i, 0x0040f200);
+		write_gdt(SPARE_GDT + i, descriptor(0, i, 0x0040f200));
 	vmi0(CLTS);
 	vmi1(SetLazyMode, VMI_LAZY_NONE);
 }

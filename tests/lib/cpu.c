@@ -31,14 +31,13 @@ static void init_descriptors(void)
 {
 	struct table_pointer gdt_pointer = { sizeof(gdt) - 1, (uintptr_t)gdt };
 	struct table_pointer idt_pointer = { sizeof(idt) - 1, (uintptr_t)idt };
-	uint64_t base = (uintptr_t)tss;
 
 	gdt[KERNEL_CS / 8] = 0x00cf9a000000ffff;
 	gdt[KERNEL_DS / 8] = 0x00cf92000000ffff;
 	gdt[USER_CS / 8] = 0x00cffa000000ffff;
 	gdt[USER_DS / 8] = 0x00cff2000000ffff;
-	gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
-				0x890000000000 | (base & 0xff000000) << 32;
+	gdt[TSS_SELECTOR / 8] = descriptor((uintptr_t)tss, sizeof(tss) - 1,
+					   0x8900);
 	tss[2] = KERNEL_DS;
 	tss[25] = sizeof(tss) << 16;	/* no I/O permission map */
 	for (int vector = 0; vector < 256; vector++)

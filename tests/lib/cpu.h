@@ -44,6 +44,16 @@ void guest_main(void);			/* of the test */
 extern uint64_t gdt[GDT_ENTRIES];
 void cpu_init(void);			/* own GDT, IDT; paging on */
 
+/* A descriptor: limit up to FFFFh, and what else is in its high word. */
+static inline uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t high)
+{
+	high |= (base & 0xff000000) | (base >> 16 & 0xff);
+	return (uint64_t)high << 32 | (uint32_t)(base << 16 | limit);
+}
+
+/* gdt.c, by the ROM; tests/conformance has one of its own. */
+void write_gdt(uint32_t index, uint64_t entry);
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
 	uint64_t value;

@@ -62,11 +62,7 @@ static bool time_left(void)
 
 static void keep_seed(void)
 {
-	uint32_t base = (uintptr_t)&seed;
-
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, SPARE_GDT,
-	     base << 16 | 0xffff,
-	     (base & 0xff000000) | 0x00cff300 | (base >> 16 & 0xff));
+	write_gdt(SPARE_GDT, descriptor((uintptr_t)&seed, 0xffff, 0x00cff300));
 	__asm__ volatile("fninit\n\tfildl %0\n\tmovd %0, %%xmm7\n\t"
 			 "mov %1, %%gs" : : "m"(seed), "r"(TLS));
 }
@@ -293,11 +289,9 @@ static void leaving(void)
 	static uint64_t ldt[2] __attribute__((aligned(8))) = {
 		0, 0x00cff2000000ffff
 	};
-	uint32_t base = (uintptr_t)ldt, gs, i;
+	uint32_t gs, i;
 
-	vmi4(VMI_CALL_WriteGDTEntry, (uintptr_t)gdt, LDT_SELECTOR / 8,
-	     base << 16 | 15,
-	     (base & 0xff000000) | 0x8200 | (base >> 16 & 0xff));
+	write_gdt(LDT_SELECTOR / 8, descriptor((uintptr_t)ldt, 15, 0x8200));
 	while (time_left()) {
 		vmi1(SetLDT, LDT_SELECTOR);
 		__asm__ volatile("mov %0, %%gs" : : "r"(8 | 4 | 3));
