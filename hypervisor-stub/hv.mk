@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, a multiboot image.
 
+HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify) \
+		   vmi/queue
 HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats log report \
 			reboot) \
-		   $(addprefix mm/,gmem shadow fault verify) \
-		   $(addprefix vmi/,rom queue) \
-		   $(addprefix x86/,entry thunk exit event desc emulate operand port decode cr cpuid msr \
-			espfix speculation) \
+		   $(HV_MM) vmi/rom \
+		   $(addprefix x86/,entry thunk exit drain event desc emulate \
+			operand port decode cr cpuid msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic uart rtc) \
 		   $(addprefix metal/,boot main map mce memory clock serial idt \
 			debug watchdog) \
 		   lib/string lib/print rom_check
 # Of the folders; the machine's own, metal/, is replaced on the host.
-HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core mm vmi x86 devices)
+HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core vmi x86 devices)
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 		   -fno-stack-protector -fcf-protection=none \
@@ -24,13 +25,22 @@ HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   $(WARN) -Wmissing-prototypes -Wstrict-prototypes \
 		   $(HV_INCLUDES) -Ihypervisor-stub/lib -Ihypervisor-stub/metal \
 		   -Ispec/include -Irom/tool
-HV_OBJ		:= $(HV_SRC:%=$(B)/hv/%.o)
+# mm/ and the queue are one unit, so that what is hot can be in line.
+HV_OBJ		:= $(patsubst %,$(B)/hv/%.o,$(filter-out $(HV_MM),$(HV_SRC)) mm)
 HV_INC		:= $(B)/hv/hv.inc
 
 $(B)/hv/%.o: hypervisor-stub/%.c hypervisor-stub/hv.mk | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(HOSTCC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/hv/mm.c: hypervisor-stub/hv.mk
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' $(HV_MM:%=hypervisor-stub/%.c) >$@
+
+$(B)/hv/mm.o: $(B)/hv/mm.c
+	@echo "  CC      $@"
+	@$(HOSTCC) $(HV_CFLAGS) -iquote . -MMD -c -o $@ $<
 
 # The check of an image is the tool's: both refuse with the same words.
 $(B)/hv/rom_check.o: rom/tool/check.c hypervisor-stub/hv.mk | $(B)/.deps

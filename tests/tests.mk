@@ -6,7 +6,8 @@
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 
-UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/unit -Itests/fuzz $(HV_INCLUDES) -Ihypervisor-stub/metal \
+UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/unit -Itests/fuzz \
+		   $(HV_INCLUDES) -Ihypervisor-stub/mm -Ihypervisor-stub/metal \
 		   -Ispec/include -Irom/tool
 UNITCFLAGS	:= $(UNITFLAGS) -fsanitize=address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -51,8 +52,8 @@ $(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib
 	tests/unit/loader_images.c))
 $(eval $(call unit_test,loader_memory,hypervisor-stub/core/loader.c \
 	hypervisor-stub/lib/print.c tests/unit/loader_images.c))
-$(eval $(call unit_test,shadow,$(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c \
-	vmi/queue.c mm/verify.c mm/gmem.c) $(addprefix tests/unit/,shadow_model.c \
+$(eval $(call unit_test,shadow,$(HV_MM:%=hypervisor-stub/%.c) \
+	hypervisor-stub/x86/drain.c $(addprefix tests/unit/,shadow_model.c \
 	shadow_walk.c testing.c) tests/host/cpu.c))
 $(eval $(call unit_test,emul,$(addprefix \
 	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) tests/host/cpu.c))
@@ -71,7 +72,7 @@ $(eval $(call unit_test,gmem,hypervisor-stub/metal/memory.c hypervisor-stub/mm/g
 	tests/host/cpu.c,-Xlinker --wrap=memset))
 
 # Their sources are compiled for a thread sanitizer, which the test itself plays.
-RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,mm/shadow mm/fault vmi/queue mm/verify mm/gmem)
+RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,$(HV_MM) x86/drain)
 # All that handles what a guest does, and runs on the host.
 HV_HOSTED	:= $(filter-out metal/% x86/entry x86/thunk x86/espfix x86/speculation \
 		   lib/string rom_check,$(HV_SRC))

@@ -36,7 +36,7 @@ static bool take_memory(struct guest *g, char *error)
 		return refuse(error, "%s: memory=%lu: a guest has %lu to %lu MB",
 			      g->name, mb, LOADER_RAM_MIN >> 20,
 			      LOADER_RAM_MAX >> 20);
-	if (!gmem_init(&g->mem, bytes))
+	if (!gmem_init(&g->mm.gmem, bytes))
 		return refuse(error, "%s: memory=%lu: the machine has not that much, and some for the hypervisor",
 			      g->name, mb);
 	return true;
@@ -46,9 +46,9 @@ static bool load_images(struct guest *g, struct loader_out *out, char *error)
 {
 	const struct guest_config *c = g->config;
 	struct loader_in in = {
-		.ram = gmem_boot_ram(&g->mem),
-		.ram_size = g->mem.ram_bytes,
-		.rest = g->mem.bytes - g->mem.ram_bytes,
+		.ram = gmem_boot_ram(&g->mm.gmem),
+		.ram_size = g->mm.gmem.ram_bytes,
+		.rest = g->mm.gmem.bytes - g->mm.gmem.ram_bytes,
 		.kernel = c->kernel.data,
 		.kernel_size = c->kernel.size,
 		.initrd = c->initrd.data,
@@ -79,7 +79,6 @@ static void start_state(struct vcpu *v, const struct loader_out *out)
 	uint32_t i;
 
 	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
-	v->guest_last = UINT32_MAX;
 	v->stack_limit = UINT32_MAX - FRAME_MAX;
 	dr_write(v, 6, 0);
 	dr_write(v, 7, 0);
@@ -92,7 +91,6 @@ static void start_state(struct vcpu *v, const struct loader_out *out)
 	r->gpr[EBX] = 0;
 	r->gpr[ESI] = out->esi;
 	current = v;
-	shadow_load(v);
 	desc_load_gdt(v, out->gdt_base, out->gdt_limit);
 	for (i = 0; i < ARRAY_SIZE(v->sreg); i++)
 		v->sreg[i] = BOOT_DS;
@@ -111,7 +109,9 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 	if (!take_memory(g, error) || !load_images(g, out, error))
 		return false;
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
-	err = shadow_init(g, 1024 + g->mem.nframes / 32);
+	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32);
+	if (!err)
+		err = mmu_init(&v->mmu, &g->mm);
 	if (!err && c->trace)
 		err = rom_trace_init(g);
 	if (!err && !desc_init(v))
@@ -184,8 +184,9 @@ void guest_release(struct guest *g)
 {
 	desc_free(&g->vcpu);
 	rom_free(g);
-	shadow_free(g);
-	gmem_free(&g->mem);
+	mmu_free(&g->vcpu.mmu);
+	mm_free(&g->mm);
+	gmem_free(&g->mm.gmem);
 }
 
 bool guest_starts_again(const struct guest *g)

@@ -32,7 +32,7 @@ static void hc_iret(struct vcpu *v, uint32_t a, uint32_t b)
 	uint32_t eax;
 
 	(void)a, (void)b;
-	if (!guest_read(v, &eax, r->esp, 4)) {
+	if (!guest_read(&v->mmu, &eax, r->esp, 4)) {
 		guest_kill(v, "no stack at %08x", (uint32_t)r->esp);
 		return;
 	}
@@ -68,14 +68,14 @@ static void hc_clts(struct vcpu *v, uint32_t a, uint32_t b)
 static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
 {
 	(void)b;
-	shadow_inval(v, va);
-	shadow_flush_tlb(v->g);
+	mmu_inval(&v->mmu, va);
+	mmu_flush_tlb(&v->mmu);
 }
 
 static void hc_flush_tlb(struct vcpu *v, uint32_t flags, uint32_t b)
 {
 	(void)flags, (void)b;
-	shadow_flush(v);
+	mmu_flush(&v->mmu);
 }
 
 static void hc_set_gdt(struct vcpu *v, uint32_t base, uint32_t limit)
@@ -125,9 +125,9 @@ static void hc_update_va(struct vcpu *v, uint32_t va, uint32_t b)
 	gpa_t pa;
 
 	(void)b;
-	if (shadow_translate(v, va, &pa))
-		shadow_entry_changed(v->g, pa);
-	shadow_flush_tlb(v->g);
+	if (mmu_translate(&v->mmu, va, &pa))
+		mmu_entry_changed(&v->mmu, pa);
+	mmu_flush_tlb(&v->mmu);
 }
 
 static void hc_set_dr(struct vcpu *v, uint32_t nr, uint32_t value)
@@ -209,10 +209,10 @@ static void hc_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
 static void hc_page(struct vcpu *v, uint32_t gfn, uint32_t op)
 {
 	if (op == STUB_QP_ALLOC)
-		shadow_page_alloc(v->g, gfn);
+		mmu_page_alloc(&v->mmu, gfn);
 	else if (op == STUB_QP_RELEASE)
-		shadow_page_release(v->g, gfn);
-	shadow_flush_tlb(v->g);
+		mmu_page_release(&v->mmu, gfn);
+	mmu_flush_tlb(&v->mmu);
 }
 
 /* By number: the handler; does it look at guest memory or tables, which must
@@ -268,7 +268,7 @@ void hcall(struct vcpu *v, struct regs *r)
 		guest_kill(v, "hypercall %u does not exist", nr);
 		return;
 	}
-	if (!v->hole && nr != STUB_HC_INIT) {
+	if (!v->g->mm.reserved && nr != STUB_HC_INIT) {
 		guest_kill(v, "hypercall %u before VMI_Init", nr);
 		return;
 	}

@@ -188,7 +188,7 @@ void io_init(struct guest *g)
 	pic_init(&g->pic);
 	pit_init(&g->pit, tsc_hz);
 	/* What a PC's CMOS tells is below 4 GB. */
-	rtc_init(&g->rtc, g->mem.bytes < GMEM_LOW_END ? g->mem.bytes :
+	rtc_init(&g->rtc, g->mm.gmem.bytes < GMEM_LOW_END ? g->mm.gmem.bytes :
 							GMEM_LOW_END);
 	uart_init(&g->uart, console_tx, g);
 	if (!g->console && !serial_guest)

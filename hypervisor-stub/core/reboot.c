@@ -29,7 +29,8 @@ bool reboots_by_bios(struct vcpu *v)
 	uint8_t text[5];
 	uint32_t i;
 
-	for (i = 0; i < 64 && guest_read(v, text, at + i, sizeof(text)); i++)
+	for (i = 0; i < 64 && guest_read(&v->mmu, text, at + i, sizeof(text));
+	     i++)
 		if (!memcmp(text, jump[0], sizeof(text)) ||
 		    !memcmp(text, jump[1], sizeof(text)))
 			return true;

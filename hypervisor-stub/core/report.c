@@ -20,20 +20,16 @@
 
 static bool peek(struct vcpu *v, gva_t va, uint8_t *byte)
 {
-	const struct gtable *at;
 	gpa_t pa;
 
-	if (v->hole && va >= v->hole) {
+	if (v->g->mm.reserved && va >= v->g->mm.reserved) {
 		*byte = va - v->rom_base < v->g->rom_size ?
 			v->g->rom[va - v->rom_base] : 0;
 		return va - v->rom_base < v->g->rom_size;
 	}
-	if (!shadow_translate(v, va, &pa))
+	if (!mmu_translate(&v->mmu, va, &pa))
 		return false;
-	at = gmem_table(&v->g->mem, pa >> PAGE_SHIFT, pa);
-	if (at)
-		*byte = gtable_read32(at, 0) >> pa % 4 * 8;
-	return at;
+	return gmem_read_byte(&v->g->mm.gmem, pa, byte);
 }
 
 static bool peek_word(struct vcpu *v, gva_t va, uint32_t *word)
@@ -94,7 +90,8 @@ static const char *const call_name[VMI_CALL_COUNT] = {
 
 static bool in_rom(const struct vcpu *v, gva_t eip)
 {
-	return v->hole && eip - v->rom_base < v->rom_end - v->rom_base;
+	return v->g->mm.reserved &&
+	       eip - v->rom_base < v->rom_end - v->rom_base;
 }
 
 /* The VMI call whose slot this is, or NULL. */
@@ -218,7 +215,8 @@ static void print_exit(const struct vcpu *v)
 
 	log_printf("last exit: ");
 	if (vector == STUB_VECTOR)
-		log_printf("hypercall%s", v->hole && !in_rom(v, r->eip) ?
+		log_printf("hypercall%s",
+			   v->g->mm.reserved && !in_rom(v, r->eip) ?
 			   ", INT 82h of the guest's own" : "");
 	else if (vector == SYSCALL_VECTOR)
 		log_printf("INT 80h");
@@ -230,7 +228,7 @@ static void print_exit(const struct vcpu *v)
 			   (uint32_t)r->error);
 	if (v->fault_va)
 		log_printf(", at linear address %08x", v->fault_va);
-	log_printf(", %s mode\n", v->hole ? "VMI" : "native");
+	log_printf(", %s mode\n", v->g->mm.reserved ? "VMI" : "native");
 }
 
 static void print_registers(const struct vcpu *v)
@@ -252,7 +250,7 @@ static void print_registers(const struct vcpu *v)
 		   here ? read_fs() & 0xffff : v->sreg[2],
 		   here ? read_gs() & 0xffff : v->sreg[3]);
 	log_printf("cr0 %08x cr2 %08x cr3 %08x cr4 %08x\n", v->cr0,
-		   v->sh->cr2, v->cr3, v->cr4);
+		   v->sh->cr2, v->mmu.cr3, v->cr4);
 	log_printf("gdt %08x limit %04x idt %08x limit %04x ldt %04x\n",
 		   v->gdt_base, v->gdt_limit, v->idt_base, v->idt_limit,
 		   v->ldt);

@@ -45,8 +45,8 @@ static const struct counter counter[] = {
 	STUB_HCALLS(HCALL)
 	{ "drains", NULL, "queue_drains", AT(stats.drains), 1 },
 	{ "drained", NULL, "queue_entries", AT(stats.drained), 1 },
-	{ "shadow_fills", NULL, "shadow_fills", AT(stats.shadow_fills), 1 },
-	{ "shadow_zaps", NULL, "shadow_zaps", AT(stats.shadow_zaps), 1 },
+	{ "shadow_fills", NULL, "shadow_fills", AT(mm.fills), 1 },
+	{ "shadow_zaps", NULL, "shadow_zaps", AT(mm.zaps), 1 },
 	{ "reflected", NULL, "page_faults_reflected", AT(stats.reflected), 1 },
 	{ "injected", NULL, "interrupts_injected", AT(stats.injected), 1 },
 	{ "io_unknown", NULL, "unknown_ports", AT(stats.io_unknown), 1 },

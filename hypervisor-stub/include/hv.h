@@ -16,7 +16,8 @@
 #include "vmi_stub.h"
 #include "decode.h"
 #include "devices.h"
-#include "gmem.h"
+#include "mm.h"
+#include "panic.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -86,74 +87,12 @@ static inline bool gate_usable(const struct gate *gate)
 	return gate->type >= GATE_INTERRUPT;
 }
 
-/* ---- shadow tables ------------------------------------------------------ */
-
-/* A page of a shadow table (shadow.c). */
-struct spage {
-	uint64_t	*table;		/* 512 entries */
-	uint64_t	link;		/* an entry that links it, without rights */
-	uint64_t	*parent;	/* the one entry that links it, if known */
-	uint32_t	parents;	/* entries that link it; SP_PD: roots */
-	uint32_t	gfn;		/* of the guest table shadowed */
-	uint32_t	next, prev;	/* in a list of the pool */
-	uint8_t		role;		/* SP_* */
-	uint8_t		half;		/* which half of the guest's table; of an
-					 * SP_PD with PAE: the hole is in it */
-};
-
-/* The shadow of what CR3 points to, a page directory or with PAE a PDPT: one
- * shadow page per GB. */
-struct root {
-	uint32_t	gfn;
-	uint32_t	offset;		/* PDPT: where in the frame */
-	uint32_t	next;		/* free, or of the same frame */
-	bool		used;
-	struct spage	*pd[4];
-	const struct gtable *dir[4];	/* the guest's entries of a GB, or NULL */
-	uint32_t	dir_gfn[4];	/* with PAE: their frames */
-};
-#define ROOTS		2048
-
-/* What is known of a guest page frame. */
-struct gframe {
-	/* Shadows, pool indices: as a page table, one for each half; with PAE
-	 * as a page table, and as a page directory a list: without and with
-	 * the hole. */
-	uint32_t	pt[2];
-	uint16_t	root;		/* as what CR3 points to; a list */
-	uint16_t	flags;		/* GF_* */
-};
-#define GF_TRACKED	1u	/* the guest tells of changes to this table */
-
-struct shadow {
-	struct spage	*pages;		/* the pool; index 0 is not used */
-	uint8_t		*tables;	/* their contents */
-	uint32_t	count;
-	uint32_t	free;		/* list */
-	uint32_t	free_count;
-	uint32_t	untracked;	/* list of page tables */
-	struct root	*roots;		/* index 0: paging is off */
-	uint32_t	root_free;	/* list */
-	uint32_t	root_top;	/* from this one on none was ever used */
-	struct root	*current;
-	struct root	*sharer;	/* its kernel quarter is offered to all */
-	uint64_t	*pdpt;		/* of the vCPU: the root's four pages */
-	uint64_t	*hole_pt;	/* maps what lies above virtual_top */
-	bool		pae;		/* the guest's entries have 8 bytes */
-	uint32_t	run_mask;	/* where in a page's shadow an entry is */
-	uint32_t	error_bits;	/* of a fault, that the guest may see */
-	bool		flush;		/* a translation was taken away */
-	uint32_t	verify_root, verify_pde;	/* the next to compare */
-};
-
 /* ---- statistics --------------------------------------------------------- */
 
 struct stats {
 	uint64_t	hcall[STUB_HC_COUNT];
 	uint64_t	drains;			/* that found something */
 	uint64_t	drained;		/* entries in all */
-	uint64_t	shadow_fills;
-	uint64_t	shadow_zaps;		/* whole pool emptied */
 	uint64_t	reflected;		/* page faults that are the guest's */
 	uint64_t	emulated[INSN_OPS];
 	uint64_t	io_unknown;
@@ -173,8 +112,8 @@ struct vcpu {
 	uint64_t	exits[256];	/* by vector */
 
 	struct guest	*g;
+	struct mmu	mmu;
 	struct regs	*regs;		/* at the top of its stack */
-	uint32_t	fills;		/* by hv_fault(), in this access */
 
 	/* sched.c; times in TSC cycles. */
 	uint64_t	ran;		/* what the scheduler compares */
@@ -186,19 +125,16 @@ struct vcpu {
 	enum end	end;		/* with STOP_ENDED */
 
 	/* State of the processor while another vCPU runs. */
-	uint64_t	pml4;		/* machine address */
 	uint16_t	sreg[4];	/* DS, ES, FS, GS */
 	uint8_t		fpu[512] __attribute__((aligned(16)));	/* FXSAVE */
 
-	uint32_t	hole;		/* virtual_top, 0 before VMI_Init */
-	uint32_t	guest_last;	/* last linear address of the guest's own */
-	bool		verify;		/* shadow_verify() after every drain */
+	bool		verify;		/* mmu_verify() after every drain */
 	bool		interrupted;	/* for it: since user mode */
 	uint32_t	queue_start;	/* where the queue is empty: STUB_QUEUE_LEN
 					 * - 1 makes every update exit */
 
 	/* The hypervisor's own copies of what it relies on. */
-	uint32_t	cr0, cr3, cr4;
+	uint32_t	cr0, cr4;	/* CR3: mmu.cr3 */
 	uint32_t	dr[8];		/* 4 to 6 are not used */
 	uint32_t	efer;		/* EFER_NXE or 0 */
 	uint32_t	iopl;		/* EFLAGS position */
@@ -242,9 +178,7 @@ struct guest {
 	uint32_t	slot;		/* in guests[] */
 	uint32_t	starts;		/* so far */
 	struct vcpu	vcpu;
-	struct shadow	shadow;
-	struct gmem	mem;
-	struct gframe	*frames;	/* mem.nframes of them */
+	struct mm	mm;
 	const uint8_t	*rom;		/* working copy */
 	struct trace_ring *trace;	/* rom.c; NULL: nobody wants it */
 	uint32_t	rom_size;
@@ -275,9 +209,6 @@ extern uint32_t guest_count;
 
 /* ---- entry.asm ---------------------------------------------------------- */
 
-/* Copy through the current tables; the number of bytes not copied because
- * of a fault. Nothing is checked: use guest_read() and guest_write(). */
-uint32_t copy_fixup(void *dst, const void *src, uint32_t len);
 /* The guest runs, and its exits are handled below these registers, on its vCPU's
  * own stack, until a handler says stop. */
 enum stop vcpu_enter(struct regs *);
@@ -297,12 +228,6 @@ void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
 void log_vprintf(const char *fmt, va_list);
 
 void __attribute__((noreturn)) machine_end(enum end);
-
-/* Our own mistake. */
-#define panic(...)	panic_at(__FILE__, __LINE__, __VA_ARGS__)
-void __attribute__((noreturn, format(printf, 3, 4)))
-panic_at(const char *file, int line, const char *fmt, ...);
-#define hv_assert(c)	do { if (!(c)) panic("assertion %s", #c); } while (0)
 
 /* What the user gave us cannot work: one line, then the end. */
 void __attribute__((noreturn, format(printf, 1, 2)))
@@ -378,32 +303,7 @@ bool reboots_by_fault(const struct vcpu *);	/* that it cannot take */
 bool reboots_by_bios(struct vcpu *);		/* it goes to real mode */
 void __attribute__((cold)) guest_reboot(struct vcpu *, const char *how);
 
-/* ---- shadow.c, queue.c, fault.c ----------------------------------------- */
-
-const char *shadow_init(struct guest *, uint32_t pool_pages);
-void shadow_free(struct guest *);
-void shadow_load(struct vcpu *);	/* CR3 was loaded: find the root */
-void shadow_mode(struct vcpu *);	/* paging or PAE may have changed */
-void shadow_flush(struct vcpu *);	/* forget what a TLB flush forgets */
-void shadow_inval(struct vcpu *, gva_t);
-void shadow_zap(struct guest *);	/* forget everything */
-void shadow_entry_changed(struct guest *, gpa_t);	/* a table entry */
-void shadow_page_alloc(struct guest *, uint32_t gfn);
-void shadow_page_release(struct guest *, uint32_t gfn);
-
-void shadow_verify(struct vcpu *);
-
-/* The TLB, if a translation was taken away. */
-static inline void shadow_flush_tlb(struct guest *g)
-{
-	if (g->shadow.flush) {
-		g->shadow.flush = false;
-		flush_tlb();
-	}
-}
-
-
-bool shadow_translate(struct vcpu *, gva_t, gpa_t *);	/* as a kernel read */
+/* ---- queue.c ------------------------------------------------------------- */
 
 void queue_drain(struct vcpu *);
 
@@ -413,16 +313,6 @@ static inline bool queue_pending(const struct vcpu *v)
 	return ((uint32_t)v->sh->tail + STUB_QUEUE_LEN - v->queue_start) |
 	       v->sh->deferred | v->sh->gdt_dirty;
 }
-
-
-enum fault {
-	FAULT_FIXED,		/* the shadow was stale; go on */
-	FAULT_GUEST,		/* the guest's own; *error is what it sees */
-	FAULT_BUS,		/* write to guest-physical memory that is absent,
-				 * or any access to the local APIC */
-	FAULT_TABLE,		/* page table in memory that is absent */
-};
-enum fault shadow_fault(struct vcpu *, gva_t, uint32_t *error, gpa_t *);
 
 /* ---- desc.c ------------------------------------------------------------- */
 
@@ -485,6 +375,7 @@ bool msr_access(struct vcpu *, bool write);
 void cr0_write(struct vcpu *, uint32_t);
 void cr3_write(struct vcpu *, uint32_t);
 void cr4_write(struct vcpu *, uint32_t);
+void paging_changed(struct vcpu *);	/* EFER.NXE, which counts as well */
 void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
 void dr6_take(struct vcpu *);	/* what a #DB left there */
 void dr6_drop(void);		/* of a #DB that the guest does not get */

@@ -60,4 +60,14 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 #define PF_RSVD		0x8u
 #define PF_I		0x10u
 
+/* Entries of page tables (SDM Vol. 3, 4.3 to 4.5). */
+#define PTE_P		0x001u
+#define PTE_W		0x002u
+#define PTE_U		0x004u
+#define PTE_A		0x020u
+#define PTE_D		0x040u
+#define PTE_PS		0x080u
+#define PTE_ADDR	0x000ffffffffff000ul
+#define PTE_NX		0x8000000000000000ul
+
 #endif

@@ -16,7 +16,6 @@
 
 #include "hv.h"
 #include "metal.h"
-#include "shadow.h"
 
 #define PTE_G		0x100u
 #define PAGES		512u		/* of 4 KB, in the 2 MB with the image */
@@ -55,7 +54,7 @@ static uint64_t image_page(uint64_t pa)
 
 	if (at < text_start || at >= image_end || stack_guard((uint64_t)at))
 		return 0;
-	return pa | PTE_G | PTE_P | (at < rodata_start ? 0 : SE_NX) |
+	return pa | PTE_G | PTE_P | (at < rodata_start ? 0 : PTE_NX) |
 	       (at < data_start ? 0 : PTE_W);
 }
 
@@ -63,7 +62,7 @@ static uint64_t direct_page(uint64_t pa)
 {
 	bool constant = pa >= (uint64_t)image_start && pa < va_to_pa(data_start);
 
-	return pa | PTE_G | PTE_P | SE_NX | (constant ? 0 : PTE_W);
+	return pa | PTE_G | PTE_P | PTE_NX | (constant ? 0 : PTE_W);
 }
 
 void map_init(void)
@@ -76,7 +75,7 @@ void map_init(void)
 	}
 	image_pd[0] = va_to_pa(image_pt) | PTE_P | PTE_W;
 	for (i = 0; i < DIRECT_PAGES; i++)
-		direct_pd[i] |= SE_NX;
+		direct_pd[i] |= PTE_NX;
 	direct_pd[0] = va_to_pa(direct_pt) | PTE_P | PTE_W;
 	image_pdpt[510] = va_to_pa(image_pd) | PTE_P | PTE_W;
 	flush_tlb();

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Guest memory: what is not in line in gmem.h, where the rules are. */
-#include <cpu.h>
+/* Guest memory: what is not in line in gmem.h. The rules are in mm.h. */
 #include <string.h>
 
-#include "hv.h"
-#include "shadow.h"
+#include "gmem.h"
+#include "panic.h"
 
 /* ---- by physical address ------------------------------------------------ */
 
 #define CHUNK	(2ull << 20)	/* so that large pages can be large here too */
 
-static void map(struct gmem *m, gpa_t gpa, const void *at, uint64_t bytes)
+static void map_frames(struct gmem *m, gpa_t gpa, const void *at,
+		       uint64_t bytes)
 {
 	uint64_t i;
 
@@ -20,7 +20,7 @@ static void map(struct gmem *m, gpa_t gpa, const void *at, uint64_t bytes)
 }
 
 /* The memory above the first piece, from wherever there is some. */
-static bool init_rest(struct gmem *m, gpa_t end)
+static bool map_rest(struct gmem *m, gpa_t end)
 {
 	gpa_t gpa = m->ram_bytes;
 	uint64_t n;
@@ -33,7 +33,7 @@ static bool init_rest(struct gmem *m, gpa_t end)
 		at = memory_alloc(n, CHUNK);
 		if (!at)
 			return false;
-		map(m, gpa, at, n);
+		map_frames(m, gpa, at, n);
 	}
 	return true;
 }
@@ -56,8 +56,8 @@ bool gmem_init(struct gmem *m, uint64_t bytes)
 		return false;
 	memset(bus, 0xff, PAGE_SIZE);
 	m->bus = va_to_pa(bus) | (GMEM_RIGHTS & ~(uint64_t)PTE_W);
-	map(m, 0, m->ram, piece);
-	return init_rest(m, end);
+	map_frames(m, 0, m->ram, piece);
+	return map_rest(m, end);
 }
 
 /* Frame by frame: a chunk that lies behind the last one is not told apart. */
@@ -67,10 +67,10 @@ void gmem_free(struct gmem *m)
 
 	for (gfn = first; m->p2m && gfn < m->nframes; gfn++)
 		if (m->p2m[gfn])
-			memory_free(pa_to_va(m->p2m[gfn] & SE_ADDR), PAGE_SIZE);
+			memory_free(pa_to_va(m->p2m[gfn] & PTE_ADDR), PAGE_SIZE);
 	memory_free(m->ram, m->ram_bytes);
 	if (m->bus)
-		memory_free(pa_to_va(m->bus & SE_ADDR), PAGE_SIZE);
+		memory_free(pa_to_va(m->bus & PTE_ADDR), PAGE_SIZE);
 	memory_free(m->p2m, m->nframes * sizeof(*m->p2m));
 	*m = (struct gmem){ 0 };
 }
@@ -85,6 +85,16 @@ void gmem_boot_copy(const struct gmem *m, gpa_t dst, const void *src,
 {
 	hv_assert(dst + len <= m->ram_bytes);
 	memcpy(m->ram + dst, src, len);
+}
+
+bool gmem_read_byte(const struct gmem *m, gpa_t pa, uint8_t *byte)
+{
+	const struct gtable *at = gmem_table(m, pa >> PAGE_SHIFT, pa);
+
+	if (!at)
+		return false;
+	*byte = gtable_read32(at, 0) >> pa % 4 * 8;
+	return true;
 }
 
 bool gtable_equal(const struct gtable *a, const struct gtable *b,
@@ -114,21 +124,21 @@ const struct gtable *gtable_identity(void)
 /* ---- by linear address -------------------------------------------------- */
 
 /* What the guest may name ends where our part of its linear space begins. */
-static bool guest_range(const struct vcpu *v, gva_t va, uint32_t len)
+static bool guest_range(const struct mmu *m, gva_t va, uint32_t len)
 {
-	return (uint64_t)va + len <= (uint64_t)v->guest_last + 1;
+	return (uint64_t)va + len <= (uint64_t)m->guest_last + 1;
 }
 
-bool guest_read(struct vcpu *v, void *dst, gva_t va, uint32_t len)
+bool guest_read(struct mmu *m, void *dst, gva_t va, uint32_t len)
 {
-	v->fills = 0;
-	return guest_range(v, va, len) &&
+	m->fills = 0;
+	return guest_range(m, va, len) &&
 	       !copy_fixup(dst, (const void *)(uintptr_t)va, len);
 }
 
-bool guest_write(struct vcpu *v, gva_t va, const void *src, uint32_t len)
+bool guest_write(struct mmu *m, gva_t va, const void *src, uint32_t len)
 {
-	v->fills = 0;
-	return guest_range(v, va, len) &&
+	m->fills = 0;
+	return guest_range(m, va, len) &&
 	       !copy_fixup((void *)(uintptr_t)va, src, len);
 }

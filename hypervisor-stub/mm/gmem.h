@@ -1,72 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Everything that the hypervisor reads or writes of a guest's memory goes
- * through here. This file, gmem.c, and copy_fixup and the five stores of
- * syscall_entry in entry.asm are all that there is to audit:
- *
- *  - Frames of the guest, by physical address. Where they are only this
- *    module knows; to others a frame is a struct gtable, which no code can
- *    look into.
- *  - The guest's linear addresses, through the guest's own tables. They end
- *    at vcpu.guest_last; a fault on the way is resolved like the guest's own
- *    (exit.c, hv_fault) or is the answer.
- *  - The shared area, vcpu.sh, which is volatile: an access in the source is
- *    one access of the machine, and bits change in one instruction.
- *
- * The guest may change all of it at any time. Each call reads a word once and
- * returns a copy: check the copy, then use the copy, and never ask again for
- * what was checked. tests/run/guest_memory.py and tests/unit/test_race.c hold us to it.
+ * Frames of the guest: where they are, and what is in those that are tables.
+ * A table is a struct gtable, which no other code can look into; the rules
+ * are those of mm.h.
  */
 #ifndef GMEM_H
 #define GMEM_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "mm.h"
 
-#include <cpu.h>
-
-#define PAGE_SIZE	4096u
-#define PAGE_SHIFT	12
-
-/* Guest addresses are integers that nobody can dereference by accident. */
-typedef uint32_t gva_t;		/* guest linear */
-typedef uint64_t gpa_t;		/* guest physical */
-
-struct vcpu;
-
-/*
- * A guest has its memory where a PC has: what does not fit below GMEM_LOW_END
- * is from GMEM_HIGH on, and no frame is between.
- */
-#define GMEM_LOW_END	0xc0000000ull
-#define GMEM_HIGH	0x100000000ull
-
-/*
- * The memory of a guest. By frame: a leaf that maps it in our tables, with
- * all bits of rights set, so that one AND with a mask makes any other. 0: the
- * frame is absent.
- */
-struct gmem {
-	uint64_t	*p2m;
-	uint32_t	nframes;	/* the last one's number and one */
-	uint64_t	bytes;
-	uint64_t	bus;		/* such a leaf, of ones to be read */
-	uint8_t		*ram;		/* where we see guest-physical 0, and */
-	uint64_t	ram_bytes;	/* how much in one piece */
-};
 #define GMEM_RIGHTS	0xfffull
-
-/* ---- by physical address ------------------------------------------------ */
-
-/* False: the machine has not so much. */
-bool gmem_init(struct gmem *, uint64_t bytes);
-void gmem_free(struct gmem *);		/* what gmem_init() took, if at all */
-/* Before the guest runs: its memory from 0 on, as far as we see it in one
- * piece, of ram_bytes, and a copy into that. */
-void *gmem_boot_ram(const struct gmem *);
-void gmem_boot_copy(const struct gmem *, gpa_t dst, const void *src,
-		    size_t len);
 
 /* The leaf that maps a frame; 0: absent. The caller masks GMEM_RIGHTS. */
 static inline uint64_t gmem_leaf(const struct gmem *m, uint64_t gfn)
@@ -133,36 +76,5 @@ bool gtable_equal(const struct gtable *, const struct gtable *,
 		  uint32_t entries);
 /* A page directory that maps every address to itself, not the guest's. */
 const struct gtable *gtable_identity(void);
-
-/* ---- by linear address -------------------------------------------------- */
-
-/* Through the tables that are in CR3, as the guest's kernel would. False:
- * not mapped, or not the guest's to touch. */
-bool guest_read(struct vcpu *, void *dst, gva_t src, uint32_t len);
-bool guest_write(struct vcpu *, gva_t dst, const void *src, uint32_t len);
-
-/* Room that deliverers of events check for once, against vcpu.stack_limit:
- * ss, esp, eflags, cs, eip, error. */
-#define FRAME_MAX	24
-
-static inline bool guest_stack_ok(uint32_t stack_limit, gva_t esp)
-{
-	return esp - FRAME_MAX <= stack_limit;
-}
-
-/* Push a word of the frame; goto fault if the guest's tables do not allow it. */
-#define guest_push(esp, word, fault)	STORE_WORD((esp) -= 4, word, fault)
-
-/* ---- the shared area ---------------------------------------------------- */
-
-static inline void shared_set_bits(volatile uint32_t *word, uint32_t bits)
-{
-	asm volatile("orl %1, %0" : "+m"(*word) : "ri"(bits));
-}
-
-static inline void shared_clear_bits(volatile uint32_t *word, uint32_t bits)
-{
-	asm volatile("andl %1, %0" : "+m"(*word) : "ri"(~bits));
-}
 
 #endif

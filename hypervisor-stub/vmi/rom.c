@@ -13,10 +13,10 @@
 #define ROM_GPA		VMI_SCAN_START
 #define SHARED_PAGES	(sizeof(struct stub_shared) / PAGE_SIZE)
 
-/* Entries of the hole's page table. Ring 1 may read and run the ROM, and
+/* Entries for the reserved top. Ring 1 may read and run the ROM, and
  * read and write the shared area; ring 3 neither. */
-#define HOLE_ROM	0x061ull		/* D A P */
-#define HOLE_SHARED	0x8000000000000063ull	/* NX D A W P */
+#define TOP_ROM	0x061ull		/* D A P */
+#define TOP_SHARED	0x8000000000000063ull	/* NX D A W P */
 
 const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 {
@@ -35,7 +35,7 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 	if (err)
 		return err;
 	pci = (const void *)(image + h->pci);
-	if (g->mem.bytes > GMEM_LOW_END && !pci->rom_major &&
+	if (g->mm.gmem.bytes > GMEM_LOW_END && !pci->rom_major &&
 	    pci->rom_minor < 2)
 		return "older than 0.2, and knows of no memory above 4 GB: memory=3072 at most";
 	if (h->virtual_top % (4 << 20) || h->virtual_top < 0xf0000000)
@@ -57,7 +57,7 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 		word += h->virtual_top;
 		memcpy(copy + relocs[i], &word, 4);
 	}
-	gmem_boot_copy(&g->mem, ROM_GPA, image, size);
+	gmem_boot_copy(&g->mm.gmem, ROM_GPA, image, size);
 
 	g->rom_size = size;
 	g->virtual_top = h->virtual_top;
@@ -83,22 +83,22 @@ void rom_activate(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	volatile struct stub_shared *sh = v->sh;
-	uint64_t *pt = g->shadow.hole_pt;
 	uint32_t i;
 
-	if (v->hole) {
+	if (g->mm.reserved) {
 		v->regs->gpr[EAX] = UINT32_MAX;
 		return;
 	}
 	for (i = 0; i * PAGE_SIZE < g->rom_size; i++)
-		pt[i] = (va_to_pa(g->rom) + i * PAGE_SIZE) | HOLE_ROM;
+		mm_reserved_page(&g->mm, i, (va_to_pa(g->rom) + i * PAGE_SIZE) |
+					    TOP_ROM);
 	for (i = 0; i < SHARED_PAGES; i++)
-		pt[STUB_SHARED_OFFSET / PAGE_SIZE + i] =
-			(va_to_pa(sh) + i * PAGE_SIZE) | HOLE_SHARED;
+		mm_reserved_page(&g->mm, STUB_SHARED_OFFSET / PAGE_SIZE + i,
+				 (va_to_pa(sh) + i * PAGE_SIZE) | TOP_SHARED);
 
 	sh->layout = STUB_LAYOUT;
 	sh->cr0 = v->cr0;
-	sh->cr3 = v->cr3;
+	sh->cr3 = v->mmu.cr3;
 	sh->cr4 = v->cr4;
 	sh->ss0 = v->regs->ss;
 	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
@@ -108,11 +108,8 @@ void rom_activate(struct vcpu *v)
 	sh->tsc_hz = tsc_hz;
 	v->stolen = sh->stolen = 0;
 
-	/* A kernel cannot tell us of its page tables so far: forget them. */
-	shadow_zap(g);
-	v->hole = g->virtual_top;
-	v->guest_last = v->hole - 1;
-	v->stack_limit = v->hole - FRAME_MAX;
+	mmu_reserve(&v->mmu, g->virtual_top);
+	v->stack_limit = g->virtual_top - FRAME_MAX;
 	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
@@ -146,7 +143,7 @@ static bool find_site_around(struct vcpu *v, gva_t middle)
 	uint32_t page, best = UINT32_MAX;
 
 	for (page = 0; page < sizeof(text); page += PAGE_SIZE)
-		if (!guest_read(v, text + page, start + page, PAGE_SIZE))
+		if (!guest_read(&v->mmu, text + page, start + page, PAGE_SIZE))
 			memset(text + page, 0, PAGE_SIZE);
 	for (p = text; (p = memchr(p, JMP, end - p)); p++) {
 		gva_t at = start + (p - text);
@@ -166,7 +163,7 @@ bool rom_find_iret_site(struct vcpu *v)
 			      SYSCALL_VECTOR : VEC_PF].eip;
 	uint8_t insn[5];
 
-	if (v->iret_site && guest_read(v, insn, v->iret_site, 5) &&
+	if (v->iret_site && guest_read(&v->mmu, insn, v->iret_site, 5) &&
 	    is_jump_to(insn, v->iret_site, v->iret_entry))
 		return true;
 	return find_site_around(v, entry) ||

@@ -26,6 +26,18 @@ static void cr4_apply(uint32_t value)
 	write_cr4((read_cr4() & ~(uint64_t)CR4_GUEST) | (value & CR4_GUEST));
 }
 
+static void cr3_outside(struct vcpu *v)
+{
+	guest_kill(v, "CR3 = %08x is outside its memory", v->mmu.cr3);
+}
+
+/* What the page tables mean may have changed. */
+void paging_changed(struct vcpu *v)
+{
+	if (!mmu_set_mode(&v->mmu, v->cr0, v->cr4, v->efer))
+		cr3_outside(v);
+}
+
 void cr0_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr0 ^ value;
@@ -39,29 +51,22 @@ void cr0_write(struct vcpu *v, uint32_t value)
 	}
 	v->sh->cr0 = v->cr0 = value;
 	cr0_apply(value);
-	if (changed & CR0_WP)
-		shadow_zap(v->g);
-	if (changed & CR0_PG)
-		shadow_mode(v);
+	if (changed & ~CR0_TS)
+		paging_changed(v);
 }
 
 void cr3_write(struct vcpu *v, uint32_t value)
 {
-	v->sh->cr3 = v->cr3 = value;
-	if (v->cr0 & CR0_PG)
-		shadow_load(v);
+	v->sh->cr3 = value;
+	if (!mmu_set_cr3(&v->mmu, value))
+		cr3_outside(v);
 }
 
 void cr4_write(struct vcpu *v, uint32_t value)
 {
-	uint32_t changed = v->cr4 ^ value;
-
 	v->sh->cr4 = v->cr4 = value & CR4_ALLOWED;
 	cr4_apply(value);
-	if (changed & (CR4_PSE | CR4_PGE))
-		shadow_zap(v->g);
-	if (changed & CR4_PAE)
-		shadow_mode(v);
+	paging_changed(v);
 }
 
 /*
@@ -119,7 +124,7 @@ void cr_load(struct vcpu *v)
 {
 	uint32_t nr;
 
-	write_cr3(v->pml4);
+	write_cr3(v->mmu.pml4);
 	cr0_apply(v->cr0);
 	cr4_apply(v->cr4);
 	dr_apply(7, 0x400);	/* nothing while the others are mixed */

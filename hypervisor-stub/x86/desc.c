@@ -64,7 +64,8 @@ static uint64_t read_desc(struct vcpu *v, gva_t base, uint32_t limit,
 {
 	uint64_t d;
 
-	if (index * 8 + 7 > limit || !guest_read(v, &d, base + index * 8, 8))
+	if (index * 8 + 7 > limit ||
+	    !guest_read(&v->mmu, &d, base + index * 8, 8))
 		return 0;
 	return d;
 }
@@ -103,7 +104,7 @@ static uint16_t usable(struct vcpu *v, uint16_t sel)
 static void reload(struct vcpu *v, uint32_t table, uint32_t first,
 		   uint32_t last)
 {
-	if (!v->hole)
+	if (!v->g->mm.reserved)
 		return;
 	RELOAD(v, ds, table, first, last);
 	RELOAD(v, es, table, first, last);
@@ -160,7 +161,7 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 		set_gdt_entry(v, i);
 	keep(v, v->regs->cs, cs);
 	keep(v, v->regs->ss, ss);
-	for (i = 0; i < 4 && !v->hole; i++)
+	for (i = 0; i < 4 && !v->g->mm.reserved; i++)
 		keep(v, v->sreg[i], old[i]);
 	reload(v, IN_GDT, 0, GDT_GUEST);
 }
@@ -291,7 +292,7 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 	gate->eip = (d & 0xffff) | (d >> 32 & 0xffff0000);
 	gate->cs = (cs & ~3) | 1;
 	gate->type = type;
-	if ((index & 255) == SYSCALL_VECTOR && v->hole)
+	if ((index & 255) == SYSCALL_VECTOR && v->g->mm.reserved)
 		v->syscall_dpl = gate->dpl;
 }
 
@@ -357,7 +358,7 @@ void desc_save(struct vcpu *v)
 static void load_segment(struct vcpu *v, uint16_t sel, void (*load)(uint32_t))
 {
 	static const uint64_t nothing = 0x0040f30000000000;	/* limit 0 */
-	bool keep_value = !v->hole || v->sh->lazy_mode == VMI_LAZY_CPU;
+	bool keep_value = !v->g->mm.reserved || v->sh->lazy_mode == VMI_LAZY_CPU;
 	uint64_t *d = sel & 4 ? &v->ldt_table[sel >> 3] :
 				&v->gdt_table[sel >> 3 & (GDT_GUEST - 1)];
 	uint64_t old = *d;

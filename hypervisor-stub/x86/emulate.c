@@ -66,7 +66,7 @@ static enum outcome mov_from_cr(struct vcpu *v, struct insn *in)
 		val = v->sh->cr2;
 		break;
 	case 3:
-		val = v->cr3;
+		val = v->mmu.cr3;
 		break;
 	case 4:
 		val = v->cr4;
@@ -182,11 +182,11 @@ static enum outcome nothing(struct vcpu *v, struct insn *in)
 static enum outcome invlpg(struct vcpu *v, struct insn *in)
 {
 	queue_drain(v);
-	if (v->hole)
-		shadow_inval(v, operand(v, in));
+	if (v->g->mm.reserved)
+		mmu_inval(&v->mmu, operand(v, in));
 	else
-		shadow_flush(v);
-	shadow_flush_tlb(v->g);
+		mmu_flush(&v->mmu);
+	mmu_flush_tlb(&v->mmu);
 	return DONE;
 }
 
@@ -209,7 +209,7 @@ static enum outcome store_table(struct vcpu *v, struct insn *in)
 
 	if (!may_touch(v, va, sizeof(d), true))
 		return MOVED;
-	guest_write(v, va, &d, sizeof(d));
+	guest_write(&v->mmu, va, &d, sizeof(d));
 	return DONE;
 }
 
@@ -219,7 +219,7 @@ static enum outcome load_table(struct vcpu *v, struct insn *in)
 	struct table_register d;
 
 	if (!may_touch(v, va, sizeof(d), false) ||
-	    !guest_read(v, &d, va, sizeof(d)))
+	    !guest_read(&v->mmu, &d, va, sizeof(d)))
 		return MOVED;
 	if (in->size == 2)
 		d.base &= 0xffffff;
@@ -282,7 +282,7 @@ static enum outcome pop_ss(struct vcpu *v, struct insn *in)
 	uint32_t sel = 0;
 
 	if (in->sreg != SREG_SS ||
-	    !guest_read(v, &sel, v->regs->esp, in->size) || !load_ss(v, sel))
+	    !guest_read(&v->mmu, &sel, v->regs->esp, in->size) || !load_ss(v, sel))
 		return REFUSED;
 	v->regs->esp += in->size;
 	return DONE;
@@ -293,7 +293,7 @@ static enum outcome load_far_ss(struct vcpu *v, struct insn *in)
 	struct { uint32_t offset; uint16_t sel; } __attribute__((packed)) p;
 
 	if (in->sreg != SREG_SS || in->size != 4 ||
-	    !guest_read(v, &p, operand(v, in), sizeof(p)) ||
+	    !guest_read(&v->mmu, &p, operand(v, in), sizeof(p)) ||
 	    !load_ss(v, p.sel))
 		return REFUSED;
 	set_reg(v, in->reg, p.offset, 4);
@@ -304,7 +304,7 @@ static enum outcome ret_far(struct vcpu *v, struct insn *in)
 {
 	uint32_t to[2];
 
-	if (in->size != 4 || !guest_read(v, to, v->regs->esp, sizeof(to)) ||
+	if (in->size != 4 || !guest_read(&v->mmu, to, v->regs->esp, sizeof(to)) ||
 	    (to[1] & 3) || !(to[1] & 0xfffc))
 		return REFUSED;
 	v->regs->eip = to[0];
@@ -318,7 +318,7 @@ static enum outcome iret(struct vcpu *v, struct insn *in)
 	uint32_t cs = 0;
 
 	/* Only what RPL 0 makes fault; a bad frame is the guest's fault. */
-	if (in->size != 4 || !guest_read(v, &cs, v->regs->esp + 4, 4) ||
+	if (in->size != 4 || !guest_read(&v->mmu, &cs, v->regs->esp + 4, 4) ||
 	    (cs & 3))
 		return REFUSED;
 	event_iret(v, v->regs->esp, rom_is_iret(v));

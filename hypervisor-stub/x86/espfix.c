@@ -8,9 +8,7 @@
  */
 #include <cpu.h>
 
-#include "gmem.h"
 #include "hv.h"
-#include "shadow.h"
 
 static uint64_t *table_of(uint64_t entry, uint32_t entries)
 {
@@ -29,7 +27,7 @@ bool espfix_init(void)
 	void *at = memory_alloc(PAGE_SIZE, PAGE_SIZE);	/* page, then tables */
 
 	if (at)
-		at = table_of(va_to_pa(at) | flags | SE_NX, 512);
+		at = table_of(va_to_pa(at) | flags | PTE_NX, 512);
 	if (at)
 		at = table_of(va_to_pa(at) | flags, 512);
 	if (at)

@@ -19,7 +19,7 @@ static COLD bool look_native(struct vcpu *v, int vector)
 	desc_idt_changed(v, vector);
 	if (regs_ring(v->regs) != 3)
 		return true;
-	if (!guest_read(v, sp0, v->tss_base + 4, sizeof(sp0))) {
+	if (!guest_read(&v->mmu, sp0, v->tss_base + 4, sizeof(sp0))) {
 		guest_kill(v, "no TSS at %08x for an event in user mode",
 			   v->tss_base);
 		return false;
@@ -74,8 +74,8 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	struct gate *gate = &v->gate[vector];
 	uint32_t esp = r->esp, ss = r->ss, flags;
 
-	v->fills = 0;
-	if (!v->hole && !look_native(v, vector))
+	v->mmu.fills = 0;
+	if (!v->g->mm.reserved && !look_native(v, vector))
 		return;
 	if (!gate_usable(gate)) {
 		gate_fault(v, vector);
@@ -144,7 +144,7 @@ void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 {
 	const struct gate *gate = &v->gate[vector];
 
-	if (!v->hole)
+	if (!v->g->mm.reserved)
 		desc_idt_changed(v, vector);
 	if (gate_usable(gate) &&
 	    (regs_ring(v->regs) != 3 || gate->dpl == 3)) {
@@ -272,7 +272,7 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 
 	if (from_rom)
 		r->esp = at;
-	if (!guest_read(v, frame, at, 12)) {
+	if (!guest_read(&v->mmu, frame, at, 12)) {
 		guest_kill(v, "no IRET frame at %08x", at);
 		return;
 	}
@@ -280,7 +280,7 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	if (!(cs & 3))
 		cs |= 1;	/* the ring that the guest takes for 0 */
 	if ((cs & 3) == 3) {
-		if (!guest_read(v, frame + 3, at + 12, 8)) {
+		if (!guest_read(&v->mmu, frame + 3, at + 12, 8)) {
 			guest_kill(v, "no IRET frame at %08x", at + 12);
 			return;
 		}

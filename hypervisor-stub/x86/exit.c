@@ -5,7 +5,7 @@
  */
 #include <cpu.h>
 
-#include "shadow.h"
+#include "hv.h"
 
 /* ---- page faults -------------------------------------------------------- */
 
@@ -28,35 +28,40 @@ static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 		guest_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
 }
 
+/* The guest's tables lead to where there is nothing. */
+static void __attribute__((noinline)) lost_fault(struct vcpu *v,
+						 enum fault fault, gva_t va,
+						 gpa_t pa)
+{
+	v->fault_va = va;
+	if (fault == FAULT_BUS)
+		bus_access(v, pa);
+	else
+		guest_kill(v, "page table at %09lx is outside its memory", pa);
+}
+
 static void page_fault(struct vcpu *v, struct regs *r)
 {
 	uint64_t cr2 = read_cr2();
 	uint32_t error = r->error;
+	gva_t va = cr2;
+	enum fault fault;
 	gpa_t pa;
 
 	if (queue_pending(v)) {
 		queue_drain(v);
 		if (r->stop)
 			return;
-		if (!(cr2 >> 32) && shadow_allows(v->g, cr2, error))
+		if (va == cr2 && mmu_allows(&v->mmu, va, error))
 			return;
 	}
 	/* Beyond 4 GB: an operand that wraps. No fill can help it. */
-	switch (cr2 >> 32 ? FAULT_GUEST :
-		shadow_fault_inline(v, cr2, &error, &pa)) {
-	case FAULT_FIXED:
-		return;
-	case FAULT_GUEST:
+	fault = va == cr2 ? mmu_fault(&v->mmu, va, &error, &pa) : FAULT_GUEST;
+	if (fault == FAULT_GUEST) {
 		v->g->stats.reflected++;
-		event_page_fault(v, cr2, error);
-		return;
-	case FAULT_BUS:
-		v->fault_va = cr2;
-		bus_access(v, pa);
-		return;
-	case FAULT_TABLE:
-		v->fault_va = cr2;
-		guest_kill(v, "page table at %09lx is outside its memory", pa);
+		event_page_fault(v, va, error);
+	} else if (fault != FAULT_FIXED) {
+		lost_fault(v, fault, va, pa);
 	}
 }
 
@@ -131,7 +136,7 @@ static void trap(struct vcpu *v, struct regs *r)
 	gva_t base = desc_base(desc_lookup(v, r->cs));
 	uint8_t last = 0;
 
-	guest_read(v, &last, base + r->eip - 1, 1);
+	guest_read(&v->mmu, &last, base + r->eip - 1, 1);
 	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
 }
 
@@ -276,10 +281,11 @@ void hv_fault(struct hv_frame *f)
 	for (i = 0; extable_start + i < extable_end; i++) {
 		if (extable_start[i].insn != f->rip)
 			continue;
-		if (f->vector != VEC_PF || cr2 >> 32 || v->fills >= FILLS_MAX ||
-		    shadow_fault(v, cr2, &error, &pa) != FAULT_FIXED)
+		if (f->vector != VEC_PF || cr2 >> 32 ||
+		    v->mmu.fills >= FILLS_MAX ||
+		    mmu_fault(&v->mmu, cr2, &error, &pa) != FAULT_FIXED)
 			f->rip = extable_start[i].fixup;
-		v->fills++;
+		v->mmu.fills++;
 		return;
 	}
 	panic("exception %d, error %x, at rip %lx, cr2 %lx", (int)f->vector,

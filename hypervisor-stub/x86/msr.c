@@ -98,7 +98,7 @@ static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
 		if (val & ~(uint64_t)EFER_NXE)
 			return false;
 		v->efer = val;
-		shadow_mode(v);
+		paging_changed(v);
 		return true;
 	case MSR_UCODE_REV:
 	case MSR_MISC_ENABLE:

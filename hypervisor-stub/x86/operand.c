@@ -67,8 +67,8 @@ bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write)
 	for (;;) {
 		error = (write ? PF_W : 0) |
 			(regs_ring(v->regs) == 3 ? PF_U : 0);
-		if (at > v->guest_last ||
-		    shadow_fault(v, at, &error, &bus) != FAULT_FIXED) {
+		if (at > v->mmu.guest_last ||
+		    mmu_fault(&v->mmu, at, &error, &bus) != FAULT_FIXED) {
 			event_page_fault(v, at, error);
 			return false;
 		}
@@ -88,7 +88,7 @@ bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size)
 		return true;
 	}
 	va = operand(v, in);
-	return may_touch(v, va, size, false) && guest_read(v, val, va, size);
+	return may_touch(v, va, size, false) && guest_read(&v->mmu, val, va, size);
 }
 
 bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val, int size)
@@ -101,7 +101,7 @@ bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val, int size)
 		return true;
 	}
 	va = operand(v, in);
-	return may_touch(v, va, size, true) && guest_write(v, va, &val, size);
+	return may_touch(v, va, size, true) && guest_write(&v->mmu, va, &val, size);
 }
 
 /* ---- the instruction ----------------------------------------------------- */
@@ -113,11 +113,11 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 	gva_t at = desc_base(cs) + (uint32_t)v->regs->eip;
 	uint32_t page = PAGE_SIZE - at % PAGE_SIZE;
 	uint32_t len = page < INSN_MAX ? page : INSN_MAX;
-	uint32_t mapped = v->hole ? v->hole - at : UINT32_MAX;
+	uint32_t mapped = v->g->mm.reserved ? v->g->mm.reserved - at : UINT32_MAX;
 	enum decode_result res;
 
 	/* The ROM runs where guest_read() must not look. */
-	if (v->hole && at >= v->hole) {
+	if (v->g->mm.reserved && at >= v->g->mm.reserved) {
 		if (at < v->rom_base || at >= v->rom_end)
 			return false;
 		mapped = v->rom_end - at;
@@ -125,11 +125,11 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 		return decode(v->g->rom + (at - v->rom_base), len, true, in) ==
 		       DECODE_OK;
 	}
-	if (!guest_read(v, bytes, at, len))
+	if (!guest_read(&v->mmu, bytes, at, len))
 		return false;
 	res = decode(bytes, len, cs & DESC_D, in);
 	if (res == DECODE_MORE && len < INSN_MAX && mapped > len &&
-	    guest_read(v, bytes + len, at + len, INSN_MAX - len))
+	    guest_read(&v->mmu, bytes + len, at + len, INSN_MAX - len))
 		res = decode(bytes, INSN_MAX, cs & DESC_D, in);
 	return res == DECODE_OK;
 }

@@ -12,9 +12,9 @@ static bool io_allowed(struct vcpu *v, uint16_t port, uint32_t size)
 	if (regs_ring(v->regs) != 3 || v->iopl == EFLAGS_IOPL)
 		return true;
 	if (!v->tr || v->tss_limit < 103 ||
-	    !guest_read(v, &bitmap, v->tss_base + 102, 2) ||
+	    !guest_read(&v->mmu, &bitmap, v->tss_base + 102, 2) ||
 	    (uint32_t)bitmap + port / 8 + 1 > v->tss_limit ||
-	    !guest_read(v, &bits, v->tss_base + bitmap + port / 8, 2))
+	    !guest_read(&v->mmu, &bits, v->tss_base + bitmap + port / 8, 2))
 		return false;
 	return !(bits >> port % 8 & ((1 << size) - 1));
 }
@@ -56,9 +56,9 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 		return MOVED;
 	if (in->op == INSN_INS) {
 		val = io_in(v, r->gpr[EDX], in->size);
-		guest_write(v, va, &val, in->size);
+		guest_write(&v->mmu, va, &val, in->size);
 	} else {
-		guest_read(v, &val, va, in->size);
+		guest_read(&v->mmu, &val, va, in->size);
 		if (!io_out(v, r->gpr[EDX], in->size, val))
 			return AGAIN;
 	}

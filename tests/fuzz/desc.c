@@ -52,7 +52,7 @@ static uint64_t entry(uint32_t base, uint32_t limit, uint32_t i)
 {
 	uint64_t d;
 
-	if (i * 8 + 7 > limit || !guest_read(v, &d, base + i * 8, 8))
+	if (i * 8 + 7 > limit || !guest_read(&v->mmu, &d, base + i * 8, 8))
 		return 0;
 	return d;
 }
@@ -67,7 +67,7 @@ static bool in_use(uint32_t i)
 {
 	bool found = i == v->regs->cs >> 3 || i == v->regs->ss >> 3;
 
-	return found || (!v->hole && (i == cpu.ds >> 3 || i == cpu.es >> 3 ||
+	return found || (!guest.mm.reserved && (i == cpu.ds >> 3 || i == cpu.es >> 3 ||
 				      i == cpu.fs >> 3 || i == cpu.gs >> 3));
 }
 
@@ -79,7 +79,7 @@ static void check_gdt(void)
 	bool whole;
 
 	n = n < GDT_GUEST ? n : GDT_GUEST;
-	whole = guest_read(v, all, v->gdt_base, n * 8);
+	whole = guest_read(&v->mmu, all, v->gdt_base, n * 8);
 	for (i = 1; i < GDT_GUEST; i++)
 		if (!in_use(i))
 			CHECK_EQ(v->gdt_table[i], i >= n ? 0 :
@@ -135,7 +135,7 @@ static void check_register(uint32_t sel)
 
 static void check_registers(void)
 {
-	if (!v->hole || stale)
+	if (!v->g->mm.reserved || stale)
 		return;
 	check_register(cpu.ds);
 	check_register(cpu.es);
@@ -155,7 +155,7 @@ static gva_t table(struct input *in)
 
 	if (word >> 12 == 15)
 		return input_u32(in);
-	return (v->hole ? KERNEL_BASE : 0) + (word & 0xfff) +
+	return (v->g->mm.reserved ? KERNEL_BASE : 0) + (word & 0xfff) +
 	       (frame[(word >> 12) % ARRAY_SIZE(frame)] << PAGE_SHIFT);
 }
 

@@ -8,7 +8,8 @@ PACKAGES	+= clang libclang-rt-14-dev llvm
 
 FUZZ_CC		:= clang
 FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/fuzz \
-		   -Itests/unit $(HV_INCLUDES) -Ihypervisor-stub/metal -Ispec/include -Irom/tool
+		   -Itests/unit $(HV_INCLUDES) -Ihypervisor-stub/mm \
+		   -Ihypervisor-stub/metal -Ispec/include -Irom/tool
 FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_TARGETS	:=
@@ -53,8 +54,7 @@ $(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,devices/pic.c
 	devices/uart.c devices/rtc.c devices/apic.c)))
 
 # The shadow tables with the model of the unit test.
-FUZZ_SHADOW	:= $(addprefix hypervisor-stub/,mm/shadow.c mm/fault.c vmi/queue.c mm/verify.c \
-		   mm/gmem.c)
+FUZZ_SHADOW	:= $(HV_MM:%=hypervisor-stub/%.c) hypervisor-stub/x86/drain.c
 FUZZ_MODEL	:= unit/shadow_model unit/shadow_walk host/cpu
 # Comparisons that say how near they are help with magic numbers: none here.
 NO_CMP		:= -fno-sanitize-coverage=trace-cmp
@@ -88,7 +88,8 @@ fuzz: $(FUZZ_BIN)
 
 # All that handles what a guest does, or an image that somebody else has made.
 GUEST_FACING	:= $(filter-out hypervisor-stub/mm/verify.c,$(FUZZ_WORLD)) \
-		   $(addprefix hypervisor-stub/,mm/gmem.h include/hv.h mm/shadow.h)
+		   $(addprefix hypervisor-stub/,mm/gmem.h mm/shadow.h include/mm.h \
+			include/hv.h)
 
 .PHONY: coverage
 coverage: $(UNIT_COVERAGE) $(FUZZ_COVERAGE)

@@ -20,7 +20,7 @@ static void check_leaf(uint64_t e, uint64_t size)
 {
 	uint64_t pa = e & ADDR & ~(size - 1);
 
-	if (pa == (g->mem.bus & ADDR) && size == PAGE_SIZE)
+	if (pa == (g->mm.gmem.bus & ADDR) && size == PAGE_SIZE)
 		CHECK(!(e & W));
 	else
 		CHECK(pa >= RAM_PA && pa + size <= RAM_PA + (GUEST_MB << 20));
@@ -35,8 +35,8 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 
 		if (!(pd[i] & P))
 			continue;
-		if ((q << 30 | i << 21) >= HOLE) {
-			CHECK_EQ(pd[i] & ADDR, va_to_pa(g->shadow.hole_pt));
+		if ((q << 30 | i << 21) >= TOP) {
+			CHECK_EQ(pd[i] & ADDR, va_to_pa(g->mm.reserved_pt));
 			CHECK(!(pd[i] & U));
 		} else if (pd[i] & PS) {
 			check_leaf(pd[i], 2 << 20);
@@ -54,8 +54,8 @@ static void check_current(void)
 	uint32_t q;
 
 	for (q = 0; q < 4; q++)
-		if (g->shadow.pdpt[q] & P)
-			check_pd(pa_to_va(g->shadow.pdpt[q] & ADDR), q);
+		if (mmu->pdpt[q] & P)
+			check_pd(pa_to_va(mmu->pdpt[q] & ADDR), q);
 }
 
 /* ---- what the guest does ------------------------------------------------ */
@@ -119,7 +119,7 @@ static uint32_t address(struct input *in)
 {
 	static const uint32_t base[] = {
 		0, 4 << 20, 8 << 20, LINEAR_VA, LINEAR_VA + (4 << 20),
-		HOLE - (4 << 20), HOLE, 0x80000000
+		TOP - (4 << 20), TOP, 0x80000000
 	};
 	uint8_t n = input_u8(in);
 
@@ -134,7 +134,7 @@ static void fault(struct input *in)
 
 	if (queue_pending(v))
 		queue_drain(v);
-	if (shadow_fault(v, va, &error, &bus) == FAULT_FIXED && va < HOLE)
+	if (mmu_fault(mmu, va, &error, &bus) == FAULT_FIXED && va < TOP)
 		CHECK(cpu_allows(va, error & PF_W, error & PF_U, &pa));
 }
 
@@ -145,22 +145,17 @@ static void registers(struct input *in)
 	queue_drain(v);
 	switch (how & 7) {
 	case 0:
-		v->cr0 ^= CR0_WP;
-		shadow_zap(g);
+		set_mode(v->cr0 ^ CR0_WP, v->cr4, v->efer);
 		break;
 	case 1:
-		v->cr0 ^= CR0_PG;
-		shadow_mode(v);
+		set_mode(v->cr0 ^ CR0_PG, v->cr4, v->efer);
 		break;
 	case 2:
-		v->cr4 ^= CR4_PAE;
-		wide = v->cr4 & CR4_PAE;
-		v->efer = how & 8 ? EFER_NXE : 0;
-		shadow_mode(v);
+		wide = !wide;
+		set_mode(v->cr0, v->cr4 ^ CR4_PAE, how & 8 ? EFER_NXE : 0);
 		break;
 	case 3:
-		v->cr4 ^= CR4_PSE;
-		shadow_zap(g);
+		set_mode(v->cr0, v->cr4 ^ CR4_PSE, v->efer);
 		break;
 	default:
 		cr3_write(v, table(how >> 3) | (how & 1) << 5);
@@ -174,25 +169,25 @@ static void call(struct input *in)
 	queue_drain(v);
 	switch (how & 7) {
 	case 0:
-		shadow_inval(v, address(in));
+		mmu_inval(mmu, address(in));
 		break;
 	case 1:
-		shadow_flush(v);
+		mmu_flush(mmu);
 		break;
 	case 2:
-		shadow_page_alloc(g, 16 + input_u8(in) % 16);
+		mmu_page_alloc(mmu, 16 + input_u8(in) % 16);
 		break;
 	case 3:
-		shadow_page_release(g, frame(in));
+		mmu_page_release(mmu, frame(in));
 		break;
 	case 4:
-		shadow_entry_changed(g, (gpa_t)frame(in) << PAGE_SHIFT);
+		mmu_entry_changed(mmu, (gpa_t)frame(in) << PAGE_SHIFT);
 		break;
 	case 5:
-		shadow_entry_changed(g, table(how >> 3) | input_u8(in) << 2);
+		mmu_entry_changed(mmu, table(how >> 3) | input_u8(in) << 2);
 		break;
 	}
-	shadow_flush_tlb(g);
+	mmu_flush_tlb(mmu);
 }
 
 static void run(struct input *in)

@@ -28,10 +28,13 @@ uint64_t tsc_hz;
 #define AFTER_INIT	{ CHECK(!"only after VMI_Init"); __builtin_unreachable(); }
 void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
-void shadow_zap(struct guest *g) AFTER_INIT
+void mmu_reserve(struct mmu *m, gva_t top) AFTER_INIT
+void mm_reserved_page(struct mm *mm, uint32_t page, uint64_t entry) AFTER_INIT
 void log_printf(const char *fmt, ...) AFTER_INIT
 void host_trace(uint8_t byte) AFTER_INIT
-bool guest_read(struct vcpu *v, void *dst, gva_t src, uint32_t len) AFTER_INIT
+bool guest_read(struct mmu *m, void *dst, gva_t src, uint32_t len) AFTER_INIT
+
+void memory_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
 
 void *memory_alloc(uint64_t bytes, uint64_t align)
 {

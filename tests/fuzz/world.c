@@ -32,7 +32,7 @@ static uint8_t dirty[WORLD_FRAMES];
 
 uint8_t *world_ram(gpa_t pa)
 {
-	return (uint8_t *)gmem_boot_ram(&guest.mem) + pa;
+	return (uint8_t *)gmem_boot_ram(&guest.mm.gmem) + pa;
 }
 
 void world_write(gpa_t pa, const void *src, uint32_t len)
@@ -55,20 +55,20 @@ void world_write(gpa_t pa, const void *src, uint32_t len)
  * 0. The rights are W, U and NX of all levels. */
 static uint64_t walk_tables(gva_t va, uint64_t *rights)
 {
-	uint64_t e = guest.shadow.pdpt[va >> 30], *t;
+	uint64_t e = guest.vcpu.mmu.pdpt[va >> 30], *t;
 	int shift;
 
 	*rights = PTE_W | PTE_U;
 	for (shift = 21;; shift -= 9) {
 		if (!(e & PTE_P))
 			return 0;
-		*rights = (*rights & (e | SE_NX) & ~(uint64_t)SE_NX) |
-			  ((*rights | e) & SE_NX);
+		*rights = (*rights & (e | PTE_NX) & ~(uint64_t)PTE_NX) |
+			  ((*rights | e) & PTE_NX);
 		if (shift < 12)
-			return e & SE_ADDR;
+			return e & PTE_ADDR;
 		if (shift == 12 && (e & PTE_PS))
-			return (e & SE_ADDR & ~0x1fffffull) | (va & 0x1ff000);
-		t = pa_to_va(e & SE_ADDR);
+			return (e & PTE_ADDR & ~0x1fffffull) | (va & 0x1ff000);
+		t = pa_to_va(e & PTE_ADDR);
 		e = t[va >> shift & 511];
 	}
 }
@@ -78,7 +78,7 @@ bool world_allows(gva_t va, bool write, bool user, bool fetch)
 	uint64_t rights;
 
 	return walk_tables(va, &rights) && (!write || (rights & PTE_W)) &&
-	       (!user || (rights & PTE_U)) && (!fetch || !(rights & SE_NX));
+	       (!user || (rights & PTE_U)) && (!fetch || !(rights & PTE_NX));
 }
 
 static uint32_t error_code(gva_t va, bool write, bool user, bool fetch)
@@ -112,7 +112,7 @@ static uint8_t *resolve(gva_t va, bool write)
 		pa = walk_tables(va, &rights);
 		if (pa && (!write || (rights & PTE_W))) {
 			pa += va & (PAGE_SIZE - 1);
-			if (write && va < guest.vcpu.guest_last &&
+			if (write && va < guest.vcpu.mmu.guest_last &&
 			    pa - va_to_pa(world_ram(0)) < RAM_BYTES)
 				dirty[(pa - va_to_pa(world_ram(0))) >>
 				      PAGE_SHIFT] = 1;
@@ -138,7 +138,7 @@ uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
 	uint32_t n;
 
 	/* STUB-2: checked before, whatever the guest said */
-	CHECK(va + len <= (uint64_t)guest.vcpu.guest_last + 1);
+	CHECK(va + len <= (uint64_t)guest.vcpu.mmu.guest_last + 1);
 	for (; len; va += n, host += n, len -= n) {
 		n = PAGE_SIZE - (va & (PAGE_SIZE - 1));
 		n = n < len ? n : len;
@@ -356,9 +356,9 @@ void world_check_cpu(void)
  * memory that is absent, and that only to be read. */
 static void check_leaf(uint64_t e, uint64_t size)
 {
-	uint64_t pa = e & SE_ADDR & ~(size - 1), ram = va_to_pa(world_ram(0));
+	uint64_t pa = e & PTE_ADDR & ~(size - 1), ram = va_to_pa(world_ram(0));
 
-	if (pa == (guest.mem.bus & SE_ADDR) && size == PAGE_SIZE) {
+	if (pa == (guest.mm.gmem.bus & PTE_ADDR) && size == PAGE_SIZE) {
 		CHECK(!(e & PTE_W));
 		return;
 	}
@@ -367,25 +367,25 @@ static void check_leaf(uint64_t e, uint64_t size)
 
 /* Above virtual_top: the ROM to be read, the shared area to be written, the
  * kernel alone. */
-static void check_hole(uint64_t pde, gva_t va)
+static void check_reserved(uint64_t pde, gva_t va)
 {
-	const uint64_t *pt = guest.shadow.hole_pt;
+	const uint64_t *pt = guest.mm.reserved_pt;
 	uint64_t rom = va_to_pa(guest.rom), shared = va_to_pa(v->sh);
 	uint32_t i;
 
 	if (!(pde & PTE_P))
 		return;
-	CHECK_EQ(va, v->hole);
-	CHECK_EQ(pde & SE_ADDR, va_to_pa(pt));
+	CHECK_EQ(va, guest.mm.reserved);
+	CHECK_EQ(pde & PTE_ADDR, va_to_pa(pt));
 	CHECK(!(pde & PTE_U));
 	for (i = 0; i < 512; i++) {
-		uint64_t pa = pt[i] & SE_ADDR;
+		uint64_t pa = pt[i] & PTE_ADDR;
 
 		if (!(pt[i] & PTE_P))
 			continue;
 		CHECK(!(pt[i] & PTE_U));
 		if (pt[i] & PTE_W)
-			CHECK((pt[i] & SE_NX) && pa - shared < sizeof(*v->sh));
+			CHECK((pt[i] & PTE_NX) && pa - shared < sizeof(*v->sh));
 		else
 			CHECK(pa - rom < STUB_ROM_MAX);
 	}
@@ -393,7 +393,7 @@ static void check_hole(uint64_t pde, gva_t va)
 
 static void check_pd(const uint64_t *pd, uint32_t q)
 {
-	const struct shadow *s = &guest.shadow;
+	const struct mm *s = &guest.mm;
 	uint64_t first = va_to_pa(pool_tables);
 	uint32_t j, k, role;
 
@@ -401,8 +401,8 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 		gva_t va = q << 30 | j << 21;
 		const uint64_t *pt;
 
-		if (va > v->guest_last) {
-			check_hole(pd[j], va);
+		if (va > v->mmu.guest_last) {
+			check_reserved(pd[j], va);
 			continue;
 		}
 		if (!(pd[j] & PTE_P))
@@ -412,10 +412,10 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 			continue;
 		}
 		CHECK((pd[j] & SE_LINK) &&
-		      (pd[j] & SE_ADDR) - first < s->count * PAGE_SIZE);
+		      (pd[j] & PTE_ADDR) - first < s->count * PAGE_SIZE);
 		role = page_of(s, pd[j])->role;
 		CHECK(role == SP_PT || role == SP_SPLIT || role == SP_ORPHAN);
-		pt = pa_to_va(pd[j] & SE_ADDR);
+		pt = pa_to_va(pd[j] & PTE_ADDR);
 		for (k = 0; k < 512; k++) {
 			CHECK(role != SP_ORPHAN || !pt[k]);
 			if (pt[k] & PTE_P)
@@ -426,13 +426,12 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 
 void world_check_shadow(void)
 {
-	const struct shadow *s = &guest.shadow;
 	uint32_t q;
 
 	for (q = 0; q < 4; q++) {
-		const struct spage *pd = s->current->pd[q];
+		const struct spage *pd = v->mmu.root->pd[q];
 
-		CHECK_EQ(s->pdpt[q],
+		CHECK_EQ(v->mmu.pdpt[q],
 			 pd ? (pd->link | PTE_U | PTE_W) : 0);
 		if (!pd)
 			continue;
@@ -515,21 +514,21 @@ static void world_start(void)
 	cpu.cr0 = CR0_PG | CR0_WP | CR0_PE;
 	cpu.cr4 = CR4_PAE | CR4_PGE;
 
-	CHECK(gmem_init(&g->mem, RAM_BYTES));
+	CHECK(gmem_init(&g->mm.gmem, RAM_BYTES));
 	CHECK(!rom_publish(g, image, size));
 	v->g = g;
 	v->sh->tail = -STUB_QUEUE_LEN;
 	stack = memory_alloc(PAGE_SIZE, PAGE_SIZE);
 	regs = v->regs = (struct regs *)(stack + PAGE_SIZE) - 1;
 	regs->vcpu = v;
-	CHECK(!shadow_init(g, POOL));
-	pool_tables = (uint8_t *)g->shadow.pages[0].table;
+	CHECK(!mm_init(&g->mm, POOL));
+	CHECK(!mmu_init(&v->mmu, &g->mm));
+	pool_tables = (uint8_t *)g->mm.pages[0].table;
 	desc_init(v);
 	io_init(g);
 
 	/* As main.c has it. */
 	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
-	v->guest_last = UINT32_MAX;
 	v->stack_limit = UINT32_MAX - FRAME_MAX;
 	dr_write(v, 6, 0);
 	dr_write(v, 7, 0);
@@ -543,7 +542,6 @@ static void world_start(void)
 	sched_add(v);
 	guests[guest_count++] = g;
 	guest_tables();
-	shadow_load(v);
 	desc_load_gdt(v, GDT_FRAME << PAGE_SHIFT, 18 * 8 - 1);
 	cpu.ds = cpu.es = 0x7b;
 	memcpy(own_gdt, v->gdt_table + GDT_GUEST, sizeof(own_gdt));
@@ -580,7 +578,7 @@ static void copy(void *dst, const void *src, size_t len)
 static void save(struct snapshot *s)
 {
 	uint8_t *ram_end = world_ram(0) + RAM_BYTES;
-	uint8_t *roots = (uint8_t *)guest.shadow.roots;
+	uint8_t *roots = (uint8_t *)guest.mm.roots;
 	uint8_t *behind = roots + ROOTS * sizeof(struct root) + GAP;
 	struct area area[3] = {
 		{ .at = ram_end + GAP,
@@ -608,17 +606,17 @@ static void save(struct snapshot *s)
 
 static void restore(const struct snapshot *s)
 {
-	uint32_t i, top = guest.shadow.root_top;
+	uint32_t i, top = guest.mm.root_top;
 
 	for (i = 0; i < 3; i++)
 		copy(s->area[i].at, s->area[i].saved, s->area[i].len);
-	if (top < s->guest.shadow.root_top)
-		top = s->guest.shadow.root_top;
-	memcpy(s->guest.shadow.roots, s->roots, top * sizeof(*s->roots));
+	if (top < s->guest.mm.root_top)
+		top = s->guest.mm.root_top;
+	memcpy(s->guest.mm.roots, s->roots, top * sizeof(*s->roots));
 	guest = s->guest;
 	cpu = s->cpu;
 	for (i = 1; i < POOL; i++)
-		if (guest.shadow.pages[i].role != SP_FREE)
+		if (guest.mm.pages[i].role != SP_FREE)
 			memcpy(pool_tables + i * PAGE_SIZE,
 			       s->tables + i * PAGE_SIZE, PAGE_SIZE);
 	for (i = 0; i < WORLD_FRAMES; i++) {

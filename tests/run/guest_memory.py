@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guest memory is touched in one module alone (hypervisor-stub/mm/gmem.h): no
-other file of the hypervisor knows where the frames of a guest are, turns an
-address into a pointer that could be one of them, or looks into a table."""
+"""Guest memory is touched in one module alone (hypervisor-stub/mm): no other
+file of the hypervisor knows where the frames of a guest are, turns an address
+into a pointer that could be one of them, or looks into a table. The headers in
+which the latter could be done are private to that folder."""
 
 import sys
 sys.dont_write_bytecode = True
@@ -16,32 +17,34 @@ SOURCES = os.path.join(ROOT, "hypervisor-stub")
 
 # What only some files may do, and why they may.
 RULES = [
-    (r"\bp2m\b", "where frames are", {"gmem.h", "gmem.c"}),
-    (r"\bmem\.ram\b", "where memory is", {"gmem.c"}),
+    (r"\bp2m\b", "where frames are", {"mm.h", "gmem.h", "gmem.c"}),
+    (r"\bgmem\.ram\b", "where memory is", {"gmem.c"}),
     (r"\bstruct gtable\s*\{|\b(?:u?int\d+_t|char|void)\s*\*\s*\)"
      r"\s*(?:guest|table|dir|at)\b", "looking into a table", {"gmem.h"}),
     (r"\bpa_to_va\b", "a pointer from an address",
      {"gmem.h", "cpu.h",
-      "gmem.c", "shadow.c",     # what they give back
+      "gmem.c", "root.c",       # what they give back
       "memory.c",       # memory that nobody has
       "main.c",         # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
       "espfix.c",       # the machine's page tables
       "shadow.h"}),     # pages of the pool: shadow_table()
     (r"\bshadow_table\b", "a pointer from an address",
-     {"shadow.h", "shadow.c", "verify.c", "fault.c"}),
+     {"shadow.h", "verify.c",
+      "root.c",         # the machine's PML4, to be copied
+      "walk.c"}),       # as the CPU would
     (r"(?:->|\.)ram\b", "where memory is",
      {"gmem.c", "loader.c", "guest.c"}),     # of struct gmem and loader_in
     (r"\*\s*\)\s*\(?[\w.>-]*\b(?:leaf_at|pde_at)\b|"
      r"\bmem\w+\([^;]*_at\b", "looking into a table", set()),
     (r"\bDIRECT_BASE\b", "a pointer from an address", {"cpu.h"}),
     (r"\bcopy_fixup\b", "linear addresses of the guest",
-     {"gmem.c", "hv.h", "entry.asm"}),
+     {"gmem.c", "mm.h", "entry.asm"}),
     (r"\bextable\b", "linear addresses of the guest",
      {"cpu.h", "entry.asm", "exit.c", "hv.ld"}),
-    (r"\bSTORE_WORD\b", "linear addresses of the guest", {"gmem.h", "cpu.h"}),
+    (r"\bSTORE_WORD\b", "linear addresses of the guest", {"mm.h", "cpu.h"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
-     {"gmem.h", "gmem.c", "guest.c", "rom.c"}),
+     {"mm.h", "gmem.c", "guest.c", "rom.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"
      r"\bmem(?:cpy|cmp|set)\([^;]*\bsh\b", "the shared area, not volatile",
      set()),
@@ -74,8 +77,8 @@ def seen():
     """The rules find what they are for."""
     for text in ("m->ram[gpa]", "*(uint32_t *)(w->leaf_at)",
                  "((uint32_t *)w->pde_at)[1]", "memcpy(x, w.leaf_at, 8)",
-                 "shadow_table(gmem_leaf(&g->mem, gfn))[3]",
-                 "g->mem.p2m[gfn]", "*(uint32_t *)pa_to_va(x)",
+                 "shadow_table(gmem_leaf(&g->mm.gmem, gfn))[3]",
+                 "g->mm.gmem.p2m[gfn]", "*(uint32_t *)pa_to_va(x)",
                  "((uint64_t *)dir)[3]", "(const volatile uint32_t *) at",
                  "struct stub_shared *sh = v->sh;", "v->sh->flags |= 1",
                  "memcpy(&x, (void *)&v->sh->cr0, 4)", "copy_fixup(a, b, 4)",

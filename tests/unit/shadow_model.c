@@ -16,6 +16,7 @@
 static struct guest guest, start;
 struct guest *const g = &guest;
 struct vcpu *const v = &guest.vcpu;
+struct mmu *const mmu = &guest.vcpu.mmu;
 struct vcpu *current;
 bool wide;
 jmp_buf *model_killed;
@@ -80,8 +81,17 @@ void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
 
 void cr3_write(struct vcpu *vcpu, uint32_t value)
 {
-	vcpu->cr3 = value;
-	shadow_load(vcpu);
+	if (!mmu_set_cr3(&vcpu->mmu, value))
+		guest_kill(vcpu, "CR3");
+}
+
+void set_mode(uint32_t cr0, uint32_t cr4, uint32_t efer)
+{
+	v->cr0 = cr0;
+	v->cr4 = cr4;
+	v->efer = efer;
+	if (!mmu_set_mode(mmu, cr0, cr4, efer))
+		guest_kill(v, "CR3");
 }
 
 /* ---- the model ---------------------------------------------------------- */
@@ -162,9 +172,9 @@ static uint32_t model_access(uint32_t va, bool write, bool user)
 	uint32_t code = 1u << 31 | (write ? PF_W : 0) | (user ? PF_U : 0);
 	bool wp = v->cr0 & CR0_WP;
 
-	if (va >= HOLE)
+	if (va >= TOP)
 		return code;
-	if (!model_walk(v->cr3, va, &m))
+	if (!model_walk(mmu->cr3, va, &m))
 		return code;
 	if ((user && !(m.rights & U)) ||
 	    (write && !(m.rights & W) && (user || wp)))
@@ -176,7 +186,7 @@ static uint32_t model_access(uint32_t va, bool write, bool user)
 
 bool cpu_walk(uint32_t va, uint64_t *pa, uint32_t *rights)
 {
-	uint64_t e = g->shadow.pdpt[va >> 30];
+	uint64_t e = mmu->pdpt[va >> 30];
 	uint64_t *t;
 
 	*rights = W | U;
@@ -251,9 +261,9 @@ void do_access(uint32_t va, bool write, bool user)
 
 	error = (write ? PF_W : 0) | (user ? PF_U : 0);
 	if (!cpu_allows(va, write, user, &pa)) {
-		CHECK(!shadow_allows(g, va, error));
+		CHECK(!mmu_allows(mmu, va, error));
 		queue_drain(v);
-		switch (shadow_fault(v, va, &error, &bus)) {
+		switch (mmu_fault(mmu, va, &error, &bus)) {
 		case FAULT_GUEST:
 			CHECK_EQ(error | 1u << 31, want);
 			return;
@@ -270,11 +280,11 @@ void do_access(uint32_t va, bool write, bool user)
 	}
 	/* The guest keeps the rules here, so nothing stale is in the way. */
 	CHECK_EQ(want, 0);
-	CHECK(model_walk(v->cr3, va, &m));
+	CHECK(model_walk(mmu->cr3, va, &m));
 	if (!absent(m.pa))
 		CHECK_EQ(pa, RAM_PA + m.pa);
 	else
-		CHECK_EQ(pa, g->mem.bus & ADDR);
+		CHECK_EQ(pa, g->mm.gmem.bus & ADDR);
 	CHECK_EQ(m.rights & bits & D, bits & D);
 	CHECK(m.rights & A);
 	tlb_check();
@@ -296,7 +306,7 @@ static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 		CHECK_EQ(e & ADDR & ~(e & PS ? 0x1fffffull : 0),
 				 RAM_PA + (m.pa & ~(e & PS ? 0x1fffffu : 0)));
 	else
-		CHECK_EQ(e & ADDR, g->mem.bus & ADDR);
+		CHECK_EQ(e & ADDR, g->mm.gmem.bus & ADDR);
 	if (e & above & U)
 		CHECK(m.rights & U);
 	if (e & above & W) {
@@ -307,7 +317,7 @@ static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 
 void check_all(void)
 {
-	struct shadow *s = &g->shadow;
+	struct mm *s = &g->mm;
 	uint32_t i, q, j, k, used = 0, n = 0, links = 0, parents = 0;
 	uint32_t users[POOL] = { 0 };
 
@@ -326,14 +336,14 @@ void check_all(void)
 				continue;
 			users[r->pd[q] - s->pages]++;
 			pd = r->pd[q]->table;
-			if (q == HOLE >> 30)
-				CHECK_EQ(pd[HOLE >> 21 & 511] & ADDR,
-						 va_to_pa(s->hole_pt));
+			if (q == TOP >> 30)
+				CHECK_EQ(pd[TOP >> 21 & 511] & ADDR,
+						 va_to_pa(s->reserved_pt));
 			for (j = 0; j < 512; j++) {
 				uint32_t va = q << 30 | j << 21;
 				uint64_t *pt = pa_to_va(pd[j] & ADDR);
 
-				if (!(pd[j] & P) || va >= HOLE)
+				if (!(pd[j] & P) || va >= TOP)
 					continue;
 				if (pd[j] & PS) {
 					check_leaf(r->gfn << 12 | r->offset,
@@ -383,17 +393,16 @@ static void init(void)
 	regs.cs = 0x73;
 	v->regs = &regs;
 	next_pa = RAM_PA - GAP;
-	CHECK(gmem_init(&g->mem, GUEST_MB << 20));
-	CHECK_EQ(gmem_leaf(&g->mem, 0) & ADDR, RAM_PA);
-	memset(g->mem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
+	CHECK(gmem_init(&g->mm.gmem, GUEST_MB << 20));
+	CHECK_EQ(gmem_leaf(&g->mm.gmem, 0) & ADDR, RAM_PA);
+	memset(g->mm.gmem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
 	v->sh = memory_alloc(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
 	v->sh->linear[0].va = LINEAR_VA;
 	v->sh->linear[0].bytes = FRAMES << 12;
-	CHECK(!shadow_init(g, POOL));
-	v->hole = HOLE;
-	v->guest_last = HOLE - 1;
-	v->cr0 = CR0_PG | CR0_WP;
+	CHECK(!mm_init(&g->mm, POOL));
+	CHECK(!mmu_init(mmu, &g->mm));
+	mmu_reserve(mmu, TOP);
 	for (i = 0; i < areas; i++) {
 		area[i].saved = malloc(area[i].len);
 		memcpy(area[i].saved, area[i].at, area[i].len);
@@ -405,15 +414,15 @@ static void init(void)
  * it is used; of the roots the first are used. */
 static void restore(unsigned int i)
 {
-	uint8_t *roots = (uint8_t *)start.shadow.roots;
-	uint8_t *tables = (uint8_t *)start.shadow.pages[1].table - PAGE_SIZE;
+	uint8_t *roots = (uint8_t *)start.mm.roots;
+	uint8_t *tables = (uint8_t *)start.mm.pages[1].table - PAGE_SIZE;
 	size_t len = area[i].len;
 
 	if (area[i].at == (uint8_t *)ram(0))
 		memset(ram(16 << 12), 0, 16 << 12);
 	else if (area[i].at == roots)
 		memcpy(roots, area[i].saved,
-		       g->shadow.root_top * sizeof(struct root));
+		       g->mm.root_top * sizeof(struct root));
 	else if (area[i].at != tables)
 		memcpy(area[i].at, area[i].saved, len);
 }
@@ -429,11 +438,11 @@ void model_start(bool is_wide)
 	*g = start;
 	wide = is_wide;
 	model_killed = NULL;
-	v->cr4 = wide ? CR4_PAE : CR4_PSE;
-	v->efer = wide ? EFER_NXE : 0;
-	v->cr3 = wide ? 30 << 12 : 16 << 12;
 	if (wide)
 		put(30 << 12, 0, 16 << 12 | P);
-	shadow_mode(v);
+	cr3_write(v, wide ? 30 << 12 : 16 << 12);
+	set_mode(CR0_PG | CR0_WP, wide ? CR4_PAE : CR4_PSE,
+		 wide ? EFER_NXE : 0);
+	g->mm.zaps = 0;
 	tlb_used = 0;
 }

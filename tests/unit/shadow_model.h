@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest with page tables, for tests of shadow.c, fault.c and queue.c: the
+ * A guest with page tables, for tests of mm/ and the queue: the
  * machine around them, a model that walks the guest's tables as the SDM says
  * (Vol. 3, 4.3), and a guest that changes them at random (shadow_walk.c).
  */
@@ -11,6 +11,7 @@
 
 #include <cpu.h>
 
+#include "hv.h"
 #include "shadow.h"
 #include "testing.h"
 
@@ -23,7 +24,7 @@
 #define HOLE_FRAMES	512u
 #define RAM_PA		(4u << 20)
 #define LINEAR_VA	0xc0000000u
-#define HOLE		0xfc000000u
+#define TOP		0xfc000000u
 
 #define P	0x001u
 #define W	0x002u
@@ -35,12 +36,15 @@
 
 extern struct guest *const g;
 extern struct vcpu *const v;
+extern struct mmu *const mmu;
 extern bool wide;			/* the guest uses PAE */
 extern jmp_buf *model_killed;		/* NULL: it must not die */
 extern uint32_t model_gdt_changed;	/* entries that were told of */
 
 /* A new guest, in VMI mode. */
 void model_start(bool pae);
+/* It writes to CR0, CR4 and EFER. */
+void set_mode(uint32_t cr0, uint32_t cr4, uint32_t efer);
 
 uint32_t *ram(uint32_t pa);
 /* Entry i of the guest table at this address, in either format. */

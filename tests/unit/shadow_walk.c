@@ -85,7 +85,7 @@ static uint32_t random_va(void)
 static uint32_t random_pde_index(void)
 {
 	/* Now and then where the hole is, which has no effect. */
-	uint32_t va = rnd(8) ? random_va() : HOLE;
+	uint32_t va = rnd(8) ? random_va() : TOP;
 
 	return wide ? va >> 21 & 511 : va >> 22;
 }
@@ -98,7 +98,7 @@ static uint32_t random_pte_index(void)
 static void flush(void)
 {
 	queue_drain(v);
-	shadow_flush(v);
+	mmu_flush(mmu);
 	check_all();
 }
 
@@ -157,14 +157,13 @@ void random_step(void)
 	case 9:
 		if (!rnd(8)) {
 			queue_drain(v);
-			v->cr0 ^= CR0_WP;
-			shadow_zap(g);
+			set_mode(v->cr0 ^ CR0_WP, v->cr4, v->efer);
 		}
 		break;
 	case 7:
 		queue_drain(v);
-		shadow_inval(v, random_va());
-		shadow_flush_tlb(g);
+		mmu_inval(mmu, random_va());
+		mmu_flush_tlb(mmu);
 		check_all();
 		break;
 	default:

@@ -11,7 +11,7 @@
 static struct guest guest;
 static struct stub_shared shared;
 static struct vcpu *v = &guest.vcpu;
-static unsigned int zaps, modes;
+static struct { uint32_t cr0, cr4, efer; } told;
 
 /* ---- what cr.c calls ------------------------------------------------------- */
 
@@ -38,21 +38,19 @@ bool reboots_by_bios(struct vcpu *vcpu)
 	return false;
 }
 
-void shadow_zap(struct guest *g)
+bool mmu_set_mode(struct mmu *m, uint32_t cr0, uint32_t cr4, uint32_t efer)
 {
-	(void)g;
-	zaps++;
+	(void)m;
+	told.cr0 = cr0;
+	told.cr4 = cr4;
+	told.efer = efer;
+	return true;
 }
 
-void shadow_mode(struct vcpu *vcpu)
+bool mmu_set_cr3(struct mmu *m, uint32_t cr3)
 {
-	(void)vcpu;
-	modes++;
-}
-
-void shadow_load(struct vcpu *vcpu)
-{
-	(void)vcpu;
+	m->cr3 = cr3;
+	return true;
 }
 
 void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
@@ -116,17 +114,22 @@ static void test_cr4(void **state)
 static void test_shadow_is_told(void **state)
 {
 	(void)state;
-	zaps = modes = 0;
+	v->efer = EFER_NXE;
 	cr0_write(v, CR0_PE | CR0_WP);
-	assert_int_equal(zaps, 1);
+	assert_int_equal(told.cr0, CR0_PE | CR0_WP);
 	cr0_write(v, CR0_PE | CR0_WP | CR0_PG);
-	assert_int_equal(modes, 1);
+	assert_int_equal(told.cr0, CR0_PE | CR0_WP | CR0_PG);
 	cr4_write(v, CR4_PSE);
-	assert_int_equal(zaps, 2);
+	assert_int_equal(told.cr4, CR4_PSE);
 	cr4_write(v, CR4_PSE | CR4_PAE);
-	assert_int_equal(modes, 2);
+	assert_int_equal(told.cr4, CR4_PSE | CR4_PAE);
 	cr4_write(v, CR4_PSE | CR4_PAE | CR4_PGE);
-	assert_int_equal(zaps, 3);
+	assert_int_equal(told.cr4, CR4_PSE | CR4_PAE | CR4_PGE);
+	assert_int_equal(told.cr0, CR0_PE | CR0_WP | CR0_PG);
+	assert_int_equal(told.efer, EFER_NXE);
+	cr3_write(v, 0x5000);
+	assert_int_equal(v->mmu.cr3, 0x5000);
+	assert_int_equal(shared.cr3, 0x5000);
 }
 
 static void test_dr7(void **state)
@@ -172,7 +175,7 @@ static void test_switch(void **state)
 	v->dr[7] = 0x4ff;
 	v->cr0 = 0x80010033 | CR0_TS;
 	v->cr4 = CR4_TSD;
-	v->pml4 = 0x123000;
+	v->mmu.pml4 = 0x123000;
 	cr_load(v);
 	for (i = 0; i < 4; i++)
 		assert_int_equal(cpu.dr[i], 0x1000 + i);

@@ -47,18 +47,18 @@ static void called(const char *name, uint32_t a, uint32_t b)
 
 /* ---- what the emulator calls ------------------------------------------------ */
 
-bool guest_read(struct vcpu *vcpu, void *dst, gva_t va, uint32_t len)
+bool guest_read(struct mmu *m, void *dst, gva_t va, uint32_t len)
 {
-	(void)vcpu;
+	(void)m;
 	if (va >= UNMAPPED || va + len > UNMAPPED)
 		return false;
 	memcpy(dst, memory + va, len);
 	return true;
 }
 
-bool guest_write(struct vcpu *vcpu, gva_t va, const void *src, uint32_t len)
+bool guest_write(struct mmu *m, gva_t va, const void *src, uint32_t len)
 {
-	(void)vcpu;
+	(void)m;
 	if (va >= UNMAPPED || va + len > UNMAPPED)
 		return false;
 	memcpy(memory + va, src, len);
@@ -204,30 +204,30 @@ void queue_drain(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-void shadow_inval(struct vcpu *vcpu, gva_t va)
+void mmu_inval(struct mmu *m, gva_t va)
 {
-	(void)vcpu;
+	(void)m;
 	called("inval", va, 0);
 }
 
 /* Ring 3 may touch nothing below DATA. */
-enum fault shadow_fault(struct vcpu *vcpu, gva_t va, uint32_t *error, gpa_t *bus)
+enum fault mmu_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
 {
-	(void)vcpu, (void)bus;
+	(void)m, (void)bus;
 	if (va < UNMAPPED && (!(*error & PF_U) || va >= DATA))
 		return FAULT_FIXED;
 	*error |= va < UNMAPPED ? PF_P : 0;
 	return FAULT_GUEST;
 }
 
-void shadow_mode(struct vcpu *vcpu)
+void paging_changed(struct vcpu *vcpu)
 {
 	(void)vcpu;
 }
 
-void shadow_flush(struct vcpu *vcpu)
+void mmu_flush(struct mmu *m)
 {
-	(void)vcpu;
+	(void)m;
 	called("flush", 0, 0);
 }
 
@@ -244,10 +244,10 @@ static int setup(void **state)
 	v->g = &guest;
 	v->regs = &regs;
 	v->sh = &shared;
-	v->hole = 0xfc000000;
-	v->guest_last = v->hole - 1;
+	guest.mm.reserved = 0xfc000000;
+	v->mmu.guest_last = guest.mm.reserved - 1;
 	v->cr0 = 0x80050033;
-	v->cr3 = 0x5000;
+	v->mmu.cr3 = 0x5000;
 	v->cr4 = 0x10;
 	v->gdt_base = 0x11223344;
 	v->gdt_limit = 0xff;

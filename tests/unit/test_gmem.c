@@ -8,6 +8,7 @@
 
 #include <cpu.h>
 
+#include "gmem.h"
 #include "hv.h"
 #include "loader.h"
 #include "metal.h"

@@ -53,7 +53,7 @@ static int setup(void **state)
 	guest[0].vcpu.g = &guest[0];
 	guest[1].vcpu.g = &guest[1];
 	guest[1].console = 2;
-	g->mem.bytes = 64 << 20;
+	g->mm.gmem.bytes = 64 << 20;
 	io_init(&guest[0]);
 	io_init(&guest[1]);
 	machine_busy = false;

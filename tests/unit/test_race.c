@@ -6,7 +6,7 @@
  * of guest memory finds something new there each time, so that what was
  * checked and what is used differ if they were read twice, and any access to
  * guest memory that is not volatile, which a compiler may repeat, is an error
- * in itself (hypervisor-stub/mm/gmem.h).
+ * in itself (hypervisor-stub/include/mm.h).
  *
  * Whatever happens, the shadow maps the guest's own frames and nothing else.
  */
@@ -14,6 +14,7 @@
 
 #include <cpu.h>
 
+#include "hv.h"
 #include "shadow.h"
 #include "unit.h"
 
@@ -21,7 +22,7 @@
 #define FRAMES		(GUEST_MB * 256)
 #define MACHINE_MB	32
 #define POOL		48
-#define HOLE		0xfc000000u
+#define TOP		0xfc000000u
 #define ENTRY_SIZE	(wide ? 8 : 4)
 
 struct vcpu *current;
@@ -71,8 +72,8 @@ void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
 
 void cr3_write(struct vcpu *vcpu, uint32_t value)
 {
-	vcpu->cr3 = value;
-	shadow_load(vcpu);
+	if (!mmu_set_cr3(&vcpu->mmu, value))
+		longjmp(killed, 1);
 }
 
 /* ---- the other side ----------------------------------------------------- */
@@ -92,8 +93,8 @@ static uint64_t hostile_entry(void)
 		gfn = rnd(2) ? FRAMES + rnd(512) : unit_random(&seed) >> 28;
 	if (!wide)
 		return (uint32_t)(gfn << PAGE_SHIFT | flags);
-	return (gfn << PAGE_SHIFT & SE_ADDR) | flags |
-	       (rnd(4) ? 0 : SE_NX);
+	return (gfn << PAGE_SHIFT & PTE_ADDR) | flags |
+	       (rnd(4) ? 0 : PTE_NX);
 }
 
 /* Of the queue: kinds and places at will. */
@@ -176,11 +177,11 @@ uint32_t __tsan_atomic32_fetch_or(volatile void *at, uint32_t bits, int o)
 
 static void check_leaf(uint64_t e, bool large)
 {
-	uint64_t pa = e & SE_ADDR, first = va_to_pa((void *)ram);
+	uint64_t pa = e & PTE_ADDR, first = va_to_pa((void *)ram);
 
 	if (!(e & PTE_P))
 		return;
-	if (pa == (g->mem.bus & SE_ADDR)) {
+	if (pa == (g->mm.gmem.bus & PTE_ADDR)) {
 		assert_false(large || (e & PTE_W));
 		return;
 	}
@@ -190,7 +191,7 @@ static void check_leaf(uint64_t e, bool large)
 
 static void check_all(void)
 {
-	struct shadow *s = &g->shadow;
+	struct mm *s = &g->mm;
 	uint32_t i, j, used = 0, free = 0;
 
 	for (i = 1; i < s->count; i++) {
@@ -205,7 +206,7 @@ static void check_all(void)
 				continue;
 			if (p->role != SP_PD || (e & PTE_PS))
 				check_leaf(e, p->role == SP_PD);
-			else if ((e & SE_ADDR) != va_to_pa(s->hole_pt))
+			else if ((e & PTE_ADDR) != va_to_pa(s->reserved_pt))
 				assert_in_range(page_of(s, e) - s->pages, 1,
 						s->count - 1);
 		}
@@ -229,27 +230,25 @@ static void start(void)
 	v->g = g;
 	v->regs = &regs;
 	regs.cs = 0x61;
-	assert_true(gmem_init(&g->mem, GUEST_MB << 20));
-	ram = (uintptr_t)gmem_boot_ram(&g->mem);
+	assert_true(gmem_init(&g->mm.gmem, GUEST_MB << 20));
+	ram = (uintptr_t)gmem_boot_ram(&g->mm.gmem);
 	v->sh = memory_alloc(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
-	assert_null(shadow_init(g, POOL));
-	v->hole = HOLE;
-	v->guest_last = HOLE - 1;
-	v->cr0 = CR0_PG | CR0_WP;
-	v->cr4 = wide ? CR4_PAE : CR4_PSE;
-	v->efer = EFER_NXE;
-	v->cr3 = 16 << 12;
-	shadow_mode(v);
+	assert_null(mm_init(&g->mm, POOL));
+	assert_null(mmu_init(&v->mmu, &g->mm));
+	mmu_reserve(&v->mmu, TOP);
+	assert_true(mmu_set_cr3(&v->mmu, 16 << 12));
+	assert_true(mmu_set_mode(&v->mmu, CR0_PG | CR0_WP,
+				 wide ? CR4_PAE : CR4_PSE, EFER_NXE));
 	for (i = 16; i < 32; i++)
-		shadow_page_alloc(g, i);
+		mmu_page_alloc(&v->mmu, i);
 }
 
 /* Few addresses, so that things meet. */
 static gva_t random_va(void)
 {
 	return (rnd(4) << 30 | rnd(2) << 22 | rnd(2) << 21 | rnd(4) << 12) +
-	       (rnd(8) ? 0 : HOLE & 0x3fffffff);
+	       (rnd(8) ? 0 : TOP & 0x3fffffff);
 }
 
 static void step(void)
@@ -265,20 +264,20 @@ static void step(void)
 		cr3_write(v, (16 + rnd(16)) << 12 | rnd(4096));
 		break;
 	case 2:
-		shadow_flush(v);
+		mmu_flush(&v->mmu);
 		break;
 	case 3:
-		shadow_inval(v, random_va());
+		mmu_inval(&v->mmu, random_va());
 		break;
 	case 4:
-		shadow_page_alloc(g, hostile_word() >> PAGE_SHIFT);
+		mmu_page_alloc(&v->mmu, hostile_word() >> PAGE_SHIFT);
 		break;
 	case 5:
-		if (shadow_translate(v, random_va(), &pa))
-			shadow_entry_changed(g, pa);
+		if (mmu_translate(&v->mmu, random_va(), &pa))
+			mmu_entry_changed(&v->mmu, pa);
 		break;
 	default:
-		shadow_fault(v, random_va(), &error, &pa);
+		mmu_fault(&v->mmu, random_va(), &error, &pa);
 	}
 }
 

@@ -13,6 +13,7 @@
  * syscall_entry in entry.asm is not C: it reads esp0 and ss0 once each, checks
  * the copy of esp0 in R10 and stores by R10; IRETQ checks SS.
  */
+#include "hv.h"
 #include "shadow.h"
 #include "unit.h"
 #include "world.h"
@@ -309,7 +310,8 @@ static void check_own(void)
 	for (i = 0; i < ARRAY_SIZE(v->alarm); i++)
 		assert_true(!v->alarm[i].period ||
 			    v->alarm[i].period >= tsc_hz / 2000);
-	assert_true(v->hole == 0 || v->guest_last == v->hole - 1);
+	assert_true(guest.mm.reserved == 0 ||
+		    v->mmu.guest_last == guest.mm.reserved - 1);
 	assert_true(!(v->iopl & ~(uint32_t)EFLAGS_IOPL));
 }
 

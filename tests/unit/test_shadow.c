@@ -39,7 +39,7 @@ static void random_updates(bool pae)
 		seed = run;
 		for (i = 0; i < 2000; i++)
 			random_step();
-		zaps += g->stats.shadow_zaps;
+		zaps += g->mm.zaps;
 	}
 	/* The pool ran dry on the way. */
 	assert_true(zaps > 40);
@@ -57,12 +57,12 @@ static void test_random_updates_pae(void **state)
 	random_updates(true);
 }
 
-static bool hole_is_mapped(void)
+static bool top_is_mapped(void)
 {
-	const struct spage *pd = g->shadow.current->pd[HOLE >> 30];
+	const struct spage *pd = mmu->root->pd[TOP >> 30];
 
-	return g->shadow.pdpt[HOLE >> 30] && pd &&
-	       pd->table[HOLE >> 21 & 511];
+	return mmu->pdpt[TOP >> 30] && pd &&
+	       pd->table[TOP >> 21 & 511];
 }
 
 static void test_no_execute(void **state)
@@ -75,27 +75,27 @@ static void test_no_execute(void **state)
 	put(16 << 12, 2, 20 << 12 | P | W | U | A);
 	put(20 << 12, 0, 100 << 12 | P | W | U | A | D | nx);
 	put(20 << 12, 1, 101 << 12 | P | W | U | A | D);
-	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_GUEST);
+	assert_int_equal(mmu_fault(mmu, 0x400000, &error, &bus), FAULT_GUEST);
 	assert_int_equal(error, PF_P | PF_U | PF_I);
 	error = PF_U;
-	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_FIXED);
-	assert_true(shadow_allows(g, 0x400000, PF_W | PF_U));
-	assert_false(shadow_allows(g, 0x400000, PF_I | PF_U));
+	assert_int_equal(mmu_fault(mmu, 0x400000, &error, &bus), FAULT_FIXED);
+	assert_true(mmu_allows(mmu, 0x400000, PF_W | PF_U));
+	assert_false(mmu_allows(mmu, 0x400000, PF_I | PF_U));
 	error = PF_I | PF_U;
-	assert_int_equal(shadow_fault(v, 0x401000, &error, &bus), FAULT_FIXED);
-	assert_true(shadow_allows(g, 0x401000, PF_I | PF_U));
+	assert_int_equal(mmu_fault(mmu, 0x401000, &error, &bus), FAULT_FIXED);
+	assert_true(mmu_allows(mmu, 0x401000, PF_I | PF_U));
 	/* For the whole 2 MB, by the directory. */
 	put(16 << 12, 2, 20 << 12 | P | W | U | A | nx);
 	tell(entry_at(16 << 12, 2));
 	queue_drain(v);
-	assert_false(shadow_allows(g, 0x401000, PF_I | PF_U));
+	assert_false(mmu_allows(mmu, 0x401000, PF_I | PF_U));
 	error = PF_I | PF_U;
-	assert_int_equal(shadow_fault(v, 0x402000, &error, &bus), FAULT_GUEST);
+	assert_int_equal(mmu_fault(mmu, 0x402000, &error, &bus), FAULT_GUEST);
 	assert_int_equal(error, PF_U | PF_I);
 	/* Without EFER.NXE the bit is reserved. */
-	v->efer = 0;
+	set_mode(v->cr0, v->cr4, 0);
 	error = PF_U;
-	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_GUEST);
+	assert_int_equal(mmu_fault(mmu, 0x400000, &error, &bus), FAULT_GUEST);
 	assert_int_equal(error, PF_P | PF_U | PF_RSVD);
 }
 
@@ -114,31 +114,31 @@ static void test_absent_frames(void **state)
 	put(20 << 12, 0, a | flags);
 	put(20 << 12, 1, 100 << 12 | flags);
 	error = 0;
-	assert_int_equal(shadow_fault(v, wide ? 0x401000 : 0x801000, &error,
+	assert_int_equal(mmu_fault(mmu, wide ? 0x401000 : 0x801000, &error,
 				      &bus), FAULT_FIXED);
 	tell(entry_at(20 << 12, 0));
 	queue_drain(v);
-	for (i = 0; i < g->shadow.count; i++)
-		if (g->shadow.pages[i].role == SP_PT)
-			mapped += !!(g->shadow.pages[i].table[0] & P);
+	for (i = 0; i < g->mm.count; i++)
+		if (g->mm.pages[i].role == SP_PT)
+			mapped += !!(g->mm.pages[i].table[0] & P);
 	assert_int_equal(mapped, 0);
 	error = PF_W;
-	assert_int_equal(shadow_fault(v, wide ? 0x400000 : 0x800000, &error,
+	assert_int_equal(mmu_fault(mmu, wide ? 0x400000 : 0x800000, &error,
 				      &bus), FAULT_BUS);
 	assert_int_equal(bus, a);
 	error = 0;
-	assert_int_equal(shadow_fault(v, wide ? 0x400000 : 0x800000, &error,
+	assert_int_equal(mmu_fault(mmu, wide ? 0x400000 : 0x800000, &error,
 				      &bus), FAULT_FIXED);
 	assert_true(cpu_walk(wide ? 0x400000 : 0x800000, &pa, &error));
-	assert_int_equal(pa, g->mem.bus & ADDR);
-	assert_false(error & W & g->mem.bus);
+	assert_int_equal(pa, g->mm.gmem.bus & ADDR);
+	assert_false(error & W & g->mm.gmem.bus);
 	/* As a large one, of which no frame is there. */
 	put(16 << 12, 3, (HOLE_FRAME << 12) | flags | PS);
 	error = 0;
-	assert_int_equal(shadow_fault(v, wide ? 0x600000 : 0xc00000, &error,
+	assert_int_equal(mmu_fault(mmu, wide ? 0x600000 : 0xc00000, &error,
 				      &bus), FAULT_FIXED);
 	assert_true(cpu_walk(wide ? 0x600000 : 0xc00000, &pa, &error));
-	assert_int_equal(pa, g->mem.bus & ADDR);
+	assert_int_equal(pa, g->mm.gmem.bus & ADDR);
 	/* As a table, told of and not. */
 	for (i = 0; i < 2; i++) {
 		put(16 << 12, 2, a | flags);
@@ -147,17 +147,17 @@ static void test_absent_frames(void **state)
 		tell(a);
 		tell(a + 8);
 		queue_drain(v);
-		shadow_flush(v);
+		mmu_flush(mmu);
 		error = 0;
-		assert_int_equal(shadow_fault(v, wide ? 0x400000 : 0x800000,
+		assert_int_equal(mmu_fault(mmu, wide ? 0x400000 : 0x800000,
 					      &error, &bus), FAULT_TABLE);
 		assert_int_equal(bus, a);
 	}
 	/* Far beyond all frames. */
-	shadow_page_alloc(g, UINT32_MAX);
-	shadow_page_release(g, UINT32_MAX);
+	mmu_page_alloc(mmu, UINT32_MAX);
+	mmu_page_release(mmu, UINT32_MAX);
 	error = 0;
-	assert_int_equal(shadow_fault(v, wide ? 0x600000 : 0xc00000, &error,
+	assert_int_equal(mmu_fault(mmu, wide ? 0x600000 : 0xc00000, &error,
 				      &bus), FAULT_FIXED);
 	put(16 << 12, 2, (wide ? ADDR : ADDR & UINT32_MAX) | flags);
 	tell(entry_at(16 << 12, 2));
@@ -167,10 +167,10 @@ static void test_absent_frames(void **state)
 		tell(entry_at(30 << 12, 0));
 		queue_drain(v);
 		error = 0;
-		assert_int_equal(shadow_fault(v, 0, &error, &bus),
+		assert_int_equal(mmu_fault(mmu, 0, &error, &bus),
 				 FAULT_GUEST);
 	}
-	assert_false(g->frames[a >> 12].flags);
+	assert_false(g->mm.frames[a >> 12].flags);
 	/* As what CR3 points to. */
 	model_killed = &killed;
 	if (setjmp(killed))
@@ -184,7 +184,7 @@ static void test_absent_frames_pae(void **state)
 	test_absent_frames(state);
 }
 
-/* The quarter with the hole has no directory, or one that is no memory. */
+/* The quarter with the reserved top has no directory, or one that is no memory. */
 static void test_directory_is_missing(void **state)
 {
 	uint64_t pdpte[] = { 0, (uint64_t)FRAMES << 12 | P, ~0ull };
@@ -194,20 +194,20 @@ static void test_directory_is_missing(void **state)
 	(void)state;
 	for (i = 0; i < 3; i++) {
 		put(30 << 12, 3, 17 << 12 | P);
-		shadow_load(v);
+		cr3_write(v, mmu->cr3);
 		error = 0;
-		assert_int_equal(shadow_fault(v, HOLE, &error, &bus),
+		assert_int_equal(mmu_fault(mmu, TOP, &error, &bus),
 				 FAULT_FIXED);
 		put(30 << 12, 3, pdpte[i]);
-		shadow_load(v);
-		assert_false(hole_is_mapped());
+		cr3_write(v, mmu->cr3);
+		assert_false(top_is_mapped());
 		error = 0;
-		assert_int_equal(shadow_fault(v, HOLE, &error, &bus),
+		assert_int_equal(mmu_fault(mmu, TOP, &error, &bus),
 				 FAULT_FIXED);
-		assert_true(hole_is_mapped());
-		shadow_inval(v, HOLE - 4096);
+		assert_true(top_is_mapped());
+		mmu_inval(mmu, TOP - 4096);
 		error = 0;
-		assert_int_equal(shadow_fault(v, HOLE - 4096, &error, &bus),
+		assert_int_equal(mmu_fault(mmu, TOP - 4096, &error, &bus),
 				 FAULT_GUEST);
 		assert_int_equal(error, 0);
 	}
@@ -261,7 +261,7 @@ static void test_downgrade_flushes_the_tlb(void **state)
 
 static void test_kernel_quarter_is_shared(void **state)
 {
-	struct shadow *s = &g->shadow;
+	struct mm *s = &g->mm;
 	uint32_t a = 16 << 12, b = 17 << 12, pde = 768 << 2;
 	uint64_t pa;
 
@@ -273,8 +273,8 @@ static void test_kernel_quarter_is_shared(void **state)
 	do_access(0xc0000000, true, false);
 	cr3_write(v, b);
 	do_access(0xc0000000, true, false);
-	assert_ptr_equal(s->roots[g->frames[16].root].pd[3],
-			 s->roots[g->frames[17].root].pd[3]);
+	assert_ptr_equal(s->roots[g->mm.frames[16].root].pd[3],
+			 s->roots[g->mm.frames[17].root].pd[3]);
 	/* One takes its entry away: the other keeps it. */
 	*ram(b | pde) = 0;
 	tell(b | pde);
@@ -285,35 +285,35 @@ static void test_kernel_quarter_is_shared(void **state)
 	cr3_write(v, a);
 	do_access(0xc0000000, true, false);
 	check_all();
-	assert_ptr_not_equal(s->roots[g->frames[16].root].pd[3],
-			     s->roots[g->frames[17].root].pd[3]);
+	assert_ptr_not_equal(s->roots[g->mm.frames[16].root].pd[3],
+			     s->roots[g->mm.frames[17].root].pd[3]);
 }
 
 /* Whatever is forgotten, the ROM stays where it is, at the next fault. */
-static void test_hole_comes_back(void **state)
+static void test_reserved_top_comes_back(void **state)
 {
 	uint32_t error = 0;
 	uint64_t pa;
 	gpa_t bus;
 
 	(void)state;
-	g->shadow.hole_pt[0] = P;
-	shadow_zap(g);
-	assert_false(cpu_allows(HOLE, false, false, &pa));
-	assert_int_equal(shadow_fault(v, HOLE, &error, &bus), FAULT_FIXED);
-	assert_true(cpu_allows(HOLE, false, false, &pa));
-	assert_false(cpu_allows(HOLE, false, true, &pa));
+	g->mm.reserved_pt[0] = P;
+	root_zap(mmu);
+	assert_false(cpu_allows(TOP, false, false, &pa));
+	assert_int_equal(mmu_fault(mmu, TOP, &error, &bus), FAULT_FIXED);
+	assert_true(cpu_allows(TOP, false, false, &pa));
+	assert_false(cpu_allows(TOP, false, true, &pa));
 	error = PF_W;
-	assert_int_equal(shadow_fault(v, HOLE + 4096, &error, &bus),
+	assert_int_equal(mmu_fault(mmu, TOP + 4096, &error, &bus),
 			 FAULT_GUEST);
 	assert_int_equal(error, PF_W);
 }
 
 /* What the guest says of the hypervisor's part changes nothing there. */
-static void test_hole_is_not_the_guests(void **state)
+static void test_reserved_top_is_not_the_guests(void **state)
 {
 	const uint32_t dir = (wide ? 17 : 16) << 12;
-	const uint32_t i = wide ? HOLE >> 21 & 511 : HOLE >> 22;
+	const uint32_t i = wide ? TOP >> 21 & 511 : TOP >> 22;
 	uint32_t error = 0;
 	uint64_t *entry, before;
 	gpa_t bus;
@@ -323,9 +323,9 @@ static void test_hole_is_not_the_guests(void **state)
 		put(30 << 12, 3, dir | P);
 	tell_page(dir >> 12, STUB_QP_ALLOC);
 	queue_drain(v);
-	cr3_write(v, v->cr3);
-	assert_int_equal(shadow_fault(v, HOLE, &error, &bus), FAULT_FIXED);
-	entry = &g->shadow.current->pd[HOLE >> 30]->table[HOLE >> 21 & 511];
+	cr3_write(v, mmu->cr3);
+	assert_int_equal(mmu_fault(mmu, TOP, &error, &bus), FAULT_FIXED);
+	entry = &mmu->root->pd[TOP >> 30]->table[TOP >> 21 & 511];
 	before = *entry;
 	put(dir, i, 100 << 12 | P | W | U | A | D | PS);
 	tell(entry_at(dir, i));
@@ -334,11 +334,11 @@ static void test_hole_is_not_the_guests(void **state)
 	/* One that nobody tells of is read again by InvalPage. */
 	tell_page(dir >> 12, STUB_QP_RELEASE);
 	queue_drain(v);
-	cr3_write(v, v->cr3);
+	cr3_write(v, mmu->cr3);
 	error = 0;
-	assert_int_equal(shadow_fault(v, HOLE, &error, &bus), FAULT_FIXED);
-	entry = &g->shadow.current->pd[HOLE >> 30]->table[HOLE >> 21 & 511];
-	shadow_inval(v, HOLE);
+	assert_int_equal(mmu_fault(mmu, TOP, &error, &bus), FAULT_FIXED);
+	entry = &mmu->root->pd[TOP >> 30]->table[TOP >> 21 & 511];
+	mmu_inval(mmu, TOP);
 	assert_int_equal(*entry, before);
 }
 
@@ -377,7 +377,7 @@ static void test_untracked_is_forgotten_at_a_flush(void **state)
 			put(16 << 12, i, 0);
 		else
 			put(20 << 12, 0, 0);
-		shadow_flush(v);
+		mmu_flush(mmu);
 		assert_false(cpu_allows(0x400000, false, false, &pa));
 	}
 }
@@ -391,11 +391,10 @@ static void test_no_large_pages(void **state)
 	gpa_t bus;
 
 	(void)state;
-	v->cr4 = 0;
-	shadow_zap(g);
+	set_mode(v->cr0, 0, v->efer);
 	put(16 << 12, 1, 20 << 12 | flags | PS);
 	put(20 << 12, 0, 100 << 12 | flags);
-	assert_int_equal(shadow_fault(v, 0x400000, &error, &bus), FAULT_FIXED);
+	assert_int_equal(mmu_fault(mmu, 0x400000, &error, &bus), FAULT_FIXED);
 	assert_true(cpu_walk(0x400000, &pa, &error));
 	assert_int_equal(pa, RAM_PA + (100 << 12));
 }
@@ -414,10 +413,9 @@ static void test_formats(void **state)
 	do_access(0x400000, true, true);
 	do_access(0x401000, true, true);
 	wide = false;
-	v->cr4 = CR4_PSE;
-	v->cr3 = 16 << 12;
+	cr3_write(v, 16 << 12);
 	put(16 << 12, 1, 20 << 12 | flags);
-	shadow_mode(v);
+	set_mode(v->cr0, CR4_PSE, v->efer);
 	do_access(0x400000, true, true);
 	assert_false(cpu_allows(0x401000, false, false, &pa));
 }
@@ -430,25 +428,31 @@ static void test_many_address_spaces(void **state)
 	(void)state;
 	for (n = 0; n < 2 * ROOTS; n++) {
 		cr3_write(v, (40 + n / 128) << 12 | (n % 128) << 5);
-		assert_ptr_not_equal(g->shadow.current, g->shadow.roots);
-		assert_int_equal(g->shadow.current->offset, (n % 128) << 5);
+		assert_ptr_not_equal(mmu->root, g->mm.roots);
+		assert_int_equal(mmu->root->offset, (n % 128) << 5);
 	}
 }
+
+void __attribute__((weak))
+__asan_unpoison_memory_region(const volatile void *, size_t);
 
 /* What lies behind the array of frames is not a frame, whatever it looks like. */
 static void test_updates_beyond_memory(void **state)
 {
-	const uint32_t gfn = g->mem.nframes + 5, last = g->shadow.count - 1;
-	struct gframe *f = &g->frames[gfn], before = *f;
+	const uint32_t gfn = g->mm.gmem.nframes + 5, last = g->mm.count - 1;
+	struct gframe *f = &g->mm.frames[gfn], before;
 	uint32_t i;
 
 	(void)state;
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(f, sizeof(*f));
+	before = *f;
 	*f = (struct gframe){ .pt = { last, last }, .flags = GF_TRACKED };
 	for (i = 0; i < 4; i++)
 		tell(gfn << 12 | i << 2);
 	queue_drain(v);
 	for (i = 0; i < 512; i++)
-		assert_int_equal(g->shadow.pages[last].table[i], 0);
+		assert_int_equal(g->mm.pages[last].table[i], 0);
 	*f = before;
 }
 
@@ -471,11 +475,10 @@ static void test_large_page_beyond_4_gb(void **state)
 	gpa_t bus;
 
 	(void)state;
-	v->cr4 |= CR4_PSE;
 	*ram(16 << 12 | 1 << 2) = 3 << 13 | PS | P | W | U | A | D;
 	tell(16 << 12 | 1 << 2);
 	queue_drain(v);
-	assert_int_equal(shadow_fault(v, 0x401234, &error, &bus), FAULT_BUS);
+	assert_int_equal(mmu_fault(mmu, 0x401234, &error, &bus), FAULT_BUS);
 	assert_int_equal(bus, 0x300001234);
 }
 
@@ -483,7 +486,7 @@ static void test_large_page_beyond_4_gb(void **state)
  * that is taken away gives the page back. */
 static void test_release_of_a_table_with_many_links(void **state)
 {
-	const struct shadow *s = &g->shadow;
+	const struct mm *s = &g->mm;
 	uint32_t i, free;
 	uint64_t pa;
 
@@ -514,29 +517,27 @@ static void test_identity_without_paging(void **state)
 	gpa_t bus;
 
 	(void)state;
-	v->cr0 = 0;
-	v->hole = 0;
-	shadow_mode(v);
-	v->guest_last = UINT32_MAX;
-	shadow_load(v);
-	assert_int_equal(shadow_fault(v, 0x123456, &error, &bus), FAULT_FIXED);
+	g->mm.reserved = 0;
+	mmu->guest_last = UINT32_MAX;
+	set_mode(0, v->cr4, v->efer);
+	assert_int_equal(mmu_fault(mmu, 0x123456, &error, &bus), FAULT_FIXED);
 	assert_true(cpu_allows(0x123000, true, true, &pa));
 	assert_int_equal(pa, RAM_PA + 0x123000);
 	/* The last, incomplete large frame goes by small pages. */
 	error = 0;
-	assert_int_equal(shadow_fault(v, (FRAMES - 1) << 12, &error, &bus),
+	assert_int_equal(mmu_fault(mmu, (FRAMES - 1) << 12, &error, &bus),
 			 FAULT_FIXED);
 	error = 0;
-	assert_int_equal(shadow_fault(v, 0xfed00000, &error, &bus),
+	assert_int_equal(mmu_fault(mmu, 0xfed00000, &error, &bus),
 			 FAULT_FIXED);
 	assert_true(cpu_allows(0xfed00000, false, false, &pa));
-	assert_int_equal(pa, g->mem.bus & ADDR);
+	assert_int_equal(pa, g->mm.gmem.bus & ADDR);
 	error = PF_W;
-	assert_int_equal(shadow_fault(v, 0xfed00000, &error, &bus), FAULT_BUS);
+	assert_int_equal(mmu_fault(mmu, 0xfed00000, &error, &bus), FAULT_BUS);
 	assert_int_equal(bus, 0xfed00000);
 	/* The local APIC is not memory even for reading. */
 	error = 0;
-	assert_int_equal(shadow_fault(v, 0xfee00000, &error, &bus), FAULT_BUS);
+	assert_int_equal(mmu_fault(mmu, 0xfee00000, &error, &bus), FAULT_BUS);
 	assert_int_equal(bus, 0xfee00000);
 }
 
@@ -549,9 +550,9 @@ static void test_tables_outside_memory(void **state)
 
 	(void)state;
 	*ram(16 << 12) = 0xfff00000 | P | W | U | A;
-	assert_int_equal(shadow_fault(v, 0, &error, &bus), FAULT_TABLE);
+	assert_int_equal(mmu_fault(mmu, 0, &error, &bus), FAULT_TABLE);
 	assert_int_equal(bus, 0xfff00000);
-	assert_false(shadow_translate(v, 0, &bus));
+	assert_false(mmu_translate(mmu, 0, &bus));
 	model_killed = &killed;
 	if (setjmp(killed))
 		died = true;
@@ -606,8 +607,8 @@ static void test_deferred_work(void **state)
 	model_gdt_changed = 0;
 	queue_drain(v);
 	assert_int_equal(model_gdt_changed, 1u << 6 | 1u << 8);
-	assert_int_equal(v->cr3, 17 << 12);
-	assert_int_equal(g->shadow.current->gfn, 17);
+	assert_int_equal(mmu->cr3, 17 << 12);
+	assert_int_equal(mmu->root->gfn, 17);
 	assert_int_equal(v->sh->deferred | v->sh->gdt_dirty, 0);
 }
 
@@ -629,7 +630,7 @@ static void test_verify(void **state)
 		put((dir + 8) << 12, 1, 40 << 12 | P | W | U | A | D);
 		cr3_write(v, dir << 12);
 		do_access(0x1000, true, true);
-		leaf[i] = &shadow_table(g->shadow.current->pd[0]->table[0])[1];
+		leaf[i] = &shadow_table(mmu->root->pd[0]->table[0])[1];
 	}
 	v->verify = true;
 	for (i = ARRAY_SIZE(leaf); i--;) {	/* each just left behind */
@@ -659,9 +660,9 @@ int main(void)
 		T(test_dirty_bit_is_never_lost),
 		T(test_downgrade_flushes_the_tlb),
 		T(test_kernel_quarter_is_shared),
-		T(test_hole_comes_back),
-		T(test_hole_is_not_the_guests),
-		cmocka_unit_test_setup(test_hole_is_not_the_guests, setup_pae),
+		T(test_reserved_top_comes_back),
+		T(test_reserved_top_is_not_the_guests),
+		cmocka_unit_test_setup(test_reserved_top_is_not_the_guests, setup_pae),
 		T(test_drain_fills_eagerly),
 		T(test_untracked_is_forgotten_at_a_flush),
 		cmocka_unit_test_setup(test_untracked_is_forgotten_at_a_flush,

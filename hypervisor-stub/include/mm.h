@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The memory of a guest, and what its page tables make of it. Everything that
+ * the hypervisor reads or writes of a guest's memory goes through here: mm/,
+ * copy_fixup and the stores of syscall_entry in entry.asm are all that there
+ * is to audit.
+ *
+ *  - Frames of the guest, by physical address. Where they are only mm/ knows,
+ *    and nobody else can look into them.
+ *  - The guest's linear addresses, through the guest's own tables. They end
+ *    at mmu.guest_last; a fault on the way is resolved like the guest's own
+ *    (exit.c, hv_fault) or is the answer.
+ *  - The shared area, vcpu.sh, which is volatile: an access in the source is
+ *    one access of the machine, and bits change in one instruction.
+ *
+ * The guest may change all of it at any time. Each call reads a word once and
+ * returns a copy: check the copy, then use the copy, and never ask again for
+ * what was checked. tests/run/guest_memory.py and tests/unit/test_race.c hold
+ * us to it.
+ *
+ * What the CPU walks is not the guest's tables but our own, the shadow
+ * (mm/pool.c). Nothing here ends a guest: what it cannot have is an answer.
+ */
+#ifndef MM_H
+#define MM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <host.h>
+
+#define PAGE_SIZE	4096u
+#define PAGE_SHIFT	12
+
+/* Guest addresses are integers that nobody can dereference by accident. */
+typedef uint32_t gva_t;		/* guest linear */
+typedef uint64_t gpa_t;		/* guest physical */
+
+/*
+ * A guest has its memory where a PC has: what does not fit below GMEM_LOW_END
+ * is from GMEM_HIGH on, and no frame is between.
+ */
+#define GMEM_LOW_END	0xc0000000ull
+#define GMEM_HIGH	0x100000000ull
+
+/*
+ * The memory of a guest. By frame: a leaf that maps it in our tables, with
+ * all bits of rights set, so that one AND with a mask makes any other. 0: the
+ * frame is absent.
+ */
+struct gmem {
+	uint64_t	*p2m;
+	uint32_t	nframes;	/* the last one's number and one */
+	uint64_t	bytes;
+	uint64_t	bus;		/* such a leaf, of ones to be read */
+	uint8_t		*ram;		/* where we see guest-physical 0, and */
+	uint64_t	ram_bytes;	/* how much in one piece */
+};
+
+/* How the guest's entries look, and what one page of the shadow stands for. */
+struct mm_format {
+	bool		pae;		/* entries of 8 bytes, under a PDPT */
+	uint8_t		entry_shift;	/* size of an entry */
+	uint8_t		pde_shift;	/* what a directory's entry maps */
+	uint32_t	second;		/* 1: a guest's table has two shadows,
+					 * of 2 MB each; else 0 */
+	uint32_t	large_mask;	/* of frames in a large page */
+	uint32_t	pse36;		/* bits of a large page's address that
+					 * are from 13 on in its entry */
+};
+
+/* Per guest. What it points to is known to mm/ alone. */
+struct mm {
+	struct gmem	gmem;
+	struct gframe	*frames;	/* gmem.nframes of them */
+	struct mm_format fmt;
+	uint32_t	reserved;	/* where the reserved top begins: what is
+					 * there is ours; 0 before VMI_Init */
+	uint64_t	*reserved_pt;	/* maps it */
+
+	struct spage	*pages;		/* the pool; index 0 is not used */
+	uint32_t	count;
+	uint32_t	free;		/* list */
+	uint32_t	free_count;
+	uint32_t	untracked;	/* list of page tables */
+	struct root	*roots;		/* index 0: paging is off */
+	uint32_t	root_free;	/* list */
+	uint32_t	root_top;	/* from this one on none was ever used */
+	struct root	*offered;	/* its kernel quarter is, to all */
+
+	uint32_t	verify_root, verify_pde;	/* the next to compare */
+	uint64_t	fills;		/* of the shadow, by faults */
+	uint64_t	zaps;		/* whole pool emptied */
+};
+
+/* Per vCPU. */
+struct mmu {
+	struct mm	*mm;
+	struct root	*root;		/* what CR3 points to */
+	uint64_t	*pdpt;		/* the root's four pages */
+	uint64_t	pml4;		/* machine address, for the real CR3 */
+	uint32_t	cr3;
+	uint32_t	cr0, cr4, efer;	/* what mmu_set_mode() was told, of
+					 * bits that matter here */
+	uint32_t	pde_bits;	/* PTE_P, and PTE_PS if that means a large
+					 * page */
+	uint32_t	error_bits;	/* of a fault, that the guest may see */
+	gva_t		guest_last;	/* last linear address of the guest's own */
+	uint32_t	fills;		/* by hv_fault(), in this access */
+	bool		flush;		/* a translation was taken away */
+};
+
+/* ---- from the host ------------------------------------------------------ */
+
+/* Copy through the current tables; the number of bytes not copied because
+ * of a fault. Nothing is checked: use guest_read() and guest_write(). */
+uint32_t copy_fixup(void *dst, const void *src, uint32_t len);
+
+/* ---- memory by physical address ----------------------------------------- */
+
+/* False: the machine has not so much. */
+bool gmem_init(struct gmem *, uint64_t bytes);
+void gmem_free(struct gmem *);
+/* Before the guest runs: its memory from 0 on, as far as we see it in one
+ * piece, of ram_bytes, and a copy into that. */
+void *gmem_boot_ram(const struct gmem *);
+void gmem_boot_copy(const struct gmem *, gpa_t dst, const void *src,
+		    size_t len);
+/* False: the frame is absent. */
+bool gmem_read_byte(const struct gmem *, gpa_t, uint8_t *);
+
+/* ---- memory by linear address ------------------------------------------- */
+
+/* Through the tables that are in CR3, as the guest's kernel would. False:
+ * not mapped, or not the guest's to touch. */
+bool guest_read(struct mmu *, void *dst, gva_t src, uint32_t len);
+bool guest_write(struct mmu *, gva_t dst, const void *src, uint32_t len);
+
+/* Room that deliverers of events check for once, against vcpu.stack_limit:
+ * ss, esp, eflags, cs, eip, error. */
+#define FRAME_MAX	24
+
+static inline bool guest_stack_ok(uint32_t stack_limit, gva_t esp)
+{
+	return esp - FRAME_MAX <= stack_limit;
+}
+
+/* Push a word of the frame; goto fault if the guest's tables do not allow it. */
+#define guest_push(esp, word, fault)	STORE_WORD((esp) -= 4, word, fault)
+
+/* ---- the shared area ---------------------------------------------------- */
+
+static inline void shared_set_bits(volatile uint32_t *word, uint32_t bits)
+{
+	asm volatile("orl %1, %0" : "+m"(*word) : "ri"(bits));
+}
+
+static inline void shared_clear_bits(volatile uint32_t *word, uint32_t bits)
+{
+	asm volatile("andl %1, %0" : "+m"(*word) : "ri"(~bits));
+}
+
+/* ---- set-up ------------------------------------------------------------- */
+
+/* With a pool of so many pages; gmem is there. NULL, or why not. */
+const char *mm_init(struct mm *, uint32_t pool_pages);
+/* Of a guest with paging off; its tables are in the real CR3 then. */
+const char *mmu_init(struct mmu *, struct mm *);
+/* What these took goes back, also after one that failed. The real CR3 is of other
+ * tables. */
+void mm_free(struct mm *);
+void mmu_free(struct mmu *);
+/* From here on the linear space is ours. Nobody has told us of page tables so
+ * far: all is forgotten. */
+void mmu_reserve(struct mmu *, gva_t top);
+/* A page of that, by its number; an entry of our tables. */
+void mm_reserved_page(struct mm *, uint32_t page, uint64_t entry);
+
+/* ---- registers, and what the guest tells of ----------------------------- */
+
+/*
+ * In these, what the guest's tables say is taken into the shadow; a translation
+ * that went is in the TLB until mmu_flush_tlb(), unless said otherwise.
+ */
+
+/* Paging may be turned on or off, or mean something else. False: CR3 is outside
+ * the guest's memory, and nothing is loaded. */
+bool mmu_set_mode(struct mmu *, uint32_t cr0, uint32_t cr4, uint32_t efer);
+/* The same. The TLB is flushed. */
+bool mmu_set_cr3(struct mmu *, uint32_t cr3);
+/* Forget what a TLB flush forgets, and flush it. */
+void mmu_flush(struct mmu *);
+/* One page of the address space. */
+void mmu_inval(struct mmu *, gva_t);
+
+/* The entry at this address has changed. */
+void mmu_entry_changed(struct mmu *, gpa_t);
+/*
+ * The same for a run of them, of which the guest has written where they are:
+ * word was read at at, and means the entry at pa; those behind it belong to the
+ * run as long as they differ only in where in its table the entry is. Returns
+ * where the run ends.
+ */
+const volatile uint32_t *mmu_run_changed(struct mmu *, gpa_t pa, uint32_t word,
+					 const volatile uint32_t *at,
+					 const volatile uint32_t *end);
+/* A frame becomes a table whose changes will be told of, or stops being one. */
+void mmu_page_alloc(struct mmu *, uint32_t gfn);
+void mmu_page_release(struct mmu *, uint32_t gfn);
+
+/* The TLB, if a translation was taken away. */
+static inline void mmu_flush_tlb(struct mmu *m)
+{
+	if (m->flush) {
+		m->flush = false;
+		flush_tlb();
+	}
+}
+
+/* ---- accesses ----------------------------------------------------------- */
+
+enum fault {
+	FAULT_FIXED,		/* the shadow was stale; go on */
+	FAULT_GUEST,		/* the guest's own; *error is what it sees */
+	FAULT_BUS,		/* write to guest-physical memory that is absent,
+				 * or any access to the local APIC */
+	FAULT_TABLE,		/* page table in memory that is absent */
+};
+
+/* Is this page fault the guest's own, by its tables, or has the shadow only
+ * not been filled? Then it is. gpa_t: of FAULT_BUS and FAULT_TABLE. */
+enum fault mmu_fault(struct mmu *, gva_t, uint32_t *error, gpa_t *);
+/* Would the CPU find a translation for this access now? Of 4 KB pages alone,
+ * the common ones. */
+bool mmu_allows(const struct mmu *, gva_t, uint32_t error);
+/* Where a kernel would read; false: not mapped. */
+bool mmu_translate(struct mmu *, gva_t, gpa_t *);
+
+/* ---- a check for tests -------------------------------------------------- */
+
+struct mm_wrong {
+	gva_t		va;
+	uint32_t	dir;			/* frame */
+	uint64_t	shadow, pde, pte;
+};
+
+/* Is the shadow what the guest's tables say, as far as all has been told? Some
+ * of it, in turn. user: the guest comes from user mode. False: see there. */
+bool mmu_verify(struct mmu *, bool user, struct mm_wrong *);
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Page faults: is it the guest's own, by its tables, or has the shadow only
+ * not been filled yet? And the filling.
+ */
+#include "devices.h"
+#include "shadow.h"
+
+/* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
+static void mark(struct gtable *at, uint64_t entry, uint32_t bits)
+{
+	if ((entry & bits) != bits)
+		gtable_set_bits(at, bits);
+}
+
+static void fill_pde(struct mmu *m, gva_t va, uint64_t pde, uint64_t val)
+{
+	uint32_t i = va >> 21 & 511;
+
+	if (root_pd_get(m, va >> 30)->table[i] != val)
+		pool_set_pde(m, &root_pd_agreed(m, va, pde)->table[i], val);
+}
+
+static void fill_large(struct mmu *m, gva_t va, uint64_t guest_pde,
+		       uint64_t gfn, uint64_t val)
+{
+	const struct gmem *gmem = &m->mm->gmem;
+	uint64_t first = gfn & ~511ull;
+	struct spage *p;
+	uint64_t pde;
+
+	if (gmem_large(gmem, first)) {
+		fill_pde(m, va, guest_pde,
+			 (gmem_leaf(gmem, first) & (val | PTE_ADDR)) |
+			 PTE_PS | (val & PTE_NX));
+		return;
+	}
+	/* Its leaves have the rights of this directory's entry. */
+	pde = root_pd_agreed(m, va, guest_pde)->table[va >> 21 & 511];
+	if ((pde & SE_LINK) && page_of(m->mm, pde)->role == SP_SPLIT) {
+		p = page_of(m->mm, pde);
+	} else {
+		p = pool_take(m->mm, SP_SPLIT, 0);
+		fill_pde(m, va, guest_pde, p->link | PTE_U | PTE_W);
+	}
+	set_leaf(m, &p->table[va >> 12 & 511], val);
+}
+
+static void make_room(struct mmu *m)
+{
+	if (m->mm->free_count < SHADOW_RESERVE)
+		root_zap(m);
+}
+
+_Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
+
+/* Put what the walk has found into the shadow, if it allows the access. */
+static __attribute__((noinline))
+enum fault fill(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
+		const struct walk w)
+{
+	uint32_t access = *error & (PF_W | PF_U), bits, second, pt;
+	struct mm *mm = m->mm;
+	uint32_t lacking = access & ~(w.pde & w.leaf);
+	uint64_t val, rights, gfn, frame;
+	struct spage *p, *pd;
+
+	make_room(m);
+	*error = (*error & m->error_bits) | PF_P;
+	if (mm->fmt.pae && ((w.pde | w.leaf) & PTE_NX) &&
+	    ((*error & PF_I) || !m->efer)) {
+		*error |= m->efer ? 0 : PF_RSVD;
+		return FAULT_GUEST;
+	}
+	/* What remains is a write by the kernel that CR0.WP = 0 allows. */
+	if (lacking && (access != PF_W || (m->cr0 & CR0_WP)))
+		return FAULT_GUEST;
+	gfn = leaf_gfn(mm, w.leaf, w.large, va);
+	*bus = gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
+	frame = gmem_leaf(&mm->gmem, gfn);
+	if (!frame) {
+		if ((access & PF_W) || gfn == APIC_FRAME)
+			return FAULT_BUS;
+		frame = mm->gmem.bus;
+	}
+
+	bits = PTE_A | (access & PF_W ? PTE_D : 0);
+	if (!w.large)
+		mark(w.pde_at, w.pde, PTE_A);
+	mark(w.leaf_at, w.leaf, bits);
+	rights = w.pde & (PTE_NX | PTE_U | PTE_W);
+	val = leaf_mask(w.leaf | bits);
+	if (lacking) {	/* users fault here, until the next fill */
+		rights = PTE_W | (rights & PTE_NX);
+		val = (val | PTE_W) & ~(uint64_t)PTE_U;
+	}
+	val = (val & frame) | (w.leaf & PTE_NX);
+	mm->fills++;
+	if (w.large) {
+		fill_large(m, va, w.pde | bits, gfn, val);
+	} else {
+		gfn = entry_gfn(w.pde);
+		second = va >> 21 & mm->fmt.second;
+		pt = mm->frames[gfn].pt[second];
+		p = pt ? &mm->pages[pt] : pool_pt_get(mm, gfn, second);
+		pd = m->root->pd[va >> 30];
+		if (!pd || pd->table[va >> 21 & 511] != (p->link | rights))
+			fill_pde(m, va, w.pde | PTE_A, p->link | rights);
+		set_leaf(m, &p->table[va >> 12 & 511], val);
+	}
+	mmu_flush_tlb(m);
+	return FAULT_FIXED;
+}
+
+/* In our part of the space: the guest's own fault, unless the directory page
+ * that maps ROM and shared area is only missing. */
+static __attribute__((noinline))
+enum fault fault_in_reserved(struct mmu *m, gva_t va, uint32_t *error)
+{
+	*error &= PF_U | PF_W | PF_P;
+	if (m->root->pd[va >> 30])
+		return FAULT_GUEST;
+	make_room(m);
+	root_pd_get(m, va >> 30);
+	mmu_flush_tlb(m);
+	return FAULT_FIXED;
+}
+
+/* The short way, to a leaf that is not present, calls nothing. */
+static inline __attribute__((always_inline))
+enum fault fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
+		 enum walk_end (*walk)(const struct mmu *, gva_t,
+				       struct walk *))
+{
+	struct walk w;
+
+	if (va > m->guest_last)
+		return fault_in_reserved(m, va, error);
+	switch (walk(m, va, &w)) {
+	case WALK_LEAF:
+		return fill(m, va, error, bus, w);
+	case WALK_ABSENT:
+		*error &= m->error_bits;
+		return FAULT_GUEST;
+	default:
+		*bus = w.pde & PTE_ADDR;
+		return FAULT_TABLE;
+	}
+}
+
+static __attribute__((noinline))
+enum fault fault_pae(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+{
+	return fault(m, va, error, bus, walk_pae);
+}
+
+enum fault mmu_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+{
+	if (m->mm->fmt.pae)
+		return fault_pae(m, va, error, bus);
+	return fault(m, va, error, bus, walk_legacy);
+}

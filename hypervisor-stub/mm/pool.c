@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow page tables: the pages, and how they are linked.
+ *
+ * The guest's tables are plain memory that it writes as it likes; what the
+ * CPU walks are our own, in long-mode format. A shadow entry is like a TLB
+ * entry: it may be older than the guest's, until the flush that x86 asks
+ * for, and it never maps anything but the guest's own frames.
+ *
+ *	guest page directory (4 GB)	root: four pages SP_PD, 1 GB each
+ *	guest page table (4 MB)		two pages SP_PT, 2 MB each
+ *	guest 4 MB page			two 2 MB entries, or SP_SPLIT pages
+ *
+ * A guest with PAE has tables of our own size: its PDPT is a root, its page
+ * directories are SP_PD, its page tables SP_PT.
+ *
+ * A shadow belongs to the guest frame (struct gframe), whoever links it: all
+ * address spaces share the shadows of the kernel's page tables.
+ *
+ * A guest table is "tracked" once the guest has told of it, by AllocatePage
+ * or by an update; then a flush need not look at it. All others are
+ * forgotten at every flush.
+ */
+#include <string.h>
+
+#include "panic.h"
+#include "shadow.h"
+
+struct spage *pool_take(struct mm *mm, int role, uint32_t gfn)
+{
+	struct spage *p = &mm->pages[mm->free];
+
+	hv_assert(mm->free);
+	mm->free = p->next;
+	mm->free_count--;
+	memset(p->table, 0, PAGE_SIZE);
+	p->role = role;
+	p->gfn = gfn;
+	p->parent = NULL;
+	p->parents = 0;
+	p->next = p->prev = 0;
+	return p;
+}
+
+void pool_give(struct mm *mm, struct spage *p)
+{
+	p->role = SP_FREE;
+	p->next = mm->free;
+	mm->free = index_of(mm, p);
+	mm->free_count++;
+}
+
+/* ---- links -------------------------------------------------------------- */
+
+void pool_set_pde(struct mmu *m, uint64_t *pde, uint64_t val)
+{
+	uint64_t old = *pde;
+	struct spage *p;
+
+	if (old == val)
+		return;
+	*pde = val;
+	if (old & PTE_P)
+		m->flush = true;
+	if ((old & SE_LINK) && !((val & SE_LINK) &&
+				 !((old ^ val) & PTE_ADDR))) {
+		p = page_of(m->mm, old);
+		p->parents--;
+		if (p->parent == pde)
+			p->parent = NULL;
+		if (!p->parents && p->role != SP_PT)
+			pool_give(m->mm, p);
+	} else if (old & SE_LINK) {
+		return;
+	}
+	if (val & SE_LINK) {
+		p = page_of(m->mm, val);
+		p->parent = p->parents++ ? p->parent : pde;
+	}
+}
+
+/* ---- page tables -------------------------------------------------------- */
+
+static void untracked_add(struct mm *mm, struct spage *p)
+{
+	p->next = mm->untracked;
+	p->prev = 0;
+	if (p->next)
+		mm->pages[p->next].prev = index_of(mm, p);
+	mm->untracked = index_of(mm, p);
+}
+
+static void untracked_del(struct mm *mm, struct spage *p)
+{
+	if (p->prev)
+		mm->pages[p->prev].next = p->next;
+	else if (mm->untracked == index_of(mm, p))
+		mm->untracked = p->next;
+	else
+		return;
+	if (p->next)
+		mm->pages[p->next].prev = p->prev;
+}
+
+struct spage *pool_pt_get(struct mm *mm, uint32_t gfn, uint32_t second)
+{
+	struct gframe *f = &mm->frames[gfn];
+	struct spage *p;
+
+	if (f->pt[second])
+		return &mm->pages[f->pt[second]];
+	p = pool_take(mm, SP_PT, gfn);
+	p->second = second;
+	f->pt[second] = index_of(mm, p);
+	if (!(f->flags & GF_TRACKED))
+		untracked_add(mm, p);
+	return p;
+}
+
+/*
+ * A page table's shadow is out of use. If there are links to it that we do not
+ * remember, it stays as an empty page until the last of them has gone: to look
+ * for them would take longer than a guest may make us work at a time.
+ */
+void pool_pt_drop(struct mmu *m, struct spage *p)
+{
+	m->mm->frames[p->gfn].pt[p->second] = 0;
+	untracked_del(m->mm, p);
+	if (p->parents == 1 && p->parent)
+		pool_set_pde(m, p->parent, 0);
+	if (!p->parents) {
+		pool_give(m->mm, p);
+		return;
+	}
+	memset(p->table, 0, PAGE_SIZE);
+	p->role = SP_ORPHAN;
+	m->flush = true;
+}
+
+/* ---- directories of PAE: a list of two at most -------------------------- */
+
+struct spage *pool_pd_find(struct mm *mm, uint32_t gfn, bool reserved)
+{
+	uint32_t n = mm->frames[gfn].pd;
+
+	while (n && mm->pages[n].reserved != reserved)
+		n = mm->pages[n].next;
+	return n ? &mm->pages[n] : NULL;
+}
+
+void pool_pd_enter(struct mm *mm, struct spage *p)
+{
+	uint32_t *first = &mm->frames[p->gfn].pd;
+
+	p->next = *first;
+	*first = index_of(mm, p);
+}
+
+void pool_pd_leave(struct mm *mm, const struct spage *p)
+{
+	uint32_t *link = &mm->frames[p->gfn].pd;
+
+	while (*link && *link != index_of(mm, p))
+		link = &mm->pages[*link].next;
+	if (*link)
+		*link = p->next;
+}
+
+/* ---- set-up ------------------------------------------------------------- */
+
+bool pool_init(struct mm *mm, uint32_t pages)
+{
+	uint8_t *tables = memory_alloc((uint64_t)pages * PAGE_SIZE, PAGE_SIZE);
+	uint32_t i;
+
+	mm->pages = memory_alloc(pages * sizeof(*mm->pages), 64);
+	mm->count = pages;
+	if (!tables || !mm->pages) {
+		memory_free(tables, (uint64_t)pages * PAGE_SIZE);
+		memory_free(mm->pages, pages * sizeof(*mm->pages));
+		mm->pages = NULL;
+		return false;
+	}
+	for (i = 0; i < pages; i++) {
+		struct spage *p = &mm->pages[i];
+
+		p->table = (uint64_t *)(tables + i * PAGE_SIZE);
+		p->link = va_to_pa(p->table) | SE_LINK | PTE_A | PTE_P;
+		p->next = i + 1 < pages ? i + 1 : 0;
+	}
+	mm->free = 1;
+	mm->free_count = pages - 1;
+	return true;
+}
+
+void pool_free(struct mm *mm)
+{
+	if (!mm->pages)
+		return;
+	memory_free(mm->pages[0].table, (uint64_t)mm->count * PAGE_SIZE);
+	memory_free(mm->pages, mm->count * sizeof(*mm->pages));
+	mm->pages = NULL;
+}

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Roots: the shadow of what CR3 points to, and the pages of its four GB, which
+ * are hung into the vCPU's one PDPT when the root is loaded.
+ *
+ * The kernel's part of the address space, from the quarter with the reserved
+ * top, is the same in all directories of a common kernel: roots whose guest
+ * entries are equal there share one SP_PD. An entry of a shared page is only
+ * filled while the entries of all these roots are equal, and emptied when one
+ * changes.
+ */
+#include <string.h>
+
+#include "shadow.h"
+
+/* ---- the page of a GB --------------------------------------------------- */
+
+/* The quarter of the address space with the reserved top; 4 before VMI_Init. */
+static uint32_t reserved_quarter(const struct mm *mm)
+{
+	return mm->reserved ? mm->reserved >> 30 : 4;
+}
+
+/* A root's GB is mapped by this page no more. */
+static void pd_put(struct mmu *m, struct root *r, uint32_t q)
+{
+	struct spage *pd = r->pd[q];
+	uint32_t i;
+
+	if (!pd)
+		return;
+	if (r == m->root)
+		m->pdpt[q] = 0;
+	r->pd[q] = NULL;
+	m->flush = true;
+	if (--pd->parents)	/* other roots share it */
+		return;
+	for (i = 0; i < 512; i++)
+		if (pd->table[i] & SE_LINK)
+			pool_set_pde(m, &pd->table[i], 0);
+	pool_pd_leave(m->mm, pd);
+	pool_give(m->mm, pd);
+}
+
+static struct spage *pd_use(struct mmu *m, uint32_t q, struct spage *p)
+{
+	p->parents++;
+	m->root->pd[q] = p;
+	m->pdpt[q] = p->link | PTE_U | PTE_W;
+	return p;
+}
+
+static struct spage *pd_new(struct mmu *m, uint32_t q)
+{
+	struct mm *mm = m->mm;
+	struct root *r = m->root;
+	struct spage *p = pool_take(mm, SP_PD, r->gfn);
+	uint64_t pde;
+	gva_t va;
+
+	pd_use(m, q, p);
+	p->reserved = q == reserved_quarter(mm);
+	if (mm->fmt.pae && r->dir[q]) {
+		p->gfn = r->dir_gfn[q];
+		pool_pd_enter(mm, p);
+	}
+	if (!p->reserved)
+		return p;
+	p->table[mm->reserved >> 21 & 511] = va_to_pa(mm->reserved_pt) |
+					     PTE_A | PTE_W | PTE_P;
+	/* The kernel will need all of it, and others will share it. */
+	for (va = q << 30; va < mm->reserved; va += 2 << 20) {
+		pde = read_pde(mm, r, va);
+		if (pde & PTE_P)
+			sync_pde(m, p, pde, va);
+	}
+	mm->offered = r;
+	return p;
+}
+
+/* Do two directories agree on the quarter with the reserved top? */
+static bool same_quarter(const struct mm *mm, const struct root *a,
+			 const struct root *b, uint32_t q)
+{
+	uint32_t n = (mm->reserved >> 22) - q * 256;
+
+	return gtable_equal(a->dir[q], b->dir[q], n);
+}
+
+/* A page that is there already, and right for this root. */
+static struct spage *pd_shared(struct mm *mm, const struct root *r, uint32_t q)
+{
+	const struct root *other = mm->offered;
+	bool reserved = q == reserved_quarter(mm);
+
+	if (mm->fmt.pae)
+		return r->dir[q] ? pool_pd_find(mm, r->dir_gfn[q], reserved) :
+				   NULL;
+	if (reserved && other && other->pd[q] && tracked(mm, r) &&
+	    tracked(mm, other) && same_quarter(mm, r, other, q))
+		return other->pd[q];
+	return NULL;
+}
+
+struct spage *root_pd_get(struct mmu *m, uint32_t q)
+{
+	struct spage *p = m->root->pd[q];
+
+	if (p)
+		return p;
+	p = pd_shared(m->mm, m->root, q);
+	return p ? pd_use(m, q, p) : pd_new(m, q);
+}
+
+/* Do all other roots that share a page have this entry, too? */
+static bool others_agree(const struct mmu *m, const struct spage *pd, gva_t va,
+			 uint64_t pde)
+{
+	const struct mm *mm = m->mm;
+	uint32_t n;
+
+	for (n = 1; n < mm->root_top; n++)
+		if (mm->roots[n].pd[va >> 30] == pd &&
+		    &mm->roots[n] != m->root &&
+		    read_pde(mm, &mm->roots[n], va) != pde)
+			return false;
+	return true;
+}
+
+struct spage *root_pd_agreed(struct mmu *m, gva_t va, uint64_t pde)
+{
+	struct spage *pd = root_pd_get(m, va >> 30);
+
+	if (root_may_differ(m->mm, pd) && !others_agree(m, pd, va, pde)) {
+		pd->parents--;
+		m->flush = true;
+		pd = pd_new(m, va >> 30);
+	}
+	return pd;
+}
+
+/* ---- roots -------------------------------------------------------------- */
+
+void root_clear(struct mmu *m, struct root *r)
+{
+	uint32_t q;
+
+	for (q = 0; q < 4; q++)
+		pd_put(m, r, q);
+}
+
+static void root_free(struct mmu *m, struct root *r)
+{
+	struct mm *mm = m->mm;
+	struct gframe *f = &mm->frames[r->gfn];
+	uint32_t n = r - mm->roots, before = f->root;
+
+	root_clear(m, r);
+	if (mm->offered == r)
+		mm->offered = NULL;
+	if (before == n) {
+		f->root = r->next;
+	} else {
+		while (mm->roots[before].next != n)
+			before = mm->roots[before].next;
+		mm->roots[before].next = r->next;
+	}
+	memset(r, 0, sizeof(*r));
+	r->next = mm->root_free;
+	mm->root_free = n;
+}
+
+void root_drop(struct mmu *m, struct gframe *f)
+{
+	struct root *roots = m->mm->roots;
+	uint32_t n, next;
+
+	for (n = f->root; n; n = next) {
+		next = roots[n].next;
+		if (&roots[n] == m->root)
+			root_clear(m, m->root);
+		else
+			root_free(m, &roots[n]);
+	}
+}
+
+void root_zap(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	uint32_t i;
+
+	mm->zaps++;
+	for (i = 0; i < mm->root_top; i++) {
+		struct root *r = &mm->roots[i];
+
+		root_clear(m, r);
+		if (i && r != m->root && r->used)
+			root_free(m, r);
+	}
+	for (i = 1; i < mm->count; i++)
+		if (mm->pages[i].role == SP_PT)
+			pool_pt_drop(m, &mm->pages[i]);
+	mmu_flush_tlb(m);
+}
+
+/* For what is in CR3; NULL: it is outside the guest's memory. */
+static struct root *root_get(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	uint32_t gfn = m->cr3 >> PAGE_SHIFT, n, q;
+	uint32_t offset = mm->fmt.pae ? m->cr3 & 0xfe0 : 0;
+	struct root *r;
+
+	if (!(m->cr0 & CR0_PG))
+		return &mm->roots[0];
+	if (!gmem_leaf(&mm->gmem, gfn))
+		return NULL;
+	for (n = mm->frames[gfn].root; n; n = mm->roots[n].next)
+		if (mm->roots[n].offset == offset)
+			return &mm->roots[n];
+	if (!mm->root_free)
+		root_zap(m);
+	n = mm->root_free;
+	r = &mm->roots[n];
+	mm->root_free = r->next;
+	if (n >= mm->root_top)
+		mm->root_top = n + 1;
+	r->used = true;
+	r->gfn = gfn;
+	r->offset = offset;
+	for (q = 0; q < 4 && !mm->fmt.pae; q++)
+		r->dir[q] = gmem_table(&mm->gmem, gfn, q * 1024);
+	r->next = mm->frames[gfn].root;
+	mm->frames[gfn].root = n;
+	return r;
+}
+
+void root_load_dirs(struct mmu *m, struct root *r)
+{
+	struct gmem *gmem = &m->mm->gmem;
+	const struct gtable *pdpt, *dir;
+	uint32_t q;
+
+	pdpt = gmem_table(gmem, r->gfn, r->offset);
+	for (q = 0; q < 4; q++) {
+		uint64_t pdpte = gtable_read64(pdpt, q);
+
+		dir = pdpte & PTE_P ?
+		      gmem_table(gmem, entry_gfn(pdpte), 0) : NULL;
+		if (dir == r->dir[q])
+			continue;
+		pd_put(m, r, q);
+		r->dir[q] = dir;
+		r->dir_gfn[q] = entry_gfn(pdpte);
+	}
+}
+
+/* ---- registers ---------------------------------------------------------- */
+
+static bool load(struct mmu *m)
+{
+	struct root *r = root_get(m);
+	int q;
+
+	if (!r)
+		return false;
+	m->root = r;
+	if (m->mm->fmt.pae)
+		root_load_dirs(m, r);
+	for (q = 0; q < 4; q++)
+		m->pdpt[q] = r->pd[q] ? r->pd[q]->link | PTE_U | PTE_W : 0;
+	m->flush = true;
+	mmu_flush(m);
+	return true;
+}
+
+bool mmu_set_cr3(struct mmu *m, uint32_t cr3)
+{
+	m->cr3 = cr3;
+	return !(m->cr0 & CR0_PG) || load(m);
+}
+
+static const struct mm_format format_legacy = {
+	.entry_shift	= 2,
+	.pde_shift	= 22,
+	.second		= 1,
+	.large_mask	= 1023,
+	.pse36		= 0xff,
+};
+
+static const struct mm_format format_pae = {
+	.pae		= true,
+	.entry_shift	= 3,
+	.pde_shift	= 21,
+	.large_mask	= 511,
+};
+
+/* What follows from the bits of the registers. */
+static void set_format(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	bool paging = m->cr0 & CR0_PG, pae = paging && (m->cr4 & CR4_PAE);
+
+	if (pae != mm->fmt.pae) {
+		/* Shadows of one format mean nothing in the other. */
+		m->root = &mm->roots[0];
+		root_zap(m);
+		mm->fmt = pae ? format_pae : format_legacy;
+	}
+	/* With paging off each directory entry is of a large page. */
+	m->pde_bits = PTE_P;
+	if (!paging || pae || (m->cr4 & CR4_PSE))
+		m->pde_bits |= PTE_PS;
+	/* Fetches have a bit of their own only if they can be forbidden (SDM
+	 * Vol. 3, 4.7). */
+	m->error_bits = PF_U | PF_W | (pae && m->efer ? PF_I : 0);
+}
+
+bool mmu_set_mode(struct mmu *m, uint32_t cr0, uint32_t cr4, uint32_t efer)
+{
+	uint32_t cr0_changed = m->cr0 ^ (cr0 & (CR0_PG | CR0_WP));
+	uint32_t cr4_changed = m->cr4 ^ (cr4 & (CR4_PAE | CR4_PSE | CR4_PGE));
+	uint32_t efer_changed = m->efer ^ (efer & EFER_NXE);
+
+	if (!(cr0_changed | cr4_changed | efer_changed))
+		return true;
+	m->cr0 ^= cr0_changed;
+	m->cr4 ^= cr4_changed;
+	m->efer ^= efer_changed;
+	if ((cr0_changed & CR0_WP) | (cr4_changed & (CR4_PSE | CR4_PGE)))
+		root_zap(m);
+	set_format(m);
+	if ((cr0_changed & CR0_PG) | (cr4_changed & CR4_PAE) | efer_changed)
+		return load(m);
+	return true;
+}
+
+/* ---- set-up ------------------------------------------------------------- */
+
+void mmu_reserve(struct mmu *m, gva_t top)
+{
+	root_zap(m);
+	m->mm->reserved = top;
+	m->guest_last = top - 1;
+}
+
+void mm_reserved_page(struct mm *mm, uint32_t page, uint64_t entry)
+{
+	mm->reserved_pt[page] = entry;
+}
+
+static const char *const no_memory = "no memory for shadow tables";
+
+const char *mm_init(struct mm *mm, uint32_t pool_pages)
+{
+	uint32_t i;
+
+	mm->reserved_pt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!mm->reserved_pt || !pool_init(mm, pool_pages))
+		return no_memory;
+	mm->roots = memory_alloc(ROOTS * sizeof(*mm->roots), 64);
+	mm->frames = memory_alloc(mm->gmem.nframes * sizeof(*mm->frames),
+				  PAGE_SIZE);
+	if (!mm->roots || !mm->frames)
+		return no_memory;
+	for (i = 1; i < ROOTS; i++)
+		mm->roots[i].next = i + 1 < ROOTS ? i + 1 : 0;
+	mm->root_free = mm->root_top = 1;
+	/* With paging off every address is its own translation. */
+	for (i = 0; i < 4; i++)
+		mm->roots[0].dir[i] = gtable_part(gtable_identity(), i * 1024);
+	mm->fmt = format_legacy;
+	return NULL;
+}
+
+const char *mmu_init(struct mmu *m, struct mm *mm)
+{
+	uint64_t *pml4 = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+
+	m->mm = mm;
+	m->pml4 = pml4 ? va_to_pa(pml4) : 0;
+	m->pdpt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!pml4 || !m->pdpt)
+		return no_memory;
+	m->root = &mm->roots[0];
+	m->guest_last = UINT32_MAX;
+	set_format(m);
+
+	/* The upper half is ours and the same everywhere. */
+	memcpy(pml4, shadow_table(read_cr3()), PAGE_SIZE);
+	pml4[0] = va_to_pa(m->pdpt) | PTE_U | PTE_W | PTE_P;
+	write_cr3(m->pml4);
+	return NULL;
+}
+
+void mm_free(struct mm *mm)
+{
+	pool_free(mm);
+	memory_free(mm->reserved_pt, PAGE_SIZE);
+	memory_free(mm->roots, ROOTS * sizeof(*mm->roots));
+	memory_free(mm->frames, mm->gmem.nframes * sizeof(*mm->frames));
+	mm->reserved_pt = NULL;
+	mm->roots = NULL;
+	mm->frames = NULL;
+}
+
+void mmu_free(struct mmu *m)
+{
+	if (m->pml4)
+		memory_free(pa_to_va(m->pml4), PAGE_SIZE);
+	memory_free(m->pdpt, PAGE_SIZE);
+	*m = (struct mmu){ 0 };
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the guest left in the shared area for us to do at an exit: the update
+ * queue, and what else a lazy mode deferred. All of it is hostile: the count
+ * is checked here, the rest where it is used.
+ */
+#include "hv.h"
+#include "queue.h"
+
+/* False: this was the end of the guest. */
+static bool drain_updates(struct vcpu *v)
+{
+	volatile struct stub_shared *sh = v->sh;
+	struct stats *stats = &v->g->stats;
+	uint32_t start = v->queue_start;
+	uint32_t end = (uint32_t)sh->tail + STUB_QUEUE_LEN;
+
+	if (end == start)
+		return true;
+	if (end - start > STUB_QUEUE_LEN - start) {
+		guest_kill(v, "bad queue: tail %d is not in -%d..0",
+			   (int)(end - STUB_QUEUE_LEN), STUB_QUEUE_LEN);
+		return false;
+	}
+	stats->drains++;
+	stats->drained += end - start;
+	sh->tail = (int32_t)(start - STUB_QUEUE_LEN);
+	queue_updates(&v->mmu, sh, sh->queue + start, sh->queue + end);
+	return true;
+}
+
+/* What lazy CPU mode put off: descriptors, then the address space. */
+static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
+{
+	volatile struct stub_shared *sh = v->sh;
+	uint32_t dirty = sh->gdt_dirty;
+	uint32_t deferred = sh->deferred;
+
+	sh->gdt_dirty = 0;
+	sh->deferred = 0;
+	for (; dirty; dirty &= dirty - 1)
+		desc_gdt_changed(v, __builtin_ctz(dirty));
+	if (deferred & STUB_DEFER_CR3)
+		cr3_write(v, sh->cr3);
+	else if (deferred & STUB_DEFER_FLUSH)
+		mmu_flush(&v->mmu);
+}
+
+/*
+ * An interrupt of the kernel may come between a plain store and the call that
+ * tells of it, and its handler calls us too. In user mode all has been told.
+ */
+static bool all_told(struct vcpu *v)
+{
+	if (regs_ring(v->regs) == 3)
+		v->interrupted = false;
+	else if (v->regs->vector >= IRQ_BASE &&
+		 v->regs->vector < IRQ_BASE + 16)
+		v->interrupted = true;
+	return !v->interrupted;
+}
+
+static void __attribute__((noinline)) verify(struct vcpu *v)
+{
+	struct mm_wrong w;
+
+	if (!all_told(v) || mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
+		return;
+	guest_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
+		   w.va, w.dir, w.shadow, w.pde, w.pte);
+}
+
+void queue_drain(struct vcpu *v)
+{
+	if (!drain_updates(v))
+		return;
+	if (v->sh->gdt_dirty | v->sh->deferred)
+		drain_deferred(v);
+	mmu_flush_tlb(&v->mmu);
+	if (v->verify)
+		verify(v);
+}
