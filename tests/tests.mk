@@ -52,9 +52,13 @@ $(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib
 	tests/unit/loader_images.c))
 $(eval $(call unit_test,loader_memory,hypervisor-stub/core/loader.c \
 	hypervisor-stub/lib/print.c tests/unit/loader_images.c))
-$(eval $(call unit_test,shadow,$(HV_MM:%=hypervisor-stub/%.c) \
-	hypervisor-stub/x86/drain.c $(addprefix tests/unit/,shadow_model.c \
-	shadow_walk.c testing.c) tests/host/cpu.c))
+# With a model of what the guest's tables say.
+MODELLED	:= $(HV_MM:%=hypervisor-stub/%.c) hypervisor-stub/x86/drain.c \
+		   $(addprefix tests/unit/,shadow_model.c shadow_walk.c \
+			chance.c testing.c) tests/host/cpu.c
+$(eval $(call unit_test,shadow,$(MODELLED)))
+$(eval $(call unit_test,fault,$(MODELLED)))
+$(eval $(call unit_test,queue,$(MODELLED)))
 $(eval $(call unit_test,emul,$(addprefix \
 	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) tests/host/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \

@@ -446,3 +446,17 @@ void model_start(bool is_wide)
 	g->mm.zaps = 0;
 	tlb_used = 0;
 }
+
+int model_setup(void **state)
+{
+	(void)state;
+	model_start(false);
+	return 0;
+}
+
+int model_setup_pae(void **state)
+{
+	(void)state;
+	model_start(true);
+	return 0;
+}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest with page tables, for tests of mm/ and the queue: the
- * machine around them, a model that walks the guest's tables as the SDM says
- * (Vol. 3, 4.3), and a guest that changes them at random (shadow_walk.c).
+ * A guest with page tables, for tests of mm/ and the queue: the machine around
+ * them, a model that walks the guest's tables as the SDM says (Vol. 3, 4.3),
+ * and a guest that changes them at random (shadow_walk.c).
  */
 #ifndef SHADOW_MODEL_H
 #define SHADOW_MODEL_H
@@ -43,6 +43,8 @@ extern uint32_t model_gdt_changed;	/* entries that were told of */
 
 /* A new guest, in VMI mode. */
 void model_start(bool pae);
+int model_setup(void **state);
+int model_setup_pae(void **state);
 /* It writes to CR0, CR4 and EFER. */
 void set_mode(uint32_t cr0, uint32_t cr4, uint32_t efer);
 
@@ -66,7 +68,8 @@ void tlb_check(void);
 void tell(uint32_t pa);
 void tell_page(uint32_t gfn, uint32_t op);
 
-/* From the test: a number below n, of chance or of an input. */
+/* From chance.c, or the test: a number below n, of chance or of an input. */
+extern uint32_t seed;
 uint32_t rnd(uint32_t n);
 /* A guest that keeps the rules of x86 and VMI about telling does one thing,
  * and what follows is checked. */

@@ -84,7 +84,7 @@ static uint32_t random_va(void)
 
 static uint32_t random_pde_index(void)
 {
-	/* Now and then where the hole is, which has no effect. */
+	/* Now and then in the reserved top, which has no effect. */
 	uint32_t va = rnd(8) ? random_va() : TOP;
 
 	return wide ? va >> 21 & 511 : va >> 22;

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The update queue of the shared area, and what is deferred there.
+ */
+#include "unit.h"
+#include "shadow_model.h"
+
+/* One page table in the current address space, mapping frame 100 at va. */
+static void map_one(uint32_t va, uint32_t rights)
+{
+	*ram(16 << 12 | va >> 22 << 2) = 20 << 12 | P | W | U | A;
+	*ram(20 << 12 | (va >> 12 & 1023) << 2) = 100 << 12 | rights;
+	tell(16 << 12 | va >> 22 << 2);
+	tell(20 << 12 | (va >> 12 & 1023) << 2);
+}
+
+static void test_dirty_bit_is_never_lost(void **state)
+{
+	uint32_t *pte = ram(20 << 12);
+	uint64_t pa;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A);
+	do_access(0x400000, false, true);
+	assert_false(*pte & D);
+	assert_false(cpu_allows(0x400000, true, true, &pa));
+	do_access(0x400000, true, true);
+	assert_true(*pte & D);
+	*pte &= ~D;
+	tell(20 << 12);
+	queue_drain(v);
+	assert_false(cpu_allows(0x400000, true, true, &pa));
+}
+
+static void test_downgrade_flushes_the_tlb(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	do_access(0x400000, true, true);
+	before = tlb_flushes;
+	*ram(20 << 12) &= ~W;
+	tell(20 << 12);
+	queue_drain(v);
+	assert_int_equal(tlb_flushes, before + 1);
+	/* An upgrade needs none. */
+	*ram(20 << 12 | 4) = 101 << 12 | P | W | U | A | D;
+	tell(20 << 12 | 4);
+	queue_drain(v);
+	assert_int_equal(tlb_flushes, before + 1);
+}
+
+static void test_drain_fills_eagerly(void **state)
+{
+	uint64_t pa;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	do_access(0x400000, true, true);
+	*ram(20 << 12 | 4) = 101 << 12 | P | W | U | A | D;
+	tell(20 << 12 | 4);
+	queue_drain(v);
+	assert_true(cpu_allows(0x401000, true, true, &pa));
+	assert_int_equal(pa, RAM_PA + (101 << 12));
+}
+
+void __attribute__((weak))
+__asan_unpoison_memory_region(const volatile void *, size_t);
+
+/* What lies behind the array of frames is not a frame, whatever it looks like. */
+static void test_updates_beyond_memory(void **state)
+{
+	const uint32_t gfn = g->mm.gmem.nframes + 5, last = g->mm.count - 1;
+	struct gframe *f = &g->mm.frames[gfn], before;
+	uint32_t i;
+
+	(void)state;
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(f, sizeof(*f));
+	before = *f;
+	*f = (struct gframe){ .pt = { last, last }, .flags = GF_TRACKED };
+	for (i = 0; i < 4; i++)
+		tell(gfn << 12 | i << 2);
+	queue_drain(v);
+	for (i = 0; i < 512; i++)
+		assert_int_equal(g->mm.pages[last].table[i], 0);
+	*f = before;
+}
+
+static void test_queue_with_arbitrary_content(void **state)
+{
+	volatile struct stub_shared *sh = v->sh;
+	uint32_t run, i;
+
+	(void)state;
+	for (run = 0; run < 2000; run++) {
+		for (i = 0; i < STUB_QUEUE_LEN; i++)
+			sh->queue[i] = rnd(UINT32_MAX) ^ rnd(2);
+		sh->linear[0].va = rnd(UINT32_MAX);
+		sh->linear[0].pa = rnd(UINT32_MAX);
+		sh->tail = -(int32_t)rnd(STUB_QUEUE_LEN + 1);
+		queue_drain(v);
+		assert_int_equal(sh->tail, -STUB_QUEUE_LEN);
+	}
+}
+
+static void test_queue_with_bad_tail_kills(void **state)
+{
+	static const int32_t bad[] = { 1, 2, INT32_MAX, INT32_MIN,
+				       -STUB_QUEUE_LEN - 1 };
+	jmp_buf killed;
+	volatile unsigned int died = 0;
+	volatile size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		v->sh->tail = bad[i];
+		model_killed = &killed;
+		if (setjmp(killed))
+			died++;
+		else
+			queue_drain(v);
+	}
+	assert_int_equal(died, ARRAY_SIZE(bad));
+}
+
+static void test_deferred_work(void **state)
+{
+	(void)state;
+	v->sh->gdt_dirty = 1u << 6 | 1u << 8;
+	v->sh->deferred = STUB_DEFER_CR3;
+	v->sh->cr3 = 17 << 12;
+	model_gdt_changed = 0;
+	queue_drain(v);
+	assert_int_equal(model_gdt_changed, 1u << 6 | 1u << 8);
+	assert_int_equal(mmu->cr3, 17 << 12);
+	assert_int_equal(mmu->root->gfn, 17);
+	assert_int_equal(v->sh->deferred | v->sh->gdt_dirty, 0);
+}
+
+/* A wrong entry of any address space is found, by some drains, of which none
+ * compares everything. */
+static void test_verify(void **state)
+{
+	uint64_t *leaf[8];
+	volatile uint32_t i, drains, most = 0;
+	jmp_buf killed;
+	uint32_t dir;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(leaf); i++) {
+		dir = 16 + i;
+		tell_page(dir, STUB_QP_ALLOC);
+		tell_page(dir + 8, STUB_QP_ALLOC);
+		put(dir << 12, 0, (dir + 8) << 12 | P | W | U | A);
+		put((dir + 8) << 12, 1, 40 << 12 | P | W | U | A | D);
+		cr3_write(v, dir << 12);
+		do_access(0x1000, true, true);
+		leaf[i] = &shadow_table(mmu->root->pd[0]->table[0])[1];
+	}
+	v->verify = true;
+	for (i = ARRAY_SIZE(leaf); i--;) {	/* each just left behind */
+		*leaf[i] ^= 1 << 12;
+		model_killed = &killed;
+		drains = 0;
+		if (!setjmp(killed))
+			for (; drains < 2 * ARRAY_SIZE(leaf); drains++)
+				queue_drain(v);
+		*leaf[i] ^= 1 << 12;
+		assert_true(drains < 2 * ARRAY_SIZE(leaf));
+		most = drains > most ? drains : most;
+	}
+	assert_true(most > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name)		cmocka_unit_test_setup(name, model_setup)
+#define PAE(name)	cmocka_unit_test_setup(name, model_setup_pae)
+		T(test_dirty_bit_is_never_lost),
+		T(test_downgrade_flushes_the_tlb),
+		T(test_drain_fills_eagerly),
+		T(test_updates_beyond_memory),
+		T(test_queue_with_arbitrary_content),
+		T(test_queue_with_bad_tail_kills),
+		T(test_deferred_work),
+		T(test_verify),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
