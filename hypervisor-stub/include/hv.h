@@ -303,7 +303,7 @@ bool reboots_by_fault(const struct vcpu *);	/* that it cannot take */
 bool reboots_by_bios(struct vcpu *);		/* it goes to real mode */
 void __attribute__((cold)) guest_reboot(struct vcpu *, const char *how);
 
-/* ---- queue.c ------------------------------------------------------------- */
+/* ---- drain.c ------------------------------------------------------------ */
 
 void queue_drain(struct vcpu *);
 

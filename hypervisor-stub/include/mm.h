@@ -108,7 +108,8 @@ struct mmu {
 	uint32_t	error_bits;	/* of a fault, that the guest may see */
 	gva_t		guest_last;	/* last linear address of the guest's own */
 	uint32_t	fills;		/* by hv_fault(), in this access */
-	bool		flush;		/* a translation was taken away */
+	bool		flush;		/* a translation was taken away that its
+					 * TLB may have */
 };
 
 /* ---- from the host ------------------------------------------------------ */
@@ -180,8 +181,8 @@ void mm_reserved_page(struct mm *, uint32_t page, uint64_t entry);
 /* ---- registers, and what the guest tells of ----------------------------- */
 
 /*
- * In these, what the guest's tables say is taken into the shadow; a translation
- * that went is in the TLB until mmu_flush_tlb(), unless said otherwise.
+ * By the vCPU whose mmu it is. What these take away of the shadow may be in the
+ * TLB until mmu_flush_tlb(), unless said otherwise.
  */
 
 /* Paging may be turned on or off, or mean something else. False: CR3 is outside
@@ -246,7 +247,7 @@ struct mm_wrong {
 };
 
 /* Is the shadow what the guest's tables say, as far as all has been told? Some
- * of it, in turn. user: the guest comes from user mode. False: see there. */
+ * of it, in turn. user: the guest comes from user mode. False: no; where. */
 bool mmu_verify(struct mmu *, bool user, struct mm_wrong *);
 
 #endif
