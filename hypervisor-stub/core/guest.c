@@ -140,7 +140,7 @@ static bool start(struct guest *g, char *error)
 	if (config->starts > 1)
 		log_printf("%s: start %u of %u, %lu KB of memory free\n",
 			   g->name, g->starts, config->starts,
-			   memory_left() >> 10);
+			   host_pages_left() >> 10);
 	if (!build(g, &out, error)) {
 		guest_release(g);
 		return false;
@@ -155,7 +155,7 @@ static bool start(struct guest *g, char *error)
 bool guest_create(const struct guest_config *config, char *error)
 {
 	struct guest *g = guest_count < GUESTS_MAX ?
-			  memory_alloc(sizeof(*g), PAGE_SIZE) : NULL;
+			  host_pages(sizeof(*g), PAGE_SIZE) : NULL;
 
 	if (!g)
 		return refuse(error, "%s: no memory for another guest",
@@ -163,7 +163,7 @@ bool guest_create(const struct guest_config *config, char *error)
 	g->config = config;
 	g->slot = guest_count;
 	if (!start(g, error)) {
-		memory_free(g, sizeof(*g));
+		host_pages_free(g, sizeof(*g));
 		return false;
 	}
 	guests[guest_count++] = g;

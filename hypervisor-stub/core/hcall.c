@@ -180,7 +180,7 @@ static void hc_cancel_alarm(struct vcpu *v, uint32_t flags, uint32_t b)
 
 static void hc_wallclock(struct vcpu *v, uint32_t a, uint32_t b)
 {
-	uint64_t ns = wallclock_ns();
+	uint64_t ns = host_wallclock_ns();
 
 	(void)a, (void)b;
 	v->regs->gpr[EAX] = ns;

@@ -125,7 +125,7 @@ static enum bus_result rtc_read(void *opaque, uint64_t port, uint32_t *val)
 {
 	const struct guest *g = opaque;
 
-	*val = rtc_in(&g->rtc, port, wallclock_ns() / 1000000000);
+	*val = rtc_in(&g->rtc, port, host_wallclock_ns() / 1000000000);
 	return BUS_DONE;
 }
 
@@ -186,7 +186,7 @@ void io_init(struct guest *g)
 
 	apic_init(&g->apic);
 	pic_init(&g->pic);
-	pit_init(&g->pit, tsc_hz);
+	pit_init(&g->pit, host_tsc_hz);
 	/* What a PC's CMOS tells is below 4 GB. */
 	rtc_init(&g->rtc, g->mm.gmem.bytes < GMEM_LOW_END ? g->mm.gmem.bytes :
 							GMEM_LOW_END);

@@ -261,7 +261,7 @@ static void print_registers(const struct vcpu *v)
 
 static void print_due(const char *what, uint64_t at, uint64_t now)
 {
-	uint64_t us = (at > now ? at - now : now - at) / (tsc_hz / 1000000 + 1);
+	uint64_t us = (at > now ? at - now : now - at) / (host_tsc_hz / 1000000 + 1);
 
 	log_printf(", %s %s %lu us", what, at > now ? "in" : "due since", us);
 }

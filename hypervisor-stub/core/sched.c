@@ -27,7 +27,7 @@ static enum end worst;		/* of the guests that ended */
 
 static uint64_t slice(void)
 {
-	return tsc_hz / SLICES_PER_SECOND;
+	return host_tsc_hz / SLICES_PER_SECOND;
 }
 
 /* Of those that can run, but for one. */
@@ -131,7 +131,7 @@ static uint64_t next_wake(void)
 static void go_on(struct vcpu *v)
 {
 	const struct vcpu *other = least_run(v);
-	uint64_t next = next_wake(), at = watchdog_next(charged);
+	uint64_t next = next_wake(), at = host_watchdog_next(charged);
 
 	if (at < next)
 		next = at;
@@ -142,7 +142,7 @@ static void go_on(struct vcpu *v)
 	if (at < next)
 		next = at;
 	at = other ? charged + other->ran + slice() - v->ran : UINT64_MAX;
-	timer_program(at < next ? at : next);
+	host_timer(at < next ? at : next);
 }
 
 static void load(struct vcpu *v)
@@ -189,7 +189,7 @@ static struct vcpu *idle(void)
 	struct vcpu *next;
 
 	while (!(next = least_run(NULL))) {
-		timer_program(next_wake());
+		host_timer(next_wake());
 		host_wait();
 	}
 	return next;
@@ -262,7 +262,7 @@ void sched_run(void)
 	sched_charge(NULL);
 	for (i = 0; i < guest_count; i++)
 		guests[i]->vcpu.since = charged;
-	watchdog_start();
+	host_watchdog_start();
 	load(v);
 	go_on(v);
 	for (;;)

@@ -61,7 +61,7 @@ uint64_t timer_update(struct vcpu *v)
 /* Its PIT or an alarm was set. */
 void timer_changed(struct vcpu *v)
 {
-	timer_program_before(timer_update(v));
+	host_timer_before(timer_update(v));
 }
 
 /* Would an edge of IRQ 0 reach the processor? Tried with a copy. */
@@ -129,7 +129,7 @@ static struct alarm *alarm_of(struct vcpu *v, uint32_t flags)
  */
 static uint64_t period_of(uint64_t period)
 {
-	uint64_t least = tsc_hz / 2000;		/* 500 microseconds */
+	uint64_t least = host_tsc_hz / 2000;		/* 500 microseconds */
 
 	return period && period < least ?
 		(least + period - 1) / period * period : period;

@@ -18,38 +18,38 @@
 
 /* ---- memory ------------------------------------------------------------- */
 
-/* pa_to_va(), va_to_pa(): in <cpu.h>. Of memory from here and of no other. */
+/* host_va(), host_pa(): in <cpu.h>. Of memory from here and of no other. */
 
 /* Zeroed, contiguous, whole pages. bytes are rounded up to them; align is a
  * power of two, a page or more. NULL: there is not so much. */
-void *memory_alloc(uint64_t bytes, uint64_t align);
+void *host_pages(uint64_t bytes, uint64_t align);
 
 /* Back again: all that one call has given, or NULL. */
-void memory_free(void *, uint64_t bytes);
+void host_pages_free(void *, uint64_t bytes);
 
 /* Bytes that nobody has: the same again when all that was taken is back. */
-uint64_t memory_left(void);
+uint64_t host_pages_left(void);
 
 /* ---- time --------------------------------------------------------------- */
 
 /* Now: rdtsc(), in <cpu.h>. It never goes back. Cycles in a second, known
  * before the first guest is made and always the same: */
-extern uint64_t tsc_hz;
+extern uint64_t host_tsc_hz;
 
 /* Nanoseconds since 1970-01-01 UTC. */
-uint64_t wallclock_ns(void);
+uint64_t host_wallclock_ns(void);
 
 /* The next interrupt of the timer, IRQ_TIMER, comes then, or somewhat earlier
  * if that is far away; at once if the time has passed; UINT64_MAX: never. */
-void timer_program(uint64_t tsc);
+void host_timer(uint64_t tsc);
 
 /* The same, unless one comes sooner as it is. */
-void timer_program_before(uint64_t tsc);
+void host_timer_before(uint64_t tsc);
 
 /* Somebody may turn the machine's interrupts off (metal/watchdog.c). From the
  * first guest on; and when one that runs from now on is to be looked at. */
-void watchdog_start(void);
-uint64_t watchdog_next(uint64_t now);
+void host_watchdog_start(void);
+uint64_t host_watchdog_next(uint64_t now);
 
 /* ---- interrupts --------------------------------------------------------- */
 
@@ -58,14 +58,14 @@ uint64_t watchdog_next(uint64_t now);
 #define IRQ_COM1	4		/* a byte came in on console 0 */
 
 /* That one was taken: first thing, before it is looked for its cause. */
-void irq_ack(int irq);
+void host_irq_ack(int irq);
 
 /* Until one was taken, and handled by hv_fault(). For the scheduler: nobody
  * can run. */
 void host_wait(void);
 
 /* The processor has told of a machine check: the end. */
-void __attribute__((noreturn)) machine_check(void);
+void __attribute__((noreturn)) host_machine_check(void);
 
 /* CR3 of page tables that belong to no guest, and of which the upper half is in
  * those of all. */

@@ -12,11 +12,11 @@
 #define PIC_EOI		0x20
 #define PIT_MAX		65535u
 
-uint64_t tsc_hz;
+uint64_t host_tsc_hz;
 static uint64_t tsc_boot, boot_seconds;
 static uint64_t programmed = UINT64_MAX;	/* TSC of the next interrupt */
 
-void irq_ack(int irq)
+void host_irq_ack(int irq)
 {
 	if (irq >= 8)
 		outb(PIC_SLAVE_CMD, PIC_EOI);
@@ -101,7 +101,7 @@ void clock_init(void)
 		t = measure();
 		best = t < best ? t : best;
 	}
-	tsc_hz = best * 100;
+	host_tsc_hz = best * 100;
 	boot_seconds = cmos_seconds();
 	tsc_boot = rdtsc();
 }
@@ -116,13 +116,13 @@ static uint64_t scale(uint64_t a, uint64_t b, uint64_t c)
 	return q;
 }
 
-uint64_t wallclock_ns(void)
+uint64_t host_wallclock_ns(void)
 {
 	return boot_seconds * 1000000000 +
-	       scale(rdtsc() - tsc_boot, 1000000000, tsc_hz);
+	       scale(rdtsc() - tsc_boot, 1000000000, host_tsc_hz);
 }
 
-void timer_program(uint64_t at)
+void host_timer(uint64_t at)
 {
 	uint64_t now, count;
 
@@ -134,16 +134,16 @@ void timer_program(uint64_t at)
 		return;			/* without a count it does nothing */
 	now = rdtsc();
 	count = at > now ? at - now : 0;
-	count = count > tsc_hz ? PIT_MAX :
-		scale(count, PIT_HZ, tsc_hz) + 1;
+	count = count > host_tsc_hz ? PIT_MAX :
+		scale(count, PIT_HZ, host_tsc_hz) + 1;
 	if (count > PIT_MAX)
 		count = PIT_MAX;
 	outb(PIT_CH0, count);
 	outb(PIT_CH0, count >> 8);
 }
 
-void timer_program_before(uint64_t at)
+void host_timer_before(uint64_t at)
 {
 	if (at < programmed)
-		timer_program(at);
+		host_timer(at);
 }

@@ -21,12 +21,12 @@
  * (espfix.c). The fault of such a return goes below it, in the same page. */
 #define ESPFIX_FRAME	0xffffff0000000800ull
 
-static inline void *pa_to_va(uint64_t pa)
+static inline void *host_va(uint64_t pa)
 {
 	return (void *)(DIRECT_BASE + pa);
 }
 
-static inline uint64_t va_to_pa(const volatile void *va)
+static inline uint64_t host_pa(const volatile void *va)
 {
 	uint64_t a = (uint64_t)va;
 

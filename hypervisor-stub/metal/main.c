@@ -107,7 +107,7 @@ static uint64_t number(const char *s)
 static bool mitigations_off(const struct multiboot_info *mb)
 {
 	const char *word = mb->flags & MB_CMDLINE ?
-			   after(pa_to_va(mb->cmdline), "mitigations=") : NULL;
+			   after(host_va(mb->cmdline), "mitigations=") : NULL;
 
 	if (word && !starts_with(word, "off") && !starts_with(word, "auto"))
 		bad_input("mitigations=%s: auto or off", word);
@@ -116,8 +116,8 @@ static bool mitigations_off(const struct multiboot_info *mb)
 
 static struct module module_at(const struct multiboot_info *mb, uint32_t i)
 {
-	const struct multiboot_module *m = pa_to_va(mb->mods_addr);
-	const char *string = pa_to_va(m[i].string);
+	const struct multiboot_module *m = host_va(mb->mods_addr);
+	const char *string = host_va(m[i].string);
 	const char *name = after(string, "name=");
 
 	if (!name || !after(string, "role="))
@@ -125,7 +125,7 @@ static struct module module_at(const struct multiboot_info *mb, uint32_t i)
 	return (struct module){
 		.string = string,
 		.name = name,
-		.data = pa_to_va(m[i].start),
+		.data = host_va(m[i].start),
 		.size = m[i].end - m[i].start,
 	};
 }
@@ -176,15 +176,15 @@ static const char *command_line(struct module *kernel)
 /* The ranges of RAM behind our image and the modules. */
 static void find_memory(const struct multiboot_info *mb)
 {
-	const struct multiboot_module *m = pa_to_va(mb->mods_addr);
-	uint64_t used = va_to_pa(image_end);
+	const struct multiboot_module *m = host_va(mb->mods_addr);
+	uint64_t used = host_pa(image_end);
 	uint32_t i;
 
 	for (i = 0; (mb->flags & MB_MODULES) && i < mb->mods_count; i++)
 		if (m[i].end > used)
 			used = m[i].end;
 	for (i = 0; (mb->flags & MB_MMAP) && i < mb->mmap_length;) {
-		const struct multiboot_range *r = pa_to_va(mb->mmap_addr + i);
+		const struct multiboot_range *r = host_va(mb->mmap_addr + i);
 		uint64_t start = r->base, stop = r->base + r->length;
 
 		i += r->size + 4;
@@ -267,7 +267,7 @@ static void configure(struct guest_config *c, struct modules *m,
 void hv_main(uint32_t magic, uint32_t info);
 void hv_main(uint32_t magic, uint32_t info)
 {
-	const struct multiboot_info *mb = pa_to_va(info);
+	const struct multiboot_info *mb = host_va(info);
 	static struct modules modules[GUESTS_MAX];
 	static struct guest_config config[GUESTS_MAX];
 	char error[GUEST_ERROR_MAX];
@@ -286,7 +286,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	idt_init();
 	if (!espfix_init())
 		bad_input("no memory for the hypervisor");
-	log_printf("OpenVMI stub: TSC %lu Hz\n", tsc_hz);
+	log_printf("OpenVMI stub: TSC %lu Hz\n", host_tsc_hz);
 	for (i = 0; i < count; i++) {
 		if (!modules[i].rom.data)
 			modules[i].rom = modules[0].rom;

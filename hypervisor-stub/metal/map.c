@@ -36,7 +36,7 @@ struct stack stacks[STACKS] __attribute__((aligned(PAGE_SIZE)));
 
 uint64_t host_tables(void)
 {
-	return va_to_pa(hv_pml4);
+	return host_pa(hv_pml4);
 }
 
 bool stack_guard(uint64_t va)
@@ -60,7 +60,7 @@ static uint64_t image_page(uint64_t pa)
 
 static uint64_t direct_page(uint64_t pa)
 {
-	bool constant = pa >= (uint64_t)image_start && pa < va_to_pa(data_start);
+	bool constant = pa >= (uint64_t)image_start && pa < host_pa(data_start);
 
 	return pa | PTE_G | PTE_P | PTE_NX | (constant ? 0 : PTE_W);
 }
@@ -73,10 +73,10 @@ void map_init(void)
 		image_pt[i] = image_page(i * PAGE_SIZE);
 		direct_pt[i] = direct_page(i * PAGE_SIZE);
 	}
-	image_pd[0] = va_to_pa(image_pt) | PTE_P | PTE_W;
+	image_pd[0] = host_pa(image_pt) | PTE_P | PTE_W;
 	for (i = 0; i < DIRECT_PAGES; i++)
 		direct_pd[i] |= PTE_NX;
-	direct_pd[0] = va_to_pa(direct_pt) | PTE_P | PTE_W;
-	image_pdpt[510] = va_to_pa(image_pd) | PTE_P | PTE_W;
+	direct_pd[0] = host_pa(direct_pt) | PTE_P | PTE_W;
+	image_pdpt[510] = host_pa(image_pd) | PTE_P | PTE_W;
 	flush_tlb();
 }

@@ -43,7 +43,7 @@ void mce_init(void)
 	write_cr4(read_cr4() | CR4_MCE);
 }
 
-void machine_check(void)
+void host_machine_check(void)
 {
 	uint64_t status;
 	uint32_t i;

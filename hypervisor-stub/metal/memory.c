@@ -36,7 +36,7 @@ static void join(struct piece *p)
 	p->next = p->next->next;
 }
 
-void memory_free(void *at, uint64_t bytes)
+void host_pages_free(void *at, uint64_t bytes)
 {
 	struct piece *before = NULL, *p = at;
 	struct piece **link = &first;
@@ -59,13 +59,13 @@ void memory_add(uint64_t start, uint64_t bytes)
 	uint64_t from = pages(start), to = (start + bytes) & -PAGE;
 
 	if (from < to)
-		memory_free(pa_to_va(from), to - from);
+		host_pages_free(host_va(from), to - from);
 }
 
 /* Where in a piece; 0: it does not fit. */
 static uint64_t place(struct piece *p, uint64_t bytes, uint64_t align)
 {
-	uint64_t start = va_to_pa(p), at = (start + align - 1) & -align;
+	uint64_t start = host_pa(p), at = (start + align - 1) & -align;
 
 	if (at - start > p->bytes || bytes > p->bytes - (at - start))
 		return 0;
@@ -73,7 +73,7 @@ static uint64_t place(struct piece *p, uint64_t bytes, uint64_t align)
 }
 
 /* From the first piece where it fits; what is left on either side stays. */
-void *memory_alloc(uint64_t bytes, uint64_t align)
+void *host_pages(uint64_t bytes, uint64_t align)
 {
 	struct piece **link, *p, rest;
 	uint64_t at, start;
@@ -85,20 +85,20 @@ void *memory_alloc(uint64_t bytes, uint64_t align)
 		at = place(p, bytes, align);
 		if (!at)
 			continue;
-		start = va_to_pa(p);
+		start = host_pa(p);
 		rest = *p;
 		*link = rest.next;
-		memset(pa_to_va(at), 0, bytes);
-		memory_free(at + bytes < start + rest.bytes ?
-			    pa_to_va(at + bytes) : NULL,
+		memset(host_va(at), 0, bytes);
+		host_pages_free(at + bytes < start + rest.bytes ?
+			    host_va(at + bytes) : NULL,
 			    start + rest.bytes - at - bytes);
-		memory_free(start < at ? p : NULL, at - start);
-		return pa_to_va(at);
+		host_pages_free(start < at ? p : NULL, at - start);
+		return host_va(at);
 	}
 	return NULL;
 }
 
-uint64_t memory_left(void)
+uint64_t host_pages_left(void)
 {
 	const struct piece *p;
 	uint64_t bytes = 0;

@@ -21,13 +21,13 @@ static bool on;
 
 static void ioapic_write(uint32_t index, uint32_t value)
 {
-	volatile uint32_t *ioapic = pa_to_va(IOAPIC);
+	volatile uint32_t *ioapic = host_va(IOAPIC);
 
 	ioapic[0] = index;
 	ioapic[IOAPIC_DATA / 4] = value;
 }
 
-void watchdog_start(void)
+void host_watchdog_start(void)
 {
 	uint32_t r[4];
 
@@ -40,7 +40,7 @@ void watchdog_start(void)
 	on = true;
 }
 
-uint64_t watchdog_next(uint64_t now)
+uint64_t host_watchdog_next(uint64_t now)
 {
-	return on ? now + tsc_hz / TICKS_PER_SECOND : UINT64_MAX;
+	return on ? now + host_tsc_hz / TICKS_PER_SECOND : UINT64_MAX;
 }

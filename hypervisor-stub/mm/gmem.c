@@ -15,7 +15,7 @@ static void map_frames(struct gmem *m, gpa_t gpa, const void *at,
 	uint64_t i;
 
 	for (i = 0; i < bytes; i += PAGE_SIZE)
-		m->p2m[(gpa + i) >> PAGE_SHIFT] = (va_to_pa(at) + i) |
+		m->p2m[(gpa + i) >> PAGE_SHIFT] = (host_pa(at) + i) |
 						  GMEM_RIGHTS;
 }
 
@@ -30,7 +30,7 @@ static bool map_rest(struct gmem *m, gpa_t end)
 		if (gpa == GMEM_LOW_END)
 			gpa = GMEM_HIGH;
 		n = end - gpa < CHUNK ? end - gpa : CHUNK;
-		at = memory_alloc(n, CHUNK);
+		at = host_pages(n, CHUNK);
 		if (!at)
 			return false;
 		map_frames(m, gpa, at, n);
@@ -47,15 +47,15 @@ bool gmem_init(struct gmem *m, uint64_t bytes)
 
 	m->bytes = bytes;
 	m->nframes = end >> PAGE_SHIFT;
-	while (!(m->ram = memory_alloc(piece, CHUNK)) && piece > CHUNK)
+	while (!(m->ram = host_pages(piece, CHUNK)) && piece > CHUNK)
 		piece = (piece / 2 + CHUNK - 1) & -CHUNK;
 	m->ram_bytes = piece;
-	m->p2m = memory_alloc(m->nframes * sizeof(*m->p2m), PAGE_SIZE);
-	bus = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	m->p2m = host_pages(m->nframes * sizeof(*m->p2m), PAGE_SIZE);
+	bus = host_pages(PAGE_SIZE, PAGE_SIZE);
 	if (!m->ram || !m->p2m || !bus)
 		return false;
 	memset(bus, 0xff, PAGE_SIZE);
-	m->bus = va_to_pa(bus) | (GMEM_RIGHTS & ~(uint64_t)PTE_W);
+	m->bus = host_pa(bus) | (GMEM_RIGHTS & ~(uint64_t)PTE_W);
 	map_frames(m, 0, m->ram, piece);
 	return map_rest(m, end);
 }
@@ -67,11 +67,11 @@ void gmem_free(struct gmem *m)
 
 	for (gfn = first; m->p2m && gfn < m->nframes; gfn++)
 		if (m->p2m[gfn])
-			memory_free(pa_to_va(m->p2m[gfn] & PTE_ADDR), PAGE_SIZE);
-	memory_free(m->ram, m->ram_bytes);
+			host_pages_free(host_va(m->p2m[gfn] & PTE_ADDR), PAGE_SIZE);
+	host_pages_free(m->ram, m->ram_bytes);
 	if (m->bus)
-		memory_free(pa_to_va(m->bus & PTE_ADDR), PAGE_SIZE);
-	memory_free(m->p2m, m->nframes * sizeof(*m->p2m));
+		host_pages_free(host_va(m->bus & PTE_ADDR), PAGE_SIZE);
+	host_pages_free(m->p2m, m->nframes * sizeof(*m->p2m));
 	*m = (struct gmem){ 0 };
 }
 

@@ -30,7 +30,7 @@ struct gtable;
 /* Of a frame that is there. Valid for as long as the guest has it. */
 static inline struct gtable *gmem_leaf_table(uint64_t leaf, uint32_t offset)
 {
-	uint8_t *at = (uint8_t *)pa_to_va(leaf - GMEM_RIGHTS) +
+	uint8_t *at = (uint8_t *)host_va(leaf - GMEM_RIGHTS) +
 		      (offset & (PAGE_SIZE - 4));
 
 	if (!at)	/* which the compiler cannot know */

@@ -170,14 +170,14 @@ void pool_pd_leave(struct mm *mm, const struct spage *p)
 
 bool pool_init(struct mm *mm, uint32_t pages)
 {
-	uint8_t *tables = memory_alloc((uint64_t)pages * PAGE_SIZE, PAGE_SIZE);
+	uint8_t *tables = host_pages((uint64_t)pages * PAGE_SIZE, PAGE_SIZE);
 	uint32_t i;
 
-	mm->pages = memory_alloc(pages * sizeof(*mm->pages), 64);
+	mm->pages = host_pages(pages * sizeof(*mm->pages), 64);
 	mm->count = pages;
 	if (!tables || !mm->pages) {
-		memory_free(tables, (uint64_t)pages * PAGE_SIZE);
-		memory_free(mm->pages, pages * sizeof(*mm->pages));
+		host_pages_free(tables, (uint64_t)pages * PAGE_SIZE);
+		host_pages_free(mm->pages, pages * sizeof(*mm->pages));
 		mm->pages = NULL;
 		return false;
 	}
@@ -185,7 +185,7 @@ bool pool_init(struct mm *mm, uint32_t pages)
 		struct spage *p = &mm->pages[i];
 
 		p->table = (uint64_t *)(tables + i * PAGE_SIZE);
-		p->link = va_to_pa(p->table) | SE_LINK | PTE_A | PTE_P;
+		p->link = host_pa(p->table) | SE_LINK | PTE_A | PTE_P;
 		p->next = i + 1 < pages ? i + 1 : 0;
 	}
 	mm->free = 1;
@@ -197,7 +197,7 @@ void pool_free(struct mm *mm)
 {
 	if (!mm->pages)
 		return;
-	memory_free(mm->pages[0].table, (uint64_t)mm->count * PAGE_SIZE);
-	memory_free(mm->pages, mm->count * sizeof(*mm->pages));
+	host_pages_free(mm->pages[0].table, (uint64_t)mm->count * PAGE_SIZE);
+	host_pages_free(mm->pages, mm->count * sizeof(*mm->pages));
 	mm->pages = NULL;
 }

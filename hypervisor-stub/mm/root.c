@@ -66,7 +66,7 @@ static struct spage *pd_new(struct mmu *m, uint32_t q)
 	}
 	if (!p->reserved)
 		return p;
-	p->table[mm->reserved >> 21 & 511] = va_to_pa(mm->reserved_pt) |
+	p->table[mm->reserved >> 21 & 511] = host_pa(mm->reserved_pt) |
 					     PTE_A | PTE_W | PTE_P;
 	/* The kernel will need all of it, and others will share it. */
 	for (va = q << 30; va < mm->reserved; va += 2 << 20) {
@@ -355,11 +355,11 @@ const char *mm_init(struct mm *mm, uint32_t pool_pages)
 {
 	uint32_t i;
 
-	mm->reserved_pt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	mm->reserved_pt = host_pages(PAGE_SIZE, PAGE_SIZE);
 	if (!mm->reserved_pt || !pool_init(mm, pool_pages))
 		return no_memory;
-	mm->roots = memory_alloc(ROOTS * sizeof(*mm->roots), 64);
-	mm->frames = memory_alloc(mm->gmem.nframes * sizeof(*mm->frames),
+	mm->roots = host_pages(ROOTS * sizeof(*mm->roots), 64);
+	mm->frames = host_pages(mm->gmem.nframes * sizeof(*mm->frames),
 				  PAGE_SIZE);
 	if (!mm->roots || !mm->frames)
 		return no_memory;
@@ -375,11 +375,11 @@ const char *mm_init(struct mm *mm, uint32_t pool_pages)
 
 const char *mmu_init(struct mmu *m, struct mm *mm)
 {
-	uint64_t *pml4 = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	uint64_t *pml4 = host_pages(PAGE_SIZE, PAGE_SIZE);
 
 	m->mm = mm;
-	m->pml4 = pml4 ? va_to_pa(pml4) : 0;
-	m->pdpt = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	m->pml4 = pml4 ? host_pa(pml4) : 0;
+	m->pdpt = host_pages(PAGE_SIZE, PAGE_SIZE);
 	if (!pml4 || !m->pdpt)
 		return no_memory;
 	m->root = &mm->roots[0];
@@ -388,7 +388,7 @@ const char *mmu_init(struct mmu *m, struct mm *mm)
 
 	/* The upper half is ours and the same everywhere. */
 	memcpy(pml4, shadow_table(read_cr3()), PAGE_SIZE);
-	pml4[0] = va_to_pa(m->pdpt) | PTE_U | PTE_W | PTE_P;
+	pml4[0] = host_pa(m->pdpt) | PTE_U | PTE_W | PTE_P;
 	write_cr3(m->pml4);
 	return NULL;
 }
@@ -396,9 +396,9 @@ const char *mmu_init(struct mmu *m, struct mm *mm)
 void mm_free(struct mm *mm)
 {
 	pool_free(mm);
-	memory_free(mm->reserved_pt, PAGE_SIZE);
-	memory_free(mm->roots, ROOTS * sizeof(*mm->roots));
-	memory_free(mm->frames, mm->gmem.nframes * sizeof(*mm->frames));
+	host_pages_free(mm->reserved_pt, PAGE_SIZE);
+	host_pages_free(mm->roots, ROOTS * sizeof(*mm->roots));
+	host_pages_free(mm->frames, mm->gmem.nframes * sizeof(*mm->frames));
 	mm->reserved_pt = NULL;
 	mm->roots = NULL;
 	mm->frames = NULL;
@@ -407,7 +407,7 @@ void mm_free(struct mm *mm)
 void mmu_free(struct mmu *m)
 {
 	if (m->pml4)
-		memory_free(pa_to_va(m->pml4), PAGE_SIZE);
-	memory_free(m->pdpt, PAGE_SIZE);
+		host_pages_free(host_va(m->pml4), PAGE_SIZE);
+	host_pages_free(m->pdpt, PAGE_SIZE);
 	*m = (struct mmu){ 0 };
 }

@@ -103,7 +103,7 @@ static inline uint64_t leaf_gfn(const struct mm *mm, uint64_t leaf, bool large,
 /* The page of the pool that an entry links, and its entries. */
 static inline uint64_t *shadow_table(uint64_t entry)
 {
-	return pa_to_va(entry & PTE_ADDR);
+	return host_va(entry & PTE_ADDR);
 }
 
 static inline struct spage *page_of(const struct mm *mm, uint64_t entry)

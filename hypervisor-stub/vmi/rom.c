@@ -43,8 +43,8 @@ const char *rom_publish(struct guest *g, const uint8_t *image, size_t size)
 	size = h->length * VMI_ROM_UNIT;
 	info = (const void *)(image + STUB_INFO_OFFSET);
 
-	copy = memory_alloc(STUB_ROM_MAX, PAGE_SIZE);
-	v->sh = memory_alloc(sizeof(*v->sh), PAGE_SIZE);
+	copy = host_pages(STUB_ROM_MAX, PAGE_SIZE);
+	v->sh = host_pages(sizeof(*v->sh), PAGE_SIZE);
 	g->rom = copy;
 	if (!copy || !v->sh)
 		return "no memory for its working copy";
@@ -90,11 +90,11 @@ void rom_activate(struct vcpu *v)
 		return;
 	}
 	for (i = 0; i * PAGE_SIZE < g->rom_size; i++)
-		mm_reserved_page(&g->mm, i, (va_to_pa(g->rom) + i * PAGE_SIZE) |
+		mm_reserved_page(&g->mm, i, (host_pa(g->rom) + i * PAGE_SIZE) |
 					    TOP_ROM);
 	for (i = 0; i < SHARED_PAGES; i++)
 		mm_reserved_page(&g->mm, STUB_SHARED_OFFSET / PAGE_SIZE + i,
-				 (va_to_pa(sh) + i * PAGE_SIZE) | TOP_SHARED);
+				 (host_pa(sh) + i * PAGE_SIZE) | TOP_SHARED);
 
 	sh->layout = STUB_LAYOUT;
 	sh->cr0 = v->cr0;
@@ -105,7 +105,7 @@ void rom_activate(struct vcpu *v)
 	sh->queue_guard = STUB_QUEUE_GUARD;
 	v->tsc_base = rdtsc();
 	sh->tsc_base = v->tsc_base;
-	sh->tsc_hz = tsc_hz;
+	sh->tsc_hz = host_tsc_hz;
 	v->stolen = sh->stolen = 0;
 
 	mmu_reserve(&v->mmu, g->virtual_top);
@@ -114,7 +114,7 @@ void rom_activate(struct vcpu *v)
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
 	log_printf("%s: VMI_Init at %08x, shared area at machine address %09lx\n",
-		   g->name, (uint32_t)v->regs->eip, va_to_pa(sh));
+		   g->name, (uint32_t)v->regs->eip, host_pa(sh));
 }
 
 /*
@@ -194,10 +194,10 @@ const char *rom_trace_init(struct guest *g)
 	uint64_t at;
 	int i;
 
-	g->trace = memory_alloc(sizeof(*g->trace), PAGE_SIZE);
+	g->trace = host_pages(sizeof(*g->trace), PAGE_SIZE);
 	if (!g->trace)
 		return "no memory for its trace";
-	at = va_to_pa(g->trace);
+	at = host_pa(g->trace);
 	for (i = 0; i < 8; i++)
 		host_trace(at >> i * 8);
 	return NULL;
@@ -233,9 +233,9 @@ void rom_trace_drain(struct vcpu *v)
 
 void rom_free(struct guest *g)
 {
-	memory_free((void *)g->rom, STUB_ROM_MAX);
-	memory_free((void *)g->vcpu.sh, sizeof(*g->vcpu.sh));
-	memory_free(g->trace, sizeof(*g->trace));
+	host_pages_free((void *)g->rom, STUB_ROM_MAX);
+	host_pages_free((void *)g->vcpu.sh, sizeof(*g->vcpu.sh));
+	host_pages_free(g->trace, sizeof(*g->trace));
 	g->rom = NULL;
 	g->vcpu.sh = NULL;
 	g->trace = NULL;

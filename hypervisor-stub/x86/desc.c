@@ -319,8 +319,8 @@ static void system_entry(uint64_t *d, uint64_t base, uint32_t limit, int type)
 /* Its tables, empty but for our own entries, and into the CPU with them. */
 bool desc_init(struct vcpu *v)
 {
-	v->gdt_table = memory_alloc(GDT_ENTRIES * 8, PAGE_SIZE);
-	v->ldt_table = memory_alloc(LDT_ENTRIES * 8, PAGE_SIZE);
+	v->gdt_table = host_pages(GDT_ENTRIES * 8, PAGE_SIZE);
+	v->ldt_table = host_pages(LDT_ENTRIES * 8, PAGE_SIZE);
 	if (!v->gdt_table || !v->ldt_table)
 		return false;
 	v->gdt_table[HV_CS / 8] = HV_CODE;
@@ -335,8 +335,8 @@ bool desc_init(struct vcpu *v)
 
 void desc_free(struct vcpu *v)
 {
-	memory_free(v->gdt_table, GDT_ENTRIES * 8);
-	memory_free(v->ldt_table, LDT_ENTRIES * 8);
+	host_pages_free(v->gdt_table, GDT_ENTRIES * 8);
+	host_pages_free(v->ldt_table, LDT_ENTRIES * 8);
 	v->gdt_table = v->ldt_table = NULL;
 }
 

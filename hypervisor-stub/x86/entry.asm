@@ -14,7 +14,7 @@
 bits 64
 default rel
 
-extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, machine_check, current
+extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, host_machine_check, current
 extern __x86_indirect_thunk_r11
 global exit_stubs, vcpu_enter, copy_fixup, exit_call
 
@@ -41,7 +41,7 @@ exit_stubs:
   %elif v == MC_VECTOR
 	cld
 	push	rax
-	call	machine_check
+	call	host_machine_check
   %else
     %if !HAS_ERROR(v)
 	push	byte 0

@@ -12,7 +12,7 @@
 
 static uint64_t *table_of(uint64_t entry, uint32_t entries)
 {
-	uint64_t *table = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	uint64_t *table = host_pages(PAGE_SIZE, PAGE_SIZE);
 	uint32_t i;
 
 	for (i = 0; table && i < entries; i++)
@@ -23,17 +23,17 @@ static uint64_t *table_of(uint64_t entry, uint32_t entries)
 bool espfix_init(void)
 {
 	const uint64_t flags = PTE_D | PTE_A | PTE_W | PTE_P;
-	uint64_t *pml4 = pa_to_va(read_cr3());
-	void *at = memory_alloc(PAGE_SIZE, PAGE_SIZE);	/* page, then tables */
+	uint64_t *pml4 = host_va(read_cr3());
+	void *at = host_pages(PAGE_SIZE, PAGE_SIZE);	/* page, then tables */
 
 	if (at)
-		at = table_of(va_to_pa(at) | flags | PTE_NX, 512);
+		at = table_of(host_pa(at) | flags | PTE_NX, 512);
 	if (at)
-		at = table_of(va_to_pa(at) | flags, 512);
+		at = table_of(host_pa(at) | flags, 512);
 	if (at)
-		at = table_of(va_to_pa(at) | flags, 4);
+		at = table_of(host_pa(at) | flags, 4);
 	if (!at)
 		return false;
-	pml4[ESPFIX_FRAME >> 39 & 511] = va_to_pa(at) | flags;
+	pml4[ESPFIX_FRAME >> 39 & 511] = host_pa(at) | flags;
 	return true;
 }

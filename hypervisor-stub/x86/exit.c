@@ -151,7 +151,7 @@ static void system_call(struct vcpu *v, struct regs *r)
 static void interrupt(int irq)
 {
 	sched_interrupted();
-	irq_ack(irq);
+	host_irq_ack(irq);
 	if (irq == IRQ_TIMER)
 		timer_interrupt();
 	else if (irq == IRQ_COM1)

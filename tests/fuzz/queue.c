@@ -31,12 +31,12 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 	uint32_t i, k;
 
 	for (i = 0; i < 512; i++) {
-		const uint64_t *pt = pa_to_va(pd[i] & ADDR);
+		const uint64_t *pt = host_va(pd[i] & ADDR);
 
 		if (!(pd[i] & P))
 			continue;
 		if ((q << 30 | i << 21) >= TOP) {
-			CHECK_EQ(pd[i] & ADDR, va_to_pa(g->mm.reserved_pt));
+			CHECK_EQ(pd[i] & ADDR, host_pa(g->mm.reserved_pt));
 			CHECK(!(pd[i] & U));
 		} else if (pd[i] & PS) {
 			check_leaf(pd[i], 2 << 20);
@@ -55,7 +55,7 @@ static void check_current(void)
 
 	for (q = 0; q < 4; q++)
 		if (mmu->pdpt[q] & P)
-			check_pd(pa_to_va(mmu->pdpt[q] & ADDR), q);
+			check_pd(host_va(mmu->pdpt[q] & ADDR), q);
 }
 
 /* ---- what the guest does ------------------------------------------------ */

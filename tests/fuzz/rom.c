@@ -22,7 +22,7 @@ static struct stub_shared shared;
 
 /* ---- what rom.c calls --------------------------------------------------- */
 
-uint64_t tsc_hz;
+uint64_t host_tsc_hz;
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #define AFTER_INIT	{ CHECK(!"only after VMI_Init"); __builtin_unreachable(); }
@@ -34,9 +34,9 @@ void log_printf(const char *fmt, ...) AFTER_INIT
 void host_trace(uint8_t byte) AFTER_INIT
 bool guest_read(struct mmu *m, void *dst, gva_t src, uint32_t len) AFTER_INIT
 
-void memory_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
+void host_pages_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
 
-void *memory_alloc(uint64_t bytes, uint64_t align)
+void *host_pages(uint64_t bytes, uint64_t align)
 {
 	void *at = bytes == sizeof(copy) ? (void *)copy : (void *)&shared;
 

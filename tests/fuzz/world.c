@@ -68,7 +68,7 @@ static uint64_t walk_tables(gva_t va, uint64_t *rights)
 			return e & PTE_ADDR;
 		if (shift == 12 && (e & PTE_PS))
 			return (e & PTE_ADDR & ~0x1fffffull) | (va & 0x1ff000);
-		t = pa_to_va(e & PTE_ADDR);
+		t = host_va(e & PTE_ADDR);
 		e = t[va >> shift & 511];
 	}
 }
@@ -113,10 +113,10 @@ static uint8_t *resolve(gva_t va, bool write)
 		if (pa && (!write || (rights & PTE_W))) {
 			pa += va & (PAGE_SIZE - 1);
 			if (write && va < guest.vcpu.mmu.guest_last &&
-			    pa - va_to_pa(world_ram(0)) < RAM_BYTES)
-				dirty[(pa - va_to_pa(world_ram(0))) >>
+			    pa - host_pa(world_ram(0)) < RAM_BYTES)
+				dirty[(pa - host_pa(world_ram(0))) >>
 				      PAGE_SHIFT] = 1;
-			return pa_to_va(pa);
+			return host_va(pa);
 		}
 		cpu.cr2 = va;
 		f.error = error_code(va, write, false, false);
@@ -356,7 +356,7 @@ void world_check_cpu(void)
  * memory that is absent, and that only to be read. */
 static void check_leaf(uint64_t e, uint64_t size)
 {
-	uint64_t pa = e & PTE_ADDR & ~(size - 1), ram = va_to_pa(world_ram(0));
+	uint64_t pa = e & PTE_ADDR & ~(size - 1), ram = host_pa(world_ram(0));
 
 	if (pa == (guest.mm.gmem.bus & PTE_ADDR) && size == PAGE_SIZE) {
 		CHECK(!(e & PTE_W));
@@ -370,13 +370,13 @@ static void check_leaf(uint64_t e, uint64_t size)
 static void check_reserved(uint64_t pde, gva_t va)
 {
 	const uint64_t *pt = guest.mm.reserved_pt;
-	uint64_t rom = va_to_pa(guest.rom), shared = va_to_pa(v->sh);
+	uint64_t rom = host_pa(guest.rom), shared = host_pa(v->sh);
 	uint32_t i;
 
 	if (!(pde & PTE_P))
 		return;
 	CHECK_EQ(va, guest.mm.reserved);
-	CHECK_EQ(pde & PTE_ADDR, va_to_pa(pt));
+	CHECK_EQ(pde & PTE_ADDR, host_pa(pt));
 	CHECK(!(pde & PTE_U));
 	for (i = 0; i < 512; i++) {
 		uint64_t pa = pt[i] & PTE_ADDR;
@@ -394,7 +394,7 @@ static void check_reserved(uint64_t pde, gva_t va)
 static void check_pd(const uint64_t *pd, uint32_t q)
 {
 	const struct mm *s = &guest.mm;
-	uint64_t first = va_to_pa(pool_tables);
+	uint64_t first = host_pa(pool_tables);
 	uint32_t j, k, role;
 
 	for (j = 0; j < 512; j++) {
@@ -415,7 +415,7 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 		      (pd[j] & PTE_ADDR) - first < s->count * PAGE_SIZE);
 		role = page_of(s, pd[j])->role;
 		CHECK(role == SP_PT || role == SP_SPLIT || role == SP_ORPHAN);
-		pt = pa_to_va(pd[j] & PTE_ADDR);
+		pt = host_va(pd[j] & PTE_ADDR);
 		for (k = 0; k < 512; k++) {
 			CHECK(role != SP_ORPHAN || !pt[k]);
 			if (pt[k] & PTE_P)
@@ -518,7 +518,7 @@ static void world_start(void)
 	CHECK(!rom_publish(g, image, size));
 	v->g = g;
 	v->sh->tail = -STUB_QUEUE_LEN;
-	stack = memory_alloc(PAGE_SIZE, PAGE_SIZE);
+	stack = host_pages(PAGE_SIZE, PAGE_SIZE);
 	regs = v->regs = (struct regs *)(stack + PAGE_SIZE) - 1;
 	regs->vcpu = v;
 	CHECK(!mm_init(&g->mm, POOL));
@@ -672,7 +672,7 @@ void world_reset(enum world_mode mode)
 	restore(&start[mode]);
 	machine_typed = halted = 0;
 	machine_busy = false;
-	irq_ack(IRQ_TIMER);	/* nothing is programmed */
+	host_irq_ack(IRQ_TIMER);	/* nothing is programmed */
 	sched_charge(NULL);	/* nor does time count so far */
 	v->since = cpu.tsc;
 }

@@ -32,12 +32,12 @@ extern struct machine_cpu {
 	uint64_t	exit_stack;
 } cpu;
 
-static inline void *pa_to_va(uint64_t pa)
+static inline void *host_va(uint64_t pa)
 {
 	return machine_memory + pa;
 }
 
-static inline uint64_t va_to_pa(const volatile void *va)
+static inline uint64_t host_pa(const volatile void *va)
 {
 	return (const volatile uint8_t *)va - machine_memory;
 }

@@ -28,7 +28,7 @@ uint64_t machine_taken(void)
 	return next_pa;
 }
 
-void *memory_alloc(uint64_t bytes, uint64_t align)
+void *host_pages(uint64_t bytes, uint64_t align)
 {
 	uint64_t at = (next_pa + MACHINE_GAP + align - 1) & -align;
 
@@ -41,7 +41,7 @@ void *memory_alloc(uint64_t bytes, uint64_t align)
 	return memset(machine_memory + at, 0, bytes);
 }
 
-void memory_free(void *at, uint64_t bytes)
+void host_pages_free(void *at, uint64_t bytes)
 {
 	if (!at)
 		return;
@@ -50,43 +50,43 @@ void memory_free(void *at, uint64_t bytes)
 	left += bytes;
 }
 
-uint64_t memory_left(void)
+uint64_t host_pages_left(void)
 {
 	return left;
 }
 
 /* ---- time and interrupts ------------------------------------------------ */
 
-uint64_t tsc_hz = MACHINE_TSC_HZ;
+uint64_t host_tsc_hz = MACHINE_TSC_HZ;
 static uint64_t programmed = UINT64_MAX;
 
-uint64_t wallclock_ns(void)
+uint64_t host_wallclock_ns(void)
 {
 	return cpu.tsc;
 }
 
-void timer_program(uint64_t at)
+void host_timer(uint64_t at)
 {
 	programmed = at;
 }
 
-void timer_program_before(uint64_t at)
+void host_timer_before(uint64_t at)
 {
 	if (at < programmed)
-		timer_program(at);
+		host_timer(at);
 }
 
-void irq_ack(int irq)
+void host_irq_ack(int irq)
 {
 	if (irq == IRQ_TIMER)
 		programmed = UINT64_MAX;
 }
 
-void watchdog_start(void)
+void host_watchdog_start(void)
 {
 }
 
-uint64_t watchdog_next(uint64_t now)
+uint64_t host_watchdog_next(uint64_t now)
 {
 	(void)now;
 	return UINT64_MAX;
@@ -97,7 +97,7 @@ void host_wait(void)
 	machine_waits();
 }
 
-void machine_check(void)
+void host_machine_check(void)
 {
 	CHECK(!"a machine check");
 	__builtin_unreachable();

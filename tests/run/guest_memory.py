@@ -21,7 +21,7 @@ RULES = [
     (r"\bgmem\.ram\b", "where memory is", {"gmem.c"}),
     (r"\bstruct gtable\s*\{|\b(?:u?int\d+_t|char|void)\s*\*\s*\)"
      r"\s*(?:guest|table|dir|at)\b", "looking into a table", {"gmem.h"}),
-    (r"\bpa_to_va\b", "a pointer from an address",
+    (r"\bhost_va\b", "a pointer from an address",
      {"gmem.h", "cpu.h",
       "gmem.c", "root.c",       # what they give back
       "memory.c",       # memory that nobody has
@@ -78,7 +78,7 @@ def seen():
     for text in ("m->ram[gpa]", "*(uint32_t *)(w->leaf_at)",
                  "((uint32_t *)w->pde_at)[1]", "memcpy(x, w.leaf_at, 8)",
                  "shadow_table(gmem_leaf(&g->mm.gmem, gfn))[3]",
-                 "g->mm.gmem.p2m[gfn]", "*(uint32_t *)pa_to_va(x)",
+                 "g->mm.gmem.p2m[gfn]", "*(uint32_t *)host_va(x)",
                  "((uint64_t *)dir)[3]", "(const volatile uint32_t *) at",
                  "struct stub_shared *sh = v->sh;", "v->sh->flags |= 1",
                  "memcpy(&x, (void *)&v->sh->cr0, 4)", "copy_fixup(a, b, 4)",

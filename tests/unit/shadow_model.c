@@ -37,9 +37,9 @@ static struct {
 } area[16];
 static unsigned int areas;
 
-void memory_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
+void host_pages_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
 
-void *memory_alloc(uint64_t bytes, uint64_t align)
+void *host_pages(uint64_t bytes, uint64_t align)
 {
 	uint64_t at = (next_pa + GAP + align - 1) & -align;
 
@@ -193,7 +193,7 @@ bool cpu_walk(uint32_t va, uint64_t *pa, uint32_t *rights)
 	if (!(e & P))
 		return false;
 	*rights &= e;
-	t = pa_to_va(e & ADDR);
+	t = host_va(e & ADDR);
 	e = t[va >> 21 & 511];
 	if (!(e & P))
 		return false;
@@ -202,7 +202,7 @@ bool cpu_walk(uint32_t va, uint64_t *pa, uint32_t *rights)
 		*pa = (e & ADDR & ~0x1fffffull) | (va & 0x1ff000);
 		return true;
 	}
-	t = pa_to_va(e & ADDR);
+	t = host_va(e & ADDR);
 	e = t[va >> 12 & 511];
 	if (!(e & P))
 		return false;
@@ -338,10 +338,10 @@ void check_all(void)
 			pd = r->pd[q]->table;
 			if (q == TOP >> 30)
 				CHECK_EQ(pd[TOP >> 21 & 511] & ADDR,
-						 va_to_pa(s->reserved_pt));
+						 host_pa(s->reserved_pt));
 			for (j = 0; j < 512; j++) {
 				uint32_t va = q << 30 | j << 21;
-				uint64_t *pt = pa_to_va(pd[j] & ADDR);
+				uint64_t *pt = host_va(pd[j] & ADDR);
 
 				if (!(pd[j] & P) || va >= TOP)
 					continue;
@@ -396,7 +396,7 @@ static void init(void)
 	CHECK(gmem_init(&g->mm.gmem, GUEST_MB << 20));
 	CHECK_EQ(gmem_leaf(&g->mm.gmem, 0) & ADDR, RAM_PA);
 	memset(g->mm.gmem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
-	v->sh = memory_alloc(sizeof(*v->sh), 4096);
+	v->sh = host_pages(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
 	v->sh->linear[0].va = LINEAR_VA;
 	v->sh->linear[0].bytes = FRAMES << 12;

@@ -34,8 +34,8 @@ static int setup(void **state)
 {
 	(void)state;
 	clock_init();
-	assert_in_range(tsc_hz, 999 * MS, 1001 * MS);
-	irq_ack(IRQ_TIMER);
+	assert_in_range(host_tsc_hz, 999 * MS, 1001 * MS);
+	host_irq_ack(IRQ_TIMER);
 	pit_modes = 0;
 	return 0;
 }
@@ -43,7 +43,7 @@ static int setup(void **state)
 static void programs(uint64_t at, uint64_t us)
 {
 	pit_modes = 0;
-	timer_program(at);
+	host_timer(at);
 	assert_int_equal(pit_modes, 1);
 	assert_int_equal(pit_bytes, 2);
 	assert_in_range(pit_count, us * PIT_HZ / 1000000,
@@ -53,20 +53,20 @@ static void programs(uint64_t at, uint64_t us)
 static void test_program(void **state)
 {
 	(void)state;
-	timer_program(NEVER);			/* as it is */
+	host_timer(NEVER);			/* as it is */
 	assert_int_equal(pit_modes, 0);
 	programs(cpu.tsc + 2 * MS, 2000);
 	programs(cpu.tsc + MS, 1000);
 	programs(cpu.tsc + 53 * MS, 53000);	/* later, too */
-	timer_program(cpu.tsc + 53 * MS);
+	host_timer(cpu.tsc + 53 * MS);
 	assert_int_equal(pit_modes, 1);		/* as it is */
-	timer_program(NEVER);
+	host_timer(NEVER);
 	assert_int_equal(pit_modes, 2);
 	assert_int_equal(pit_bytes, 0);		/* waits for a count */
 	programs(cpu.tsc - MS, 0);		/* at once */
 	assert_int_equal(pit_count, 1);
 	pit_modes = 0;
-	timer_program(cpu.tsc + 100000 * MS);
+	host_timer(cpu.tsc + 100000 * MS);
 	assert_int_equal(pit_count, 0xffff);	/* as far as it goes */
 }
 
@@ -75,14 +75,14 @@ static void test_before(void **state)
 	(void)state;
 	programs(cpu.tsc + MS, 1000);
 	pit_modes = 0;
-	timer_program_before(cpu.tsc + 2 * MS);
+	host_timer_before(cpu.tsc + 2 * MS);
 	assert_int_equal(pit_modes, 0);
-	timer_program_before(cpu.tsc + MS / 2);
+	host_timer_before(cpu.tsc + MS / 2);
 	assert_int_equal(pit_modes, 1);
 	assert_in_range(pit_count, 596, 598);
 	/* One that came is not sooner than any. */
-	irq_ack(IRQ_TIMER);
-	timer_program_before(cpu.tsc + 2 * MS);
+	host_irq_ack(IRQ_TIMER);
+	host_timer_before(cpu.tsc + 2 * MS);
 	assert_int_equal(pit_modes, 2);
 }
 

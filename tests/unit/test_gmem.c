@@ -45,7 +45,7 @@ static int setup(void **state)
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 			      0);
 	assert_true(machine_memory != MAP_FAILED);
-	assert_int_equal(memory_left(), 0);
+	assert_int_equal(host_pages_left(), 0);
 	return 0;
 }
 
@@ -56,7 +56,7 @@ static int teardown(void **state)
 
 	(void)state;
 	for (size = 4 * GB; size >= 4096; size /= 2)
-		while (memory_alloc(size, 4096))
+		while (host_pages(size, 4096))
 			;
 	munmap(machine_memory, DIRECT_SIZE);
 	return 0;
@@ -68,20 +68,20 @@ static void test_ranges(void **state)
 	memory_add(0x201000, 3 * MB);
 	memory_add(5 * GB, 64 * MB);
 	memory_add(0x9000000, 16 * MB);
-	assert_int_equal(memory_left(), 83 * MB);
+	assert_int_equal(host_pages_left(), 83 * MB);
 	/* Aligned, from the first where it fits. */
-	assert_int_equal(va_to_pa(memory_alloc(4096, 2 * MB)), 0x400000);
-	assert_int_equal(va_to_pa(memory_alloc(2 * MB, 4096)), 0x9000000);
-	assert_int_equal(va_to_pa(memory_alloc(2 * MB, 2 * MB)), 0x9200000);
-	assert_int_equal(va_to_pa(memory_alloc(62 * MB, 4096)), 5 * GB);
+	assert_int_equal(host_pa(host_pages(4096, 2 * MB)), 0x400000);
+	assert_int_equal(host_pa(host_pages(2 * MB, 4096)), 0x9000000);
+	assert_int_equal(host_pa(host_pages(2 * MB, 2 * MB)), 0x9200000);
+	assert_int_equal(host_pa(host_pages(62 * MB, 4096)), 5 * GB);
 	/* What an alignment has left out is not lost. */
-	assert_int_equal(va_to_pa(memory_alloc(4096, 4096)), 0x201000);
-	assert_int_equal(va_to_pa(memory_alloc(1, 4096)), 0x202000);
-	assert_null(memory_alloc(12 * MB + 1, 4096));
-	assert_null(memory_alloc(UINT64_MAX - 4095, 4096));
-	assert_null(memory_alloc(UINT64_MAX, 4096));
-	assert_int_equal(va_to_pa(memory_alloc(12 * MB, 4096)), 0x9400000);
-	assert_int_equal(memory_left(), 83 * MB - 78 * MB - 3 * 4096);
+	assert_int_equal(host_pa(host_pages(4096, 4096)), 0x201000);
+	assert_int_equal(host_pa(host_pages(1, 4096)), 0x202000);
+	assert_null(host_pages(12 * MB + 1, 4096));
+	assert_null(host_pages(UINT64_MAX - 4095, 4096));
+	assert_null(host_pages(UINT64_MAX, 4096));
+	assert_int_equal(host_pa(host_pages(12 * MB, 4096)), 0x9400000);
+	assert_int_equal(host_pages_left(), 83 * MB - 78 * MB - 3 * 4096);
 }
 
 /* The parts of pages that a loader tells of are of no use. */
@@ -91,8 +91,8 @@ static void test_parts_of_pages(void **state)
 	memory_add(0x201001, 4095);
 	memory_add(0x300001, 2 * 4096);
 	memory_add(0x500000, 4095);
-	assert_int_equal(memory_left(), 4096);
-	assert_int_equal(va_to_pa(memory_alloc(4096, 4096)), 0x301000);
+	assert_int_equal(host_pages_left(), 4096);
+	assert_int_equal(host_pa(host_pages(4096, 4096)), 0x301000);
 }
 
 /* Whatever is taken and given back in whatever order: no two have the same, and
@@ -108,17 +108,17 @@ static void test_give_back(void **state)
 	for (n = 0; n < 20000; n++) {
 		i = unit_random(&seed) % 64;
 		if (taken[i].at) {
-			memory_free(taken[i].at, taken[i].bytes);
+			host_pages_free(taken[i].at, taken[i].bytes);
 			used -= (taken[i].bytes + 4095) & -4096ull;
 			taken[i].at = NULL;
 		} else {
 			uint64_t align = 4096ull << unit_random(&seed) % 10;
 
 			taken[i].bytes = 1 + unit_random(&seed) % (2 * MB);
-			taken[i].at = memory_alloc(taken[i].bytes, align);
+			taken[i].at = host_pages(taken[i].bytes, align);
 			if (!taken[i].at)
 				continue;
-			assert_int_equal(va_to_pa(taken[i].at) % align, 0);
+			assert_int_equal(host_pa(taken[i].at) % align, 0);
 			used += (taken[i].bytes + 4095) & -4096ull;
 			for (j = 0; j < 64; j++)
 				assert_true(j == i || !taken[j].at ||
@@ -127,13 +127,13 @@ static void test_give_back(void **state)
 					    taken[i].at >= taken[j].at +
 					    taken[j].bytes);
 		}
-		assert_int_equal(memory_left(), 64 * MB - used);
+		assert_int_equal(host_pages_left(), 64 * MB - used);
 	}
 	for (i = 0; i < 64; i++)
-		memory_free(taken[i].at, taken[i].bytes);
-	assert_int_equal(memory_left(), 64 * MB);
-	assert_int_equal(va_to_pa(memory_alloc(64 * MB, 4096)), GB);
-	assert_int_equal(memory_left(), 0);
+		host_pages_free(taken[i].at, taken[i].bytes);
+	assert_int_equal(host_pages_left(), 64 * MB);
+	assert_int_equal(host_pa(host_pages(64 * MB, 4096)), GB);
+	assert_int_equal(host_pages_left(), 0);
 }
 
 /* Each frame that should be there is, once, aligned like its number. */
@@ -161,7 +161,7 @@ static void check(const struct gmem *m, uint64_t bytes)
 		assert_false(taken[leaf >> PAGE_SHIFT]++);
 		if (gpa < m->ram_bytes)
 			assert_int_equal(leaf - GMEM_RIGHTS,
-					 va_to_pa(m->ram) + gpa);
+					 host_pa(m->ram) + gpa);
 		if (gmem_large(m, gfn))
 			assert_int_equal(gmem_leaf(m, gfn + 511),
 					 leaf + 511 * PAGE_SIZE);

@@ -36,9 +36,9 @@ static jmp_buf killed;
 static bool wide, racing;
 static unsigned int reads;
 
-void memory_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
+void host_pages_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
 
-void *memory_alloc(uint64_t bytes, uint64_t align)
+void *host_pages(uint64_t bytes, uint64_t align)
 {
 	uint64_t at = (next_pa + align - 1) & -align;
 
@@ -177,7 +177,7 @@ uint32_t __tsan_atomic32_fetch_or(volatile void *at, uint32_t bits, int o)
 
 static void check_leaf(uint64_t e, bool large)
 {
-	uint64_t pa = e & PTE_ADDR, first = va_to_pa((void *)ram);
+	uint64_t pa = e & PTE_ADDR, first = host_pa((void *)ram);
 
 	if (!(e & PTE_P))
 		return;
@@ -206,7 +206,7 @@ static void check_all(void)
 				continue;
 			if (p->role != SP_PD || (e & PTE_PS))
 				check_leaf(e, p->role == SP_PD);
-			else if ((e & PTE_ADDR) != va_to_pa(s->reserved_pt))
+			else if ((e & PTE_ADDR) != host_pa(s->reserved_pt))
 				assert_in_range(page_of(s, e) - s->pages, 1,
 						s->count - 1);
 		}
@@ -232,7 +232,7 @@ static void start(void)
 	regs.cs = 0x61;
 	assert_true(gmem_init(&g->mm.gmem, GUEST_MB << 20));
 	ram = (uintptr_t)gmem_boot_ram(&g->mm.gmem);
-	v->sh = memory_alloc(sizeof(*v->sh), 4096);
+	v->sh = host_pages(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
 	assert_null(mm_init(&g->mm, POOL));
 	assert_null(mmu_init(&v->mmu, &g->mm));

@@ -309,7 +309,7 @@ static void check_own(void)
 
 	for (i = 0; i < ARRAY_SIZE(v->alarm); i++)
 		assert_true(!v->alarm[i].period ||
-			    v->alarm[i].period >= tsc_hz / 2000);
+			    v->alarm[i].period >= host_tsc_hz / 2000);
 	assert_true(guest.mm.reserved == 0 ||
 		    v->mmu.guest_last == guest.mm.reserved - 1);
 	assert_true(!(v->iopl & ~(uint32_t)EFLAGS_IOPL));

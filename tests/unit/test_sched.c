@@ -9,7 +9,7 @@
 #define MS	1000000ull		/* at 1 GHz */
 #define GUESTS	3
 
-uint64_t tsc_hz = 1000 * MS;
+uint64_t host_tsc_hz = 1000 * MS;
 struct guest *guests[GUESTS_MAX];
 uint32_t guest_count;
 
@@ -71,7 +71,7 @@ void host_wait(void)
 	}
 }
 
-void timer_program(uint64_t tsc)
+void host_timer(uint64_t tsc)
 {
 	programmed = tsc;
 }
@@ -142,9 +142,9 @@ bool guest_restart(struct guest *g)
 	return true;
 }
 
-void watchdog_start(void) { }
+void host_watchdog_start(void) { }
 
-uint64_t watchdog_next(uint64_t now)
+uint64_t host_watchdog_next(uint64_t now)
 {
 	(void)now;
 	return UINT64_MAX;

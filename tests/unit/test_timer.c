@@ -22,11 +22,11 @@ uint32_t guest_count;
 /* ---- what timer.c calls ------------------------------------------------- */
 
 static uint64_t programmed;
-uint64_t tsc_hz = 1000 * MS;
+uint64_t host_tsc_hz = 1000 * MS;
 static struct vcpu *charged;
 static unsigned int charges;
 
-void timer_program_before(uint64_t at)
+void host_timer_before(uint64_t at)
 {
 	programmed = at < programmed ? at : programmed;
 }
@@ -100,7 +100,7 @@ static void set_all(void)
 /* VMI-3.7.5: one that is too short becomes a multiple of itself. */
 static void test_short_periods(void **state)
 {
-	const uint64_t least = tsc_hz / 2000;
+	const uint64_t least = host_tsc_hz / 2000;
 	const uint64_t asked[] = { 1, 2, 3, 1000, least / 2, least - 1, least,
 				   least + 1 };
 	uint32_t i;
