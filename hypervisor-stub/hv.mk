@@ -13,7 +13,7 @@ HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats log report 
 			debug watchdog) \
 		   lib/string lib/print rom_check
 # Of the folders; the machine's own, metal/, is replaced on the host.
-HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core vmi x86 devices)
+HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core vmi x86)
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 		   -fno-stack-protector -fcf-protection=none \

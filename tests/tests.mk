@@ -66,6 +66,7 @@ $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/
 $(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \
 	devices/pic.c devices/pit.c) tests/host/cpu.c))
 $(eval $(call unit_test,clock,hypervisor-stub/metal/clock.c tests/host/cpu.c))
+$(eval $(call unit_test,serial,hypervisor-stub/metal/serial.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/host/cpu.c))
 $(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c hypervisor-stub/x86/cpuid.c tests/host/cpu.c))

@@ -96,7 +96,7 @@ static void registers(struct input *in)
 		v->regs->eip = v->iret_insn[how >> 4 & 1];
 		break;
 	case 5:
-		world_type(how);
+		world_type(how >> 4);
 		break;
 	}
 }

@@ -198,8 +198,8 @@ void machine_ended(enum end end)
 
 void world_type(uint8_t byte)
 {
-	(void)byte;
 	machine_typed++;
+	machine_busy = byte & 1;
 }
 
 /* ---- the end ------------------------------------------------------------ */

@@ -52,7 +52,9 @@ uint8_t *world_ram(gpa_t pa);
 bool world_allows(gva_t va, bool write, bool user, bool fetch);
 /* A page fault if not. */
 void world_access(gva_t va, bool write, bool user, bool fetch);
-void world_type(uint8_t byte);	/* on the machine's serial port */
+/* On the machine's serial port, which takes no byte from now on if this one is
+ * odd. */
+void world_type(uint8_t byte);
 /* If there is one: called before guest memory is copied, from here on. */
 extern void (*world_copies)(uint8_t *at, uint32_t len);
 

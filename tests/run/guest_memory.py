@@ -3,7 +3,8 @@
 """Guest memory is touched in one module alone (hypervisor-stub/mm): no other
 file of the hypervisor knows where the frames of a guest are, turns an address
 into a pointer that could be one of them, or looks into a table. The headers in
-which the latter could be done are private to that folder."""
+which the latter could be done are private to that folder. Nor
+does anything outside of metal/ use a port."""
 
 import sys
 sys.dont_write_bytecode = True
@@ -43,6 +44,9 @@ RULES = [
     (r"\bextable\b", "linear addresses of the guest",
      {"cpu.h", "entry.asm", "exit.c", "hv.ld"}),
     (r"\bSTORE_WORD\b", "linear addresses of the guest", {"mm.h", "cpu.h"}),
+    (r"\b(?:inb|outb|lidt|ltr|load_cs|wait_for_interrupt)\(|<port\.h>",
+     "the machine, without host.h",
+     {"port.h", "clock.c", "serial.c", "debug.c", "idt.c"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
      {"mm.h", "gmem.c", "guest.c", "rom.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"
@@ -82,7 +86,7 @@ def seen():
                  "((uint64_t *)dir)[3]", "(const volatile uint32_t *) at",
                  "struct stub_shared *sh = v->sh;", "v->sh->flags |= 1",
                  "memcpy(&x, (void *)&v->sh->cr0, 4)", "copy_fixup(a, b, 4)",
-                 ".pushsection extable", "STORE_WORD(at, word, fault)", "v->sh->dr[6] |= dr6"):
+                 ".pushsection extable", "outb(0x80, 0)", '#include <port.h>', "STORE_WORD(at, word, fault)", "v->sh->dr[6] |= dr6"):
         expect(wrong("other.c", text), f"not found: {text}")
     for text in ("/* p2m */", "volatile struct stub_shared *sh = v->sh;",
                  "v->sh->cr2 = va", "table = (uint64_t *)(tables + i)"):
