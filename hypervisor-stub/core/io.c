@@ -14,7 +14,6 @@
 #define RESET_CONTROL	0xcf9	/* bit 2: reset */
 
 #define COM1_IRQ	4
-#define RX_PATIENCE	256u	/* bytes */
 
 /* ---- the console -------------------------------------------------------- */
 
@@ -50,15 +49,18 @@ static void console_poll(struct guest *g)
 
 struct vcpu *io_console_interrupt(void)
 {
-	uint32_t i;
+	if (!serial_guest)
+		return NULL;
+	console_poll(serial_guest);
+	return &serial_guest->vcpu;
+}
 
-	if (serial_guest && !serial_guest->vcpu.ended) {
-		console_poll(serial_guest);
-		return &serial_guest->vcpu;
-	}
-	for (i = 0; i < RX_PATIENCE && host_console_has_data(); i++)
-		host_console_get();	/* for nobody */
-	return NULL;
+void io_end(struct guest *g)
+{
+	if (g != serial_guest)
+		return;
+	serial_guest = NULL;
+	host_console_listen(false);
 }
 
 static enum bus_result com1_read(void *opaque, uint64_t port, uint32_t *val)
@@ -191,8 +193,10 @@ void io_init(struct guest *g)
 	rtc_init(&g->rtc, g->mm.gmem.bytes < GMEM_LOW_END ? g->mm.gmem.bytes :
 							GMEM_LOW_END);
 	uart_init(&g->uart, console_tx, g);
-	if (!g->console && !serial_guest)
+	if (!g->console && !serial_guest) {
 		serial_guest = g;
+		host_console_listen(true);
+	}
 
 #define PORTS(first, count, sizes, device)				\
 	ports(g, (struct bus_region){ first, count, sizes,		\

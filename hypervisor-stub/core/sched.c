@@ -216,7 +216,7 @@ static struct vcpu *ended(struct vcpu *v)
 	rom_trace_drain(v);
 	sched_charge(v);
 	v->ended = true;
-	sched_console();		/* what it did not read */
+	io_end(v->g);
 	if (v->end > worst)
 		worst = v->end;
 	for (i = 0; guests[i]->vcpu.ended && !guest_starts_again(guests[i]);)

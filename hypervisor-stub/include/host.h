@@ -93,6 +93,8 @@ void host_gdt_loaded(uint16_t cs, uint16_t tss);
 bool host_console_ready(unsigned int console);
 void host_console_put(unsigned int console, uint8_t byte);
 bool host_console_has_data(void);
+/* Does IRQ_COM1 come when it has? Not so far. */
+void host_console_listen(bool);
 uint8_t host_console_get(void);
 
 /* The hypervisor's own words, where nobody may be listening. It does not

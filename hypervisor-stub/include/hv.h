@@ -387,6 +387,7 @@ uint32_t io_in(struct vcpu *, uint16_t port, unsigned int size);
 /* False: not now, and nothing was done; the guest is to do it again. */
 bool io_out(struct vcpu *, uint16_t port, unsigned int size, uint32_t);
 void io_init(struct guest *);		/* its devices */
+void io_end(struct guest *);
 /* Console 0 has data; for whom, if for anybody. */
 struct vcpu *io_console_interrupt(void);
 

@@ -32,7 +32,7 @@ static bool has_data(void)
 }
 
 /*
- * 8n1, FIFO on, receive interrupt; the speed means nothing to QEMU. Of the
+ * 8n1, FIFO on, no interrupt so far; the speed means nothing to QEMU. Of the
  * interrupt enable register bits 4 to 7 are always 0 (8250 data sheet). In
  * loopback mode nothing comes in. QEMU, which holds back what does not fit,
  * looks whether it does when the data register is read.
@@ -54,6 +54,7 @@ void serial_init(void)
 		inb(COM1);
 	outb(IER, IER_DATA);
 	has_uart = has_uart && inb(IER) == IER_DATA;
+	outb(IER, 0);
 }
 
 /* Where nobody takes them they are lost: once one was, the next does not
@@ -82,6 +83,12 @@ void host_console_put(unsigned int console, uint8_t byte)
 		outb(DEBUG_PORT + console, byte);
 	else if (has_uart)
 		outb(COM1, byte);
+}
+
+void host_console_listen(bool on)
+{
+	if (has_uart)
+		outb(IER, on ? IER_DATA : 0);
 }
 
 bool host_console_has_data(void)

@@ -147,6 +147,13 @@ void host_console_put(unsigned int console, uint8_t byte)
 	machine_sent++;
 }
 
+bool machine_listened;
+
+void host_console_listen(bool on)
+{
+	machine_listened = on;
+}
+
 bool host_console_has_data(void)
 {
 	return machine_typed;

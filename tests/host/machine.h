@@ -14,6 +14,7 @@ uint64_t machine_taken(void);		/* address of what is free */
 #define MACHINE_GAP	64u
 
 extern unsigned int machine_typed;	/* bytes that wait on console 0 */
+extern bool machine_listened;	/* for it: host_console_listen() */
 extern bool machine_busy;		/* console 0 takes none */
 extern unsigned int machine_sent;	/* bytes put, on all consoles */
 extern uint8_t machine_byte;		/* the last of them */

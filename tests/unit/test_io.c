@@ -166,6 +166,7 @@ static void test_busy_console(void **state)
 static void test_typed(void **state)
 {
 	(void)state;
+	assert_true(machine_listened);
 	assert_ptr_equal(io_console_interrupt(), v);
 	machine_typed = 2;
 	assert_false(io_in(&guest[1].vcpu, LSR, 1) & LSR_DATA);
@@ -173,11 +174,12 @@ static void test_typed(void **state)
 	assert_int_equal(io_in(v, COM1, 1), 'b');
 	assert_int_equal(io_in(v, COM1, 1), 'a');
 	assert_int_equal(machine_typed, 0);
-	/* When that has ended nobody gets it. */
-	machine_typed = 3;
-	v->ended = true;
+	/* When that has ended nobody gets it, nor hears of it. */
+	io_end(&guest[1]);
+	assert_true(machine_listened);
+	io_end(g);
 	assert_null(io_console_interrupt());
-	assert_int_equal(machine_typed, 0);
+	assert_false(machine_listened);
 }
 
 static void test_apic(void **state)

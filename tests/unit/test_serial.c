@@ -70,6 +70,8 @@ static void test_input(void **state)
 	(void)state;
 	start(true, "abc");
 	assert_false(loop);
+	assert_int_equal(ier, 0);
+	host_console_listen(true);
 	assert_int_equal(ier, 1);
 	line_count = line_at = 0;
 	line[line_count++] = 'd';
