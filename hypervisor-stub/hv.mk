@@ -3,17 +3,17 @@
 
 HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify) \
 		   vmi/queue
-HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats log report \
-			reboot) \
-		   $(HV_MM) vmi/rom \
-		   $(addprefix x86/,entry thunk exit drain event desc emulate \
+HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats report) \
+		   $(HV_MM) $(addprefix vmi/,rom trace) \
+		   $(addprefix x86/,entry thunk exit vcpu drain event desc emulate \
 			operand port decode cr cpuid msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic uart rtc) \
 		   $(addprefix metal/,boot main map mce memory clock serial idt \
 			debug watchdog) \
-		   lib/string lib/print rom_check
-# Of the folders; the machine's own, metal/, is replaced on the host.
-HV_INCLUDES	:= $(addprefix -Ihypervisor-stub/,include core vmi x86)
+		   $(addprefix lib/,string print log) rom_check
+# The public headers: what else a folder has is for itself. <cpu.h> is the
+# machine's, which tests replace.
+HV_INCLUDES	:= -Ihypervisor-stub/include
 HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 		   -fno-stack-protector -fcf-protection=none \

@@ -7,7 +7,7 @@
 #		 it prints, and add its name to RUN_TESTS.
 
 UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/unit -Itests/fuzz \
-		   $(HV_INCLUDES) -Ihypervisor-stub/mm -Ihypervisor-stub/metal \
+		   $(HV_INCLUDES) $(addprefix -Ihypervisor-stub/,mm x86 core metal) \
 		   -Ispec/include -Irom/tool
 UNITCFLAGS	:= $(UNITFLAGS) -fsanitize=address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -60,7 +60,8 @@ $(eval $(call unit_test,shadow,$(MODELLED)))
 $(eval $(call unit_test,fault,$(MODELLED)))
 $(eval $(call unit_test,queue,$(MODELLED)))
 $(eval $(call unit_test,emul,$(addprefix \
-	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) tests/host/cpu.c))
+	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) tests/host/cpu.c,\
+	-Xlinker --wrap=bus_in -Xlinker --wrap=bus_out))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c))
 $(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \

@@ -7,8 +7,11 @@
 #include <lib.h>
 #include <string.h>
 
-#include "hv.h"
+#include "core.h"
+#include "log.h"
 #include "loader.h"
+
+_Static_assert(GUESTS_MAX <= HOST_STACKS, "each has one");
 
 struct guest *guests[GUESTS_MAX];
 uint32_t guest_count;
@@ -65,7 +68,7 @@ static bool load_images(struct guest *g, struct loader_out *out, char *error)
 
 		return refuse(error, "%s: %s", name, out->error);
 	}
-	err = rom_publish(g, c->rom.data, c->rom.size);
+	err = rom_publish(&g->rom, &g->mm.gmem, c->rom.data, c->rom.size);
 	return err ? refuse(error, "%s: %s", c->rom.name, err) : true;
 }
 
@@ -106,14 +109,18 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 	v->queue_start = c->nobatch ? STUB_QUEUE_LEN - 1 : 0;
 	v->verify = c->verify;
 	g->console = c->console;
+	v->sh = host_pages(sizeof(*v->sh), PAGE_SIZE);
+	if (!v->sh)
+		return refuse(error, "%s: no memory for its shared area",
+			      g->name);
 	if (!take_memory(g, error) || !load_images(g, out, error))
 		return false;
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32);
 	if (!err)
 		err = mmu_init(&v->mmu, &g->mm);
-	if (!err && c->trace)
-		err = rom_trace_init(g);
+	if (!err && c->trace && !(g->trace = trace_init()))
+		err = "no memory for its trace";
 	if (!err && !desc_init(v))
 		err = "no memory for its descriptor tables";
 	if (err)
@@ -134,6 +141,10 @@ static bool start(struct guest *g, char *error)
 	*g = (struct guest){ .name = config->name, .config = config,
 			     .slot = slot, .starts = starts + 1 };
 	v->g = g;
+	v->rom = &g->rom;
+	v->bus = &g->bus;
+	v->apic = &g->apic;
+	v->pic = &g->pic;
 	v->regs = (struct regs *)stack_top(STACK_VCPU + slot) - 1;
 	memset(v->regs, 0, sizeof(*v->regs));
 	v->regs->vcpu = v;
@@ -172,18 +183,14 @@ bool guest_create(const struct guest_config *config, char *error)
 
 /* ---- the end ------------------------------------------------------------ */
 
-void guest_end(struct vcpu *v, enum end end)
-{
-	if (v->regs->stop == STOP_ENDED)
-		return;
-	v->end = end;
-	vcpu_stop(v, STOP_ENDED);
-}
-
 void guest_release(struct guest *g)
 {
 	desc_free(&g->vcpu);
-	rom_free(g);
+	rom_free(&g->rom);
+	trace_free(g->trace);
+	g->trace = NULL;
+	host_pages_free((void *)g->vcpu.sh, sizeof(*g->vcpu.sh));
+	g->vcpu.sh = NULL;
 	mmu_free(&g->vcpu.mmu);
 	mm_free(&g->mm);
 	gmem_free(&g->mm.gmem);

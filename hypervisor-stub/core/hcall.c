@@ -6,12 +6,39 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "core.h"
+#include "log.h"
 
+/* VMI_Init: from here on the top of the linear space is ours. */
 static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
 {
 	(void)a, (void)b;
-	rom_activate(v);
+	volatile struct stub_shared *sh = v->sh;
+
+	if (vmi_mode(v)) {
+		v->regs->gpr[EAX] = UINT32_MAX;
+		return;
+	}
+	rom_map(v->rom, v->mmu.mm, sh);
+	sh->layout = STUB_LAYOUT;
+	sh->cr0 = v->cr0;
+	sh->cr3 = v->mmu.cr3;
+	sh->cr4 = v->cr4;
+	sh->ss0 = v->regs->ss;
+	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
+	sh->queue_guard = STUB_QUEUE_GUARD;
+	v->tsc_base = rdtsc();
+	sh->tsc_base = v->tsc_base;
+	sh->tsc_hz = host_tsc_hz;
+	v->stolen = sh->stolen = 0;
+
+	mmu_reserve(&v->mmu, v->rom->virtual_top);
+	v->stack_limit = v->rom->virtual_top - FRAME_MAX;
+	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
+	desc_load_idt(v, v->idt_base, v->idt_limit);
+	v->regs->gpr[EAX] = 0;
+	log_printf("%s: VMI_Init at %08x, shared area at machine address %09lx\n",
+		   v->g->name, (uint32_t)v->regs->eip, host_pa(sh));
 }
 
 /* The draining is all. */
@@ -33,7 +60,7 @@ static void hc_iret(struct vcpu *v, uint32_t a, uint32_t b)
 
 	(void)a, (void)b;
 	if (!guest_read(&v->mmu, &eax, r->esp, 4)) {
-		guest_kill(v, "no stack at %08x", (uint32_t)r->esp);
+		vcpu_kill(v, "no stack at %08x", (uint32_t)r->esp);
 		return;
 	}
 	r->gpr[EAX] = eax;
@@ -139,7 +166,10 @@ static void hc_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub)
 {
 	uint32_t r[4];
 
-	guest_cpuid(v, leaf, sub, r);
+	if ((leaf & 0xffff0000) == STUB_CPUID_BASE)
+		stats_cpuid(v->g, leaf, r);
+	else
+		vcpu_cpuid(leaf, sub, r);
 	v->regs->gpr[EAX] = r[0];
 	v->regs->gpr[EBX] = r[1];
 	v->regs->gpr[ECX] = r[2];
@@ -150,13 +180,13 @@ static void hc_halt(struct vcpu *v, uint32_t a, uint32_t b)
 {
 	(void)a, (void)b;
 	shared_set_bits(&v->sh->flags, STUB_IF);
-	guest_halt(v);
+	vcpu_halt(v);
 }
 
 static void hc_end(struct vcpu *v, uint32_t a, uint32_t b)
 {
 	(void)a, (void)b;
-	guest_end(v, END_ORDERLY);
+	vcpu_end(v, END_ORDERLY);
 }
 
 static void hc_set_iopl(struct vcpu *v, uint32_t flags, uint32_t b)
@@ -190,7 +220,7 @@ static void hc_wallclock(struct vcpu *v, uint32_t a, uint32_t b)
 static void hc_trace(struct vcpu *v, uint32_t a, uint32_t b)
 {
 	(void)a, (void)b;
-	rom_trace_drain(v);
+	trace_drain(v->g->trace, v->sh);
 }
 
 static void hc_apic_read(struct vcpu *v, uint32_t offset, uint32_t b)
@@ -265,14 +295,14 @@ void hcall(struct vcpu *v, struct regs *r)
 	c->eip = r->eip;
 	c->esp = r->esp;
 	if (nr >= STUB_HC_COUNT) {
-		guest_kill(v, "hypercall %u does not exist", nr);
+		vcpu_kill(v, "hypercall %u does not exist", nr);
 		return;
 	}
-	if (!v->g->mm.reserved && nr != STUB_HC_INIT) {
-		guest_kill(v, "hypercall %u before VMI_Init", nr);
+	if (!vmi_mode(v) && nr != STUB_HC_INIT) {
+		vcpu_kill(v, "hypercall %u before VMI_Init", nr);
 		return;
 	}
-	v->g->stats.hcall[nr]++;
+	v->g->hcall[nr]++;
 	if (hypercall[nr].drains && queue_pending(v)) {
 		queue_drain(v);
 		if (r->stop)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The devices of a guest, and where they are. All of them are one byte wide;
- * ports that nobody models, wider accesses among them, read ones and ignore
- * writes, and are counted. So a PCI configuration read finds no device.
+ * wider accesses are to nobody.
  */
 #include <host.h>
 
-#include "hv.h"
+#include "core.h"
+#include "log.h"
 
 #define KBD_COMMAND	0x64
 #define KBD_RESET	0xfe	/* pulse the reset line */
@@ -152,7 +152,7 @@ static enum bus_result reset_write(void *opaque, uint64_t port, uint32_t val)
 	if (port == KBD_COMMAND ? (val & 0xff) != KBD_RESET :
 	    !(val & (port == PORT_A ? 1 : 4)))
 		return BUS_NOBODY;
-	guest_end(&g->vcpu, END_ORDERLY);
+	vcpu_end(&g->vcpu, END_ORDERLY);
 	return BUS_DONE;
 }
 
@@ -213,22 +213,4 @@ void io_init(struct guest *g)
 	PORTS(RESET_CONTROL, 1, 1 | 2 | 4, reset);
 #undef PORTS
 	hv_assert(bus_add_memory(&g->bus, &lapic));
-}
-
-uint32_t io_in(struct vcpu *v, uint16_t port, unsigned int size)
-{
-	uint32_t val = UINT32_MAX;
-
-	if (bus_in(&v->g->bus, port, size, &val) == BUS_NOBODY)
-		v->g->stats.io_unknown++;
-	return val;
-}
-
-bool io_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val)
-{
-	enum bus_result res = bus_out(&v->g->bus, port, size, val);
-
-	if (res == BUS_NOBODY)
-		v->g->stats.io_unknown++;
-	return res != BUS_AGAIN;
 }

@@ -11,7 +11,8 @@
 #include <cpu.h>
 #include <string.h>
 
-#include "hv.h"
+#include "core.h"
+#include "log.h"
 
 #define ROM_SLOTS	0x200u		/* STUB-10 */
 #define ROM_SLOT_SIZE	64u
@@ -22,10 +23,10 @@ static bool peek(struct vcpu *v, gva_t va, uint8_t *byte)
 {
 	gpa_t pa;
 
-	if (v->g->mm.reserved && va >= v->g->mm.reserved) {
-		*byte = va - v->rom_base < v->g->rom_size ?
-			v->g->rom[va - v->rom_base] : 0;
-		return va - v->rom_base < v->g->rom_size;
+	if (va > v->mmu.guest_last) {
+		*byte = va - v->rom->base < v->g->rom.size ?
+			v->rom->image[va - v->rom->base] : 0;
+		return va - v->rom->base < v->g->rom.size;
 	}
 	if (!mmu_translate(&v->mmu, va, &pa))
 		return false;
@@ -90,14 +91,14 @@ static const char *const call_name[VMI_CALL_COUNT] = {
 
 static bool in_rom(const struct vcpu *v, gva_t eip)
 {
-	return v->g->mm.reserved &&
-	       eip - v->rom_base < v->rom_end - v->rom_base;
+	return vmi_mode(v) &&
+	       eip - v->rom->base < v->rom->end - v->rom->base;
 }
 
 /* The VMI call whose slot this is, or NULL. */
 static const char *slot_name(const struct vcpu *v, gva_t at)
 {
-	uint32_t offset = at - v->rom_base - ROM_SLOTS;
+	uint32_t offset = at - v->rom->base - ROM_SLOTS;
 
 	return in_rom(v, at) && offset % ROM_SLOT_SIZE == 0 &&
 	       offset / ROM_SLOT_SIZE < VMI_CALL_COUNT ?
@@ -216,7 +217,7 @@ static void print_exit(const struct vcpu *v)
 	log_printf("last exit: ");
 	if (vector == STUB_VECTOR)
 		log_printf("hypercall%s",
-			   v->g->mm.reserved && !in_rom(v, r->eip) ?
+			   vmi_mode(v) && !in_rom(v, r->eip) ?
 			   ", INT 82h of the guest's own" : "");
 	else if (vector == SYSCALL_VECTOR)
 		log_printf("INT 80h");
@@ -228,7 +229,7 @@ static void print_exit(const struct vcpu *v)
 			   (uint32_t)r->error);
 	if (v->fault_va)
 		log_printf(", at linear address %08x", v->fault_va);
-	log_printf(", %s mode\n", v->g->mm.reserved ? "VMI" : "native");
+	log_printf(", %s mode\n", vmi_mode(v) ? "VMI" : "native");
 }
 
 static void print_registers(const struct vcpu *v)
@@ -284,7 +285,7 @@ static void print_interrupts(struct vcpu *v)
 	log_printf(", LVTT %08x LVT0 %08x\n",
 		   apic_read(&g->apic, APIC_LVTT),
 		   apic_read(&g->apic, APIC_LVT0));
-	log_printf("clock: %s", event_pending(g) ? "an interrupt waits" :
+	log_printf("clock: %s", event_pending(v) ? "an interrupt waits" :
 						   "no interrupt waits");
 	for (i = 0; i < ARRAY_SIZE(v->alarm); i++) {
 		if (!v->alarm[i].armed)
@@ -301,7 +302,7 @@ static void print_interrupts(struct vcpu *v)
 	log_char('\n');
 }
 
-static void report(struct vcpu *v)
+void report(struct vcpu *v)
 {
 	print_exit(v);
 	print_registers(v);
@@ -312,21 +313,6 @@ static void report(struct vcpu *v)
 }
 
 /* ---- when --------------------------------------------------------------- */
-
-void guest_kill(struct vcpu *v, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (v->regs->stop == STOP_ENDED)
-		return;
-	log_printf("%s died: ", v->g->name);
-	va_start(ap, fmt);
-	log_vprintf(fmt, ap);
-	va_end(ap);
-	log_char('\n');
-	report(v);
-	guest_end(v, END_GUEST_DIED);
-}
 
 static const char *where(const struct vcpu *v, uint64_t rip)
 {
@@ -355,5 +341,6 @@ void report_asked(const struct regs *r)
 		if (!v->ended)
 			report(v);
 	}
-	machine_end(END_ASKED);
+	stats_print();
+	host_end(END_ASKED);
 }

@@ -15,8 +15,8 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
-#include "speculation.h"
+#include "core.h"
+#include "log.h"
 
 #define SLICES_PER_SECOND	200
 
@@ -70,7 +70,7 @@ static void wake(struct vcpu *v)
 
 	if (v->ran < least)
 		v->ran = least;
-	if (!event_pending(v->g))
+	if (!event_pending(v))
 		return;
 	v->halted = false;
 	v->since = charged;
@@ -90,17 +90,17 @@ void sched_charge(struct vcpu *v)
 	v->since += passed;
 }
 
-void sched_console(void)
+/* Of the machine. What it is for is charged to whom it is for. */
+static void interrupt(int irq)
 {
-	struct vcpu *v = io_console_interrupt();
+	struct vcpu *v;
 
-	if (v)
-		sched_charge(v);
-}
-
-void sched_interrupted(void)
-{
 	sched_charge(current->halted ? NULL : current);
+	host_irq_ack(irq);
+	if (irq == IRQ_TIMER)
+		timer_interrupt();
+	else if (irq == IRQ_COM1 && (v = io_console_interrupt()))
+		sched_charge(v);
 }
 
 /* ---- from one to another ------------------------------------------------ */
@@ -187,10 +187,12 @@ static struct vcpu *interrupted(struct vcpu *v)
 static struct vcpu *idle(void)
 {
 	struct vcpu *next;
+	uint32_t taken;
 
 	while (!(next = least_run(NULL))) {
 		host_timer(next_wake());
-		host_wait();
+		for (taken = host_wait(); taken; taken &= taken - 1)
+			interrupt(__builtin_ctz(taken));
 	}
 	return next;
 }
@@ -199,6 +201,9 @@ static struct vcpu *halted(struct vcpu *v)
 {
 	struct vcpu *next;
 
+	timer_update(v);
+	if (event_pending(v))
+		return v;
 	v->wake = timer_wake(v);
 	sched_charge(v);
 	v->halted = true;
@@ -209,11 +214,29 @@ static struct vcpu *halted(struct vcpu *v)
 	return v;
 }
 
+static void __attribute__((noreturn)) machine_end(void)
+{
+	stats_print();
+	host_end(worst);
+}
+
+/* What nobody asked for. */
+static void tell_why(struct vcpu *v)
+{
+	if (!v->why[0])
+		return;
+	log_printf("%s %s%s\n", v->g->name, v->end == END_GUEST_DIED ?
+		   "died: " : "rebooted by ", v->why);
+	if (v->end == END_GUEST_DIED)
+		report(v);
+}
+
 static struct vcpu *ended(struct vcpu *v)
 {
 	uint32_t i;
 
-	rom_trace_drain(v);
+	tell_why(v);
+	trace_drain(v->g->trace, v->sh);
 	sched_charge(v);
 	v->ended = true;
 	io_end(v->g);
@@ -221,7 +244,7 @@ static struct vcpu *ended(struct vcpu *v)
 		worst = v->end;
 	for (i = 0; guests[i]->vcpu.ended && !guest_starts_again(guests[i]);)
 		if (++i == guest_count)
-			machine_end(worst);
+			machine_end();
 	cr_unload();
 	guest_release(v->g);
 	if (!guest_starts_again(v->g))
@@ -236,6 +259,10 @@ static struct vcpu *ended(struct vcpu *v)
 
 struct vcpu *sched_next(struct vcpu *v, enum stop why)
 {
+	uint64_t irq = v->regs->vector - IRQ_BASE;
+
+	if (irq < 16)
+		interrupt(irq);
 	v = why == STOP_ENDED ? ended(v) :
 	    why == STOP_HALTED ? halted(v) : interrupted(v);
 	event_poll(v);

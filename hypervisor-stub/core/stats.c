@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "hv.h"
+#include "core.h"
 #include "lib.h"
 
 /* One counter, or several as their sum: 64-bit words of struct guest. */
@@ -25,15 +25,15 @@ static const char insns[] = "emulated_instructions";
 
 #define AT(field)	offsetof(struct guest, field)
 #define EXIT(vector, name) \
-	{ "exit_" name, exits, name, AT(vcpu.exits[vector]), 1 }
+	{ "exit_" name, exits, name, AT(vcpu.stats.exits[vector]), 1 }
 #define HCALL(nr, name, call) \
-	{ "hc_" #name, calls, #call, AT(stats.hcall[nr]), 1 },
+	{ "hc_" #name, calls, #call, AT(hcall[nr]), 1 },
 #define INSN(op, name) \
-	{ name, insns, name, AT(stats.emulated[op]), 1 }
+	{ name, insns, name, AT(vcpu.stats.emulated[op]), 1 }
 
 /* What a guest asks for by number has this order. */
 static const struct counter counter[] = {
-	{ "exits", NULL, "exits", AT(vcpu.exits), 256 },
+	{ "exits", NULL, "exits", AT(vcpu.stats.exits), 256 },
 	EXIT(0, "de"), EXIT(VEC_DB, "db"), EXIT(VEC_BP, "bp"),
 	EXIT(VEC_OF, "of"), EXIT(5, "br"), EXIT(VEC_UD, "ud"),
 	EXIT(VEC_NM, "nm"), EXIT(VEC_NP, "np"), EXIT(VEC_SS, "ss"),
@@ -43,13 +43,13 @@ static const struct counter counter[] = {
 	EXIT(IRQ_BASE + IRQ_COM1, "console"),
 	EXIT(SYSCALL_VECTOR, "int80"), EXIT(STUB_VECTOR, "hypercall"),
 	STUB_HCALLS(HCALL)
-	{ "drains", NULL, "queue_drains", AT(stats.drains), 1 },
-	{ "drained", NULL, "queue_entries", AT(stats.drained), 1 },
+	{ "drains", NULL, "queue_drains", AT(vcpu.stats.drains), 1 },
+	{ "drained", NULL, "queue_entries", AT(vcpu.stats.drained), 1 },
 	{ "shadow_fills", NULL, "shadow_fills", AT(mm.fills), 1 },
 	{ "shadow_zaps", NULL, "shadow_zaps", AT(mm.zaps), 1 },
-	{ "reflected", NULL, "page_faults_reflected", AT(stats.reflected), 1 },
-	{ "injected", NULL, "interrupts_injected", AT(stats.injected), 1 },
-	{ "io_unknown", NULL, "unknown_ports", AT(stats.io_unknown), 1 },
+	{ "reflected", NULL, "page_faults_reflected", AT(vcpu.stats.reflected), 1 },
+	{ "injected", NULL, "interrupts_injected", AT(vcpu.stats.injected), 1 },
+	{ "io_unknown", NULL, "unknown_ports", AT(vcpu.stats.io_unknown), 1 },
 	INSN(INSN_CLI, "cli"), INSN(INSN_STI, "sti"), INSN(INSN_HLT, "hlt"),
 	INSN(INSN_IN, "in"), INSN(INSN_OUT, "out"), INSN(INSN_INS, "ins"),
 	INSN(INSN_OUTS, "outs"), INSN(INSN_MOV_FROM_CR, "mov_from_cr"),
@@ -152,7 +152,7 @@ static void print_guest(struct guest *g)
 		group = c->group;
 		if (group && !value_of(g, c))
 			continue;
-		before = c->offset == AT(stats.hcall[STUB_HC_QUEUE_FULL]) ?
+		before = c->offset == AT(hcall[STUB_HC_QUEUE_FULL]) ?
 			 "full queue in " : "";
 		out("%s\"%s%s\": %lu", comma, before, c->json, value_of(g, c));
 		comma = group ? ",\n    " : ",\n  ";

@@ -6,7 +6,7 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "core.h"
 
 static void pulse_irq0(struct pic *p)
 {
@@ -161,16 +161,4 @@ bool alarm_cancel(struct vcpu *v, uint32_t flags)
 		apic_alarm_cancel(&v->g->apic);
 	a->armed = false;
 	return armed;
-}
-
-/* Until an interrupt is pending; with IF clear there will never be one. */
-void guest_halt(struct vcpu *v)
-{
-	if (!(v->sh->flags & STUB_IF))
-		guest_kill(v, "HLT with interrupts off: nothing can wake it");
-	timer_update(v);
-	if (event_pending(v->g))
-		event_poll(v);
-	else
-		vcpu_stop(v, STOP_HALTED);
 }

@@ -60,9 +60,11 @@ uint64_t host_watchdog_next(uint64_t now);
 /* That one was taken: first thing, before it is looked for its cause. */
 void host_irq_ack(int irq);
 
-/* Until one was taken, and handled by hv_fault(). For the scheduler: nobody
- * can run. */
-void host_wait(void);
+/* Until one or more were taken: one bit for each. For the scheduler: nobody can
+ * run. */
+uint32_t host_wait(void);
+/* One was taken meanwhile: by hv_fault(). */
+void host_interrupted(int irq);
 
 /* The processor has told of a machine check: the end. */
 void __attribute__((noreturn)) host_machine_check(void);
@@ -83,6 +85,28 @@ void host_exit_stack(uint64_t top);
 /* A GDT was loaded: the code segment and the TSS are of it now. SS becomes
  * null, as it is after an exit. */
 void host_gdt_loaded(uint16_t cs, uint16_t tss);
+
+/* ---- stacks ------------------------------------------------------------- */
+
+/* One for each vCPU, where its exits are handled. */
+#define HOST_STACKS	8
+#define STACK_SIZE	16384u
+struct stack {
+	uint8_t	guard[4096];		/* not mapped */
+	uint8_t	room[STACK_SIZE];
+};
+enum { STACK_BOOT, STACK_IST, STACK_VCPU = STACK_IST + 3,
+       STACKS = STACK_VCPU + HOST_STACKS };
+/* In the image: their addresses say nothing of the machine's memory to guests
+ * that see bits of RSP. */
+extern struct stack stacks[STACKS];
+
+static inline uint64_t stack_top(uint32_t n)
+{
+	return (uint64_t)&stacks[n + 1];
+}
+
+bool stack_guard(uint64_t va);	/* is it below one? */
 
 /* ---- bytes in and out --------------------------------------------------- */
 

@@ -1,73 +1,346 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers of the architecture: flags, control registers, exceptions. */
+/*
+ * A virtual processor: what it has, how it is entered and what its exits do. It
+ * does not know what else its guest has, nor the others.
+ */
 #ifndef X86_H
 #define X86_H
 
-/* General registers by their number in instruction encodings. */
-enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#define EFLAGS_FIXED	0x00000002u
-#define EFLAGS_TF	0x00000100u
-#define EFLAGS_IF	0x00000200u
-#define EFLAGS_DF	0x00000400u
-#define EFLAGS_IOPL	0x00003000u
-#define EFLAGS_NT	0x00004000u
-#define EFLAGS_RF	0x00010000u
-#define EFLAGS_VM	0x00020000u
+#include <host.h>
 
-#define CR0_PE		0x00000001u
-#define CR0_MP		0x00000002u
-#define CR0_EM		0x00000004u
-#define CR0_TS		0x00000008u
-#define CR0_ET		0x00000010u
-#define CR0_WP		0x00010000u
-#define CR0_AM		0x00040000u
-#define CR0_PG		0x80000000u
+#include "devices.h"
+#include "insn.h"
+#include "mm.h"
+#include "vmi.h"
 
-#define EFER_NXE	0x00000800u
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-#define CR4_TSD		0x00000004u
-#define CR4_DE		0x00000008u
-#define CR4_PSE		0x00000010u
-#define CR4_PAE		0x00000020u
-#define CR4_MCE		0x00000040u
-#define CR4_PGE		0x00000080u
-#define CR4_PCE		0x00000100u
-#define CR4_OSFXSR	0x00000200u
-#define CR4_OSXMMEXCPT	0x00000400u
-#define CR4_UMIP	0x00000800u
+/* ---- exits -------------------------------------------------------------- */
 
-/* Exception vectors (SDM Vol. 3, 6.3.1). */
-#define VEC_DB		1
-#define VEC_NMI		2
-#define VEC_BP		3
-#define VEC_OF		4
-#define VEC_UD		6
-#define VEC_NM		7
-#define VEC_DF		8
-#define VEC_TS		10
-#define VEC_NP		11
-#define VEC_SS		12
-#define VEC_GP		13
-#define VEC_PF		14
-#define VEC_AC		17
-#define VEC_MC		18
+/*
+ * The guest's registers, built by the CPU and entry.asm at the top of the
+ * vCPU's stack at every exit. The upper half of eip, cs, esp and ss is zero;
+ * gpr[ESP] is unused.
+ */
+struct regs {
+	uint32_t	gpr[8];
+	uint64_t	pad;
+	uint64_t	vector;
+	uint64_t	error;
+	uint64_t	eip, cs, eflags, esp, ss;
+	/* Above what the CPU pushes. */
+	struct vcpu	*vcpu;		/* whose they are */
+	uint64_t	caller;		/* RSP, where vcpu_enter() returns */
+	uint64_t	stop;		/* enum stop: the exit is not all */
+	uint64_t	pad2;
+};
 
-/* Page-fault error code. */
-#define PF_P		0x1u
-#define PF_W		0x2u
-#define PF_U		0x4u
-#define PF_RSVD		0x8u
-#define PF_I		0x10u
+/*
+ * Why a vCPU does not go on where an exit has led it: there is something that
+ * the scheduler decides. Of two reasons the greater one counts.
+ */
+enum stop {
+	STOP_NOT,
+	STOP_INTERRUPTED,	/* the machine was; time has passed */
+	STOP_HALTED,		/* until an interrupt is pending */
+	STOP_ENDED,		/* with its guest; vcpu.end says how */
+};
 
-/* Entries of page tables (SDM Vol. 3, 4.3 to 4.5). */
-#define PTE_P		0x001u
-#define PTE_W		0x002u
-#define PTE_U		0x004u
-#define PTE_A		0x020u
-#define PTE_D		0x040u
-#define PTE_PS		0x080u
-#define PTE_ADDR	0x000ffffffffff000ul
-#define PTE_NX		0x8000000000000000ul
+/* Ring of the interrupted code: 1 guest kernel, 3 guest user. */
+static inline unsigned int regs_ring(const struct regs *r)
+{
+	return r->cs & 3;
+}
+
+/* ---- descriptor tables -------------------------------------------------- */
+
+#define GDT_GUEST	512		/* entries that the guest can have */
+#define GDT_ENTRIES	(GDT_GUEST + 8)
+#define LDT_ENTRIES	8192
+#define HV_CS		(GDT_GUEST * 8)	/* the hypervisor's own, above them */
+#define HV_TSS		(HV_CS + 16)
+#define HV_LDT		(HV_CS + 32)
+
+/* A guest IDT gate, ready for delivery. */
+struct gate {
+	uint32_t	eip;
+	uint16_t	cs;		/* RPL 1 */
+	uint8_t		type;		/* GATE_* */
+	uint8_t		dpl;		/* 0 with GATE_NONE */
+};
+#define SYSCALL_VECTOR	0x80
+/* What delivery through a gate clears (SDM Vol. 3, 6.12.1.3). */
+#define EFLAGS_GATE_CLEARS (EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM)
+#define GATE_NONE	0		/* of a type that we do not deliver through */
+#define GATE_ABSENT	2		/* of a good type, but not present */
+#define GATE_INTERRUPT	14
+#define GATE_TRAP	15
+
+static inline bool gate_usable(const struct gate *gate)
+{
+	return gate->type >= GATE_INTERRUPT;
+}
+
+/* ---- the vCPU ----------------------------------------------------------- */
+
+struct vcpu_stats {
+	uint64_t	exits[256];		/* by vector */
+	uint64_t	drains;			/* that found something */
+	uint64_t	drained;		/* entries in all */
+	uint64_t	reflected;		/* page faults that are the guest's */
+	uint64_t	emulated[INSN_OPS];
+	uint64_t	io_unknown;
+	uint64_t	injected;		/* virtual interrupts */
+};
+
+#define CALLS_LEN	64
+#define WHY_MAX		192
+
+struct vcpu {
+	/* ---- used by entry.asm, so near the start */
+	volatile struct stub_shared *sh;	/* untrusted */
+	struct regs	*regs;		/* at the top of its stack */
+
+	/* ---- architectural: the guest's processor has it, and nobody else
+	 * knows; with regs, sh->flags and sh->cr2 */
+	uint32_t	iopl;		/* EFLAGS position */
+	uint32_t	cr0, cr4;	/* CR3: mmu.cr3 */
+	uint32_t	dr[8];		/* 4 to 6 are not used */
+	uint32_t	efer;		/* EFER_NXE or 0 */
+	uint32_t	idt_base, idt_limit;
+	uint32_t	gdt_base, gdt_limit;
+	uint32_t	ldt_base, ldt_limit;
+	uint16_t	ldt, tr;
+	uint32_t	tss_base, tss_limit;
+	uint64_t	pat;		/* IA32_PAT */
+	uint32_t	sysenter_cs, sysenter_esp, sysenter_eip;
+	/* While it has no processor; else they are in that. */
+	uint16_t	sreg[4];	/* DS, ES, FS, GS */
+	uint8_t		fpu[512] __attribute__((aligned(16)));	/* FXSAVE */
+
+	/* ---- derived: from that and the guest's memory */
+	uint32_t	stack_limit;	/* a frame may lie here and below */
+	uint8_t		syscall_dpl;	/* of gate 80h; 0 before VMI_Init */
+	struct gate	gate[256];
+	uint64_t	*gdt_table, *ldt_table;
+	uint32_t	ldt_used;	/* entries that may be set */
+	struct mmu	mmu;
+
+	/* ---- of the host: what its guest gives it */
+	struct guest	*g;		/* for core/ alone */
+	struct rom	*rom;
+	struct bus	*bus;
+	struct apic	*apic;
+	struct pic	*pic;
+	uint32_t	queue_start;	/* where the queue is empty: STUB_QUEUE_LEN
+					 * - 1 makes every update exit */
+	bool		verify;		/* mmu_verify() after every drain */
+	bool		interrupted;	/* for it: since user mode */
+
+	/* ---- of the host: core/ keeps its time (TSC cycles) */
+	uint64_t	ran;		/* what the scheduler compares */
+	uint64_t	since;		/* it could run since then, less what
+					 * was charged to it meanwhile */
+	uint64_t	stolen;		/* it waited to run, in all */
+	uint64_t	wake;		/* when its clocks will, while halted */
+	uint64_t	tsc_base;	/* TSC at VMI_Init */
+	struct alarm {			/* VMI-3.7; by counter: real, available */
+		bool		armed, lvtt;
+		uint64_t	expiry, period;	/* 0: one-shot */
+	} alarm[VMI_CYCLES_AVAILABLE + 1];
+	bool		halted, ended;
+
+	/* ---- of the host: for reports */
+	enum end	end;		/* with STOP_ENDED */
+	char		why[WHY_MAX];	/* the guest ended, if not by itself */
+	gva_t		fault_va;	/* that ends the guest */
+	struct call {			/* the last hypercalls */
+		uint32_t gpr[4];	/* EAX to EBX */
+		uint64_t eip, esp;
+	} call[CALLS_LEN];
+	uint32_t	call_at;	/* offset of the oldest, that is next */
+	struct vcpu_stats stats;
+};
+
+extern struct vcpu *current;		/* the vCPU on this CPU */
+
+/* Has it called VMI_Init? Then the top of the linear space is reserved. */
+static inline bool vmi_mode(const struct vcpu *v)
+{
+	return v->mmu.mm->reserved;
+}
+
+/* ---- how it ends an exit (vcpu.c) --------------------------------------- */
+
+static inline void vcpu_stop(struct vcpu *v, enum stop why)
+{
+	if (v->regs->stop < why)
+		v->regs->stop = why;
+}
+
+/* This was the guest's last exit. The first reason counts. */
+void vcpu_end(struct vcpu *, enum end);
+/* The guest's mistake: its end, with a report that lets its developer find it.
+ * The caller has nothing more to do for this guest, and returns. */
+void __attribute__((cold, format(printf, 2, 3)))
+vcpu_kill(struct vcpu *, const char *fmt, ...);
+/* Until an interrupt is pending; with IF clear there will never be one. */
+void vcpu_halt(struct vcpu *);
+/* A kernel's way to reboot that looks like its death: the IDT taken away. */
+bool vcpu_reboots_by_fault(const struct vcpu *);	/* that it cannot take */
+void __attribute__((cold)) vcpu_reboot(struct vcpu *, const char *how);
+/* CR0.PE is cleared. */
+void __attribute__((cold)) vcpu_real_mode(struct vcpu *);
+
+/* ---- in and out (entry.asm, exit.c) ------------------------------------- */
+
+/* The guest runs, and its exits are handled below these registers, on its vCPU's
+ * own stack, until a handler says stop. */
+enum stop vcpu_enter(struct regs *);
+extern const uint8_t exit_stubs[256][16];
+
+/* What entry.asm calls beside exit_handler: the processor refused to go where
+ * the guest was to go on; virtual-8086 mode; a fault or interrupt of our own. */
+void hv_iret_fault(struct regs *);
+void hv_vm86(struct regs *);
+struct hv_frame;
+void hv_fault(struct hv_frame *);	/* in ring 0 */
+
+/* By core/: what it answers to a hypercall. */
+void hcall(struct vcpu *, struct regs *);
+extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
+
+/* By entry.asm, when an NMI finds that vmi-run asks where everybody is: the
+ * end. What was interrupted may be the hypervisor itself. */
+void __attribute__((noreturn)) report_asked(const struct regs *);
+#define REPORT_PORT	(COM1 + 7)	/* scratch register, of no use to us */
+#define REPORT_ASKED	0x57	/* there: it asks, as in vmi-run */
+
+/* ---- drain.c ------------------------------------------------------------ */
+
+void queue_drain(struct vcpu *);
+
+/* Has the guest anything for queue_drain() to do? */
+static inline bool queue_pending(const struct vcpu *v)
+{
+	return ((uint32_t)v->sh->tail + STUB_QUEUE_LEN - v->queue_start) |
+	       v->sh->deferred | v->sh->gdt_dirty;
+}
+
+/* ---- desc.c ------------------------------------------------------------- */
+
+bool desc_init(struct vcpu *);	/* false: no memory */
+void desc_free(struct vcpu *);
+void desc_unload(void);		/* no vCPU's tables are in the CPU */
+void desc_save(struct vcpu *);	/* another vCPU is going to run */
+void desc_load(struct vcpu *);	/* this one is */
+void desc_load_gdt(struct vcpu *, gva_t base, uint32_t limit);
+void desc_gdt_changed(struct vcpu *, uint32_t index);
+bool desc_load_ldt(struct vcpu *, uint16_t sel);
+void desc_ldt_changed(struct vcpu *, gva_t base, uint32_t index);
+bool desc_load_tr(struct vcpu *, uint16_t sel);
+void desc_load_idt(struct vcpu *, gva_t base, uint32_t limit);
+void desc_idt_changed(struct vcpu *, uint32_t index);
+/* The shadow of a selector's descriptor differed from memory and is now right. */
+bool desc_refresh(struct vcpu *, uint16_t sel);
+/* The sanitized descriptor, 0 if there is none. */
+uint64_t desc_lookup(struct vcpu *, uint16_t sel);
+uint32_t desc_base(uint64_t desc);
+uint32_t desc_limit(uint64_t desc);	/* in bytes, the last that is allowed */
+static inline uint32_t desc_dpl(uint64_t desc)
+{
+	return desc >> 45 & 3;
+}
+
+#define DESC_CODE	0x0000080000000000ull
+#define DESC_P		0x0000800000000000ull
+#define DESC_D		0x0040000000000000ull
+
+/* ---- event.c ------------------------------------------------------------ */
+
+void event_exception(struct vcpu *, int vector);
+void event_exception_error(struct vcpu *, int vector, uint32_t error);
+void event_soft_int(struct vcpu *, int vector, uint32_t length);
+bool event_sysenter(struct vcpu *);
+bool event_sysexit(struct vcpu *);
+void event_page_fault(struct vcpu *, gva_t, uint32_t error);
+/* Deliver a pending interrupt now, or note it in the shared area. */
+void event_poll(struct vcpu *);
+void event_iret(struct vcpu *, gva_t frame, bool from_rom);
+
+/* Does a request reach the processor? Its flag does not count here. */
+static inline bool event_pending(const struct vcpu *v)
+{
+	return apic_pending(v->apic) ||
+	       (pic_pending(v->pic) && apic_extint(v->apic));
+}
+
+static inline bool guest_if(const struct vcpu *v)
+{
+	return regs_ring(v->regs) == 3 || (v->sh->flags & STUB_IF);
+}
+
+/* ---- instructions and registers ----------------------------------------- */
+
+/* Emulate the instruction at eip; false: not one that is emulated, or not
+ * allowed, so the exception is the guest's. */
+bool emulate(struct vcpu *);
+bool emulate_sysenter(struct vcpu *);	/* that and SYSEXIT alone */
+bool emulate_mmio(struct vcpu *, gpa_t);	/* a MOV of a device's memory */
+bool msr_access(struct vcpu *, bool write);
+
+void cr0_write(struct vcpu *, uint32_t);
+void cr3_write(struct vcpu *, uint32_t);
+void cr4_write(struct vcpu *, uint32_t);
+void paging_changed(struct vcpu *);	/* EFER.NXE, which counts as well */
+void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
+void dr6_take(struct vcpu *);	/* what a #DB left there */
+void dr6_drop(void);		/* of a #DB that the guest does not get */
+void cr_load(struct vcpu *);	/* this vCPU is going to run */
+void cr_unload(void);		/* no vCPU's state is in the CPU */
+void vcpu_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4]);
+
+/* ---- espfix.c ------------------------------------------------------------ */
+
+/* For the page tables of all guests, so before the first. False: no memory. */
+bool espfix_init(void);
+
+/* Is the guest at an IRET of the ROM, whose faults are moved to its site? */
+static inline bool rom_is_iret(const struct vcpu *v)
+{
+	return regs_ring(v->regs) == 1 &&
+	       (v->regs->eip == v->rom->iret_insn[0] ||
+		v->regs->eip == v->rom->iret_insn[1]);
+}
+/* To there, if it is. */
+void event_move_to_iret_site(struct vcpu *);
+
+/* ---- speculative execution (speculation.c) ------------------------------- */
+
+/* What the processor says that matters here. */
+struct speculation_cpu {
+	bool		tcg;		/* QEMU's: it does not speculate */
+	uint32_t	leaf7_edx;	/* CPUID 7.0 */
+	uint32_t	leaf7_2_edx;	/* CPUID 7.2; 0: there is none */
+	uint32_t	amd8_ebx;	/* CPUID 80000008h */
+};
+
+struct mitigations {
+	bool		retpoline;	/* our indirect branches */
+	/* At a switch of guests. */
+	bool		fill_rsb, ibpb, verw;
+	uint64_t	spec_ctrl;	/* IA32_SPEC_CTRL, once and for all */
+};
+
+struct mitigations speculation_choose(const struct speculation_cpu *);
+
+/* Both while code can still be written. */
+void speculation_apply(const struct mitigations *);
+void speculation_init(bool off);
+void speculation_switch(void);		/* from one guest to another */
 
 #endif

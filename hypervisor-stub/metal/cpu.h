@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include <x86.h>
+#include <arch.h>
 
 /* All of physical memory below DIRECT_SIZE is mapped from DIRECT_BASE on,
  * the hypervisor's image once more in the top 2 GB (boot.asm). */

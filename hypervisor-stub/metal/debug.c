@@ -7,7 +7,8 @@
 #include <host.h>
 #include <port.h>
 
-#include "hv.h"
+#include "core.h"
+#include "log.h"
 #include "metal.h"
 
 #define LOG_PORT	0xe9	/* isa-debugcon */

@@ -3,7 +3,7 @@
 #include <host.h>
 #include <port.h>
 
-#include "hv.h"
+#include "core.h"
 #include "metal.h"
 
 /* RSP0 is all that we use of it (SDM Vol. 3, 7.7). */
@@ -71,7 +71,16 @@ void host_gdt_loaded(uint16_t cs, uint16_t task)
 	ltr(task);
 }
 
-void host_wait(void)
+static volatile uint32_t taken;
+
+void host_interrupted(int irq)
 {
+	taken |= 1u << irq;
+}
+
+uint32_t host_wait(void)
+{
+	taken = 0;
 	wait_for_interrupt();
+	return taken;
 }

@@ -18,9 +18,9 @@
 #include <cpu.h>
 #include <string.h>
 
-#include "hv.h"
+#include "core.h"
+#include "log.h"
 #include "metal.h"
-#include "speculation.h"
 
 #define MULTIBOOT_MAGIC	0x2badb002u
 #define MB_CMDLINE	(1u << 2)

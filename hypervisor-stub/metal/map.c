@@ -14,7 +14,7 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "core.h"
 #include "metal.h"
 
 #define PTE_G		0x100u

@@ -6,7 +6,8 @@
  */
 #include <host.h>
 
-#include "hv.h"
+#include "core.h"
+#include "log.h"
 #include "metal.h"
 
 #define LEAF1_MCE	(1u << 7)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "gmem.h"
-#include "panic.h"
+#include "log.h"
 
 /* ---- by physical address ------------------------------------------------ */
 

@@ -23,7 +23,7 @@
  */
 #include <string.h>
 
-#include "panic.h"
+#include "log.h"
 #include "shadow.h"
 
 struct spage *pool_take(struct mm *mm, int role, uint32_t gfn)

@@ -5,7 +5,7 @@
  * a frame of the guest's own. Compiled with mm/ (hv.mk), whose loop over a run
  * it is that costs.
  */
-#include "queue.h"
+#include "vmi.h"
 
 _Static_assert(STUB_Q_UPDATE_VA < 2 && STUB_Q_UPDATE_PA < 2 &&
 	       STUB_Q_PAGE >= 2 && STUB_Q_INVAL >= 2, "bit 1: not an update");

@@ -5,7 +5,7 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "x86.h"
 
 #define DEFINE(name, value) \
 	asm volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
@@ -38,7 +38,7 @@ void offsets(void)
 	DEFINE(VCPU_REGS, offsetof(struct vcpu, regs));
 	DEFINE(VCPU_STACK_LIMIT, offsetof(struct vcpu, stack_limit));
 	DEFINE(VCPU_IOPL, offsetof(struct vcpu, iopl));
-	DEFINE(VCPU_EXITS, offsetof(struct vcpu, exits));
+	DEFINE(VCPU_EXITS, offsetof(struct vcpu, stats.exits));
 	DEFINE(VCPU_SYSCALL_GATE, offsetof(struct vcpu, gate[SYSCALL_VECTOR]));
 	DEFINE(GATE_EIP, offsetof(struct gate, eip));
 	DEFINE(GATE_CS, offsetof(struct gate, cs));

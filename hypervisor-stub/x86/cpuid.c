@@ -2,7 +2,7 @@
 /* CPUID: what the guest is told about the processor. */
 #include <cpu.h>
 
-#include "hv.h"
+#include "x86.h"
 
 #define BIT(n)	(1u << (n))
 
@@ -32,12 +32,8 @@
 #define AMD1_EDX	((LEAF1_EDX & 0x0183ffff & ~BIT(11)) | BIT(20) | \
 			 BIT(22) | BIT(25) | BIT(30) | BIT(31))
 
-void guest_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t r[4])
+void vcpu_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
-	if ((leaf & 0xffff0000) == STUB_CPUID_BASE) {
-		stats_cpuid(v->g, leaf, r);
-		return;
-	}
 	cpuid(leaf, sub, r);
 	switch (leaf) {
 	case 1:

@@ -2,7 +2,7 @@
 /* Control and debug registers: what the guest may change of the processor. */
 #include <cpu.h>
 
-#include "hv.h"
+#include "x86.h"
 
 /* What the guest's CR0 and CR4 decide for the real ones; the rest is ours. Not
  * PCE: the counters are the machine's (emulate.c, rdpmc). */
@@ -28,7 +28,7 @@ static void cr4_apply(uint32_t value)
 
 static void cr3_outside(struct vcpu *v)
 {
-	guest_kill(v, "CR3 = %08x is outside its memory", v->mmu.cr3);
+	vcpu_kill(v, "CR3 = %08x is outside its memory", v->mmu.cr3);
 }
 
 /* What the page tables mean may have changed. */
@@ -43,10 +43,7 @@ void cr0_write(struct vcpu *v, uint32_t value)
 	uint32_t changed = v->cr0 ^ value;
 
 	if (!(value & CR0_PE)) {
-		if (reboots_by_bios(v))
-			guest_reboot(v, "the BIOS");
-		else
-			guest_kill(v, "real mode is not supported");
+		vcpu_real_mode(v);
 		return;
 	}
 	v->sh->cr0 = v->cr0 = value;

@@ -3,7 +3,7 @@
  * Instruction decoding after SDM Vol. 2: prefixes (2.1.1), opcode maps
  * (appendix A), ModRM and SIB (2.1.5), for the list in decode.h.
  */
-#include "decode.h"
+#include "insn.h"
 
 struct reader {
 	const uint8_t *bytes;

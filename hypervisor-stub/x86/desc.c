@@ -9,7 +9,7 @@
 #include <cpu.h>
 #include <string.h>
 
-#include "hv.h"
+#include "x86.h"
 
 #define D_TYPE_CONFORMING	0x0000040000000000ull
 #define D_ACCESSED		0x0000010000000000ull
@@ -75,7 +75,7 @@ static uint64_t read_desc(struct vcpu *v, gva_t base, uint32_t limit,
 /* Could the guest's kernel load sel, whose descriptor is d, for data? */
 static bool loadable(uint32_t sel, uint64_t d)
 {
-	uint32_t dpl = d >> 45 & 3;
+	uint32_t dpl = desc_dpl(d);
 
 	if (!(d & DESC_P) || ((d & DESC_CODE) && !(d & D_READABLE)))
 		return false;
@@ -104,7 +104,7 @@ static uint16_t usable(struct vcpu *v, uint16_t sel)
 static void reload(struct vcpu *v, uint32_t table, uint32_t first,
 		   uint32_t last)
 {
-	if (!v->g->mm.reserved)
+	if (!vmi_mode(v))
 		return;
 	RELOAD(v, ds, table, first, last);
 	RELOAD(v, es, table, first, last);
@@ -161,7 +161,7 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 		set_gdt_entry(v, i);
 	keep(v, v->regs->cs, cs);
 	keep(v, v->regs->ss, ss);
-	for (i = 0; i < 4 && !v->g->mm.reserved; i++)
+	for (i = 0; i < 4 && !vmi_mode(v); i++)
 		keep(v, v->sreg[i], old[i]);
 	reload(v, IN_GDT, 0, GDT_GUEST);
 }
@@ -284,7 +284,7 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 	if ((d & D_S) || !(cs & ~3) ||
 	    (type != GATE_INTERRUPT && type != GATE_TRAP))
 		return;
-	gate->dpl = d >> 45 & 3;
+	gate->dpl = desc_dpl(d);
 	if (!(d & DESC_P)) {
 		gate->type = GATE_ABSENT;
 		return;
@@ -292,7 +292,7 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 	gate->eip = (d & 0xffff) | (d >> 32 & 0xffff0000);
 	gate->cs = (cs & ~3) | 1;
 	gate->type = type;
-	if ((index & 255) == SYSCALL_VECTOR && v->g->mm.reserved)
+	if ((index & 255) == SYSCALL_VECTOR && vmi_mode(v))
 		v->syscall_dpl = gate->dpl;
 }
 
@@ -358,7 +358,7 @@ void desc_save(struct vcpu *v)
 static void load_segment(struct vcpu *v, uint16_t sel, void (*load)(uint32_t))
 {
 	static const uint64_t nothing = 0x0040f30000000000;	/* limit 0 */
-	bool keep_value = !v->g->mm.reserved || v->sh->lazy_mode == VMI_LAZY_CPU;
+	bool keep_value = !vmi_mode(v) || v->sh->lazy_mode == VMI_LAZY_CPU;
 	uint64_t *d = sel & 4 ? &v->ldt_table[sel >> 3] :
 				&v->gdt_table[sel >> 3 & (GDT_GUEST - 1)];
 	uint64_t old = *d;

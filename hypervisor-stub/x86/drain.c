@@ -4,21 +4,20 @@
  * queue, and what else a lazy mode deferred. All of it is hostile: the count
  * is checked here, the rest where it is used.
  */
-#include "hv.h"
-#include "queue.h"
+#include "x86.h"
 
 /* False: this was the end of the guest. */
 static bool drain_updates(struct vcpu *v)
 {
 	volatile struct stub_shared *sh = v->sh;
-	struct stats *stats = &v->g->stats;
+	struct vcpu_stats *stats = &v->stats;
 	uint32_t start = v->queue_start;
 	uint32_t end = (uint32_t)sh->tail + STUB_QUEUE_LEN;
 
 	if (end == start)
 		return true;
 	if (end - start > STUB_QUEUE_LEN - start) {
-		guest_kill(v, "bad queue: tail %d is not in -%d..0",
+		vcpu_kill(v, "bad queue: tail %d is not in -%d..0",
 			   (int)(end - STUB_QUEUE_LEN), STUB_QUEUE_LEN);
 		return false;
 	}
@@ -66,7 +65,7 @@ static void __attribute__((noinline)) verify(struct vcpu *v)
 
 	if (!all_told(v) || mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
 		return;
-	guest_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
+	vcpu_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
 		   w.va, w.dir, w.shadow, w.pde, w.pte);
 }
 

@@ -34,7 +34,7 @@ static enum outcome cli(struct vcpu *v, struct insn *in)
 static enum outcome hlt(struct vcpu *v, struct insn *in)
 {
 	v->regs->eip += in->length;
-	guest_halt(v);
+	vcpu_halt(v);
 	return MOVED;
 }
 
@@ -182,7 +182,7 @@ static enum outcome nothing(struct vcpu *v, struct insn *in)
 static enum outcome invlpg(struct vcpu *v, struct insn *in)
 {
 	queue_drain(v);
-	if (v->g->mm.reserved)
+	if (vmi_mode(v))
 		mmu_inval(&v->mmu, operand(v, in));
 	else
 		mmu_flush(&v->mmu);
@@ -260,7 +260,7 @@ static bool load_ss(struct vcpu *v, uint32_t sel)
 		return false;
 	desc_refresh(v, sel);
 	d = desc_lookup(v, sel);
-	if (!(d & DESC_P) || (d & DESC_CODE) || (d >> 45 & 3) != 1)
+	if (!(d & DESC_P) || (d & DESC_CODE) || desc_dpl(d) != 1)
 		return false;
 	v->regs->ss = (sel & 0xffff) | 1;
 	return true;
@@ -416,10 +416,10 @@ bool emulate(struct vcpu *v)
 	outcome = carry_out[in.op](v, &in);
 	if (outcome == REFUSED || outcome == AGAIN)
 		return outcome == AGAIN;
-	if (outcome == DONE)
+	if (outcome == DONE && r->stop != STOP_ENDED)
 		r->eip += in.length;
 	r->eip &= UINT32_MAX;
-	v->g->stats.emulated[in.op]++;
+	v->stats.emulated[in.op]++;
 	return true;
 }
 
@@ -438,7 +438,7 @@ bool emulate_sysenter(struct vcpu *v)
 		return false;
 	if (!went)
 		event_exception_error(v, VEC_GP, 0);
-	v->g->stats.emulated[in.op]++;
+	v->stats.emulated[in.op]++;
 	event_poll(v);
 	return true;
 }
@@ -447,7 +447,7 @@ bool emulate_sysenter(struct vcpu *v)
  * Vol. 3, 10.4.1: aligned, 32 bits). */
 bool emulate_mmio(struct vcpu *v, gpa_t pa)
 {
-	const struct bus *bus = &v->g->bus;
+	const struct bus *bus = v->bus;
 	struct regs *r = v->regs;
 	enum bus_result res;
 	struct insn in;
@@ -473,7 +473,7 @@ bool emulate_mmio(struct vcpu *v, gpa_t pa)
 	if (res != BUS_DONE)
 		return false;
 	r->eip = (uint32_t)(r->eip + in.length);
-	v->g->stats.emulated[in.op]++;
+	v->stats.emulated[in.op]++;
 	event_poll(v);
 	return true;
 }

@@ -3,7 +3,7 @@
 #ifndef EMULATE_H
 #define EMULATE_H
 
-#include "hv.h"
+#include "x86.h"
 
 /* How an instruction went. */
 enum outcome {

@@ -8,7 +8,7 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "x86.h"
 
 static uint64_t *table_of(uint64_t entry, uint32_t entries)
 {

@@ -6,7 +6,7 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "x86.h"
 
 #define COLD	__attribute__((noinline, cold))
 
@@ -20,7 +20,7 @@ static COLD bool look_native(struct vcpu *v, int vector)
 	if (regs_ring(v->regs) != 3)
 		return true;
 	if (!guest_read(&v->mmu, sp0, v->tss_base + 4, sizeof(sp0))) {
-		guest_kill(v, "no TSS at %08x for an event in user mode",
+		vcpu_kill(v, "no TSS at %08x for an event in user mode",
 			   v->tss_base);
 		return false;
 	}
@@ -54,10 +54,10 @@ static bool contributory(int vector)
 #define ERROR_EXT	1u
 static COLD void gate_fault(struct vcpu *v, int vector)
 {
-	if (vector == VEC_DF && reboots_by_fault(v))
-		guest_reboot(v, "triple fault");
+	if (vector == VEC_DF && vcpu_reboots_by_fault(v))
+		vcpu_reboot(v, "triple fault");
 	else if (vector == VEC_DF)
-		guest_kill(v, "triple fault: no 32-bit interrupt or trap gate for an exception, nor for the double fault");
+		vcpu_kill(v, "triple fault: no 32-bit interrupt or trap gate for an exception, nor for the double fault");
 	else if (contributory(vector))
 		deliver(v, VEC_DF, true, 0);
 	else
@@ -75,7 +75,7 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	uint32_t esp = r->esp, ss = r->ss, flags;
 
 	v->mmu.fills = 0;
-	if (!v->g->mm.reserved && !look_native(v, vector))
+	if (!vmi_mode(v) && !look_native(v, vector))
 		return;
 	if (!gate_usable(gate)) {
 		gate_fault(v, vector);
@@ -111,7 +111,7 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 		shared_clear_bits(&v->sh->flags, STUB_IF);
 	return;
 bad_stack:
-	guest_kill(v, "the stack at %08x cannot take the frame of vector %d",
+	vcpu_kill(v, "the stack at %08x cannot take the frame of vector %d",
 		   esp, vector);
 }
 
@@ -144,7 +144,7 @@ void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 {
 	const struct gate *gate = &v->gate[vector];
 
-	if (!v->g->mm.reserved)
+	if (!vmi_mode(v))
 		desc_idt_changed(v, vector);
 	if (gate_usable(gate) &&
 	    (regs_ring(v->regs) != 3 || gate->dpl == 3)) {
@@ -186,10 +186,10 @@ static bool leave_window(struct vcpu *v)
 	struct regs *r = v->regs;
 	uint32_t i;
 
-	if (r->eip - v->rom_base >= v->rom_end - v->rom_base)
+	if (r->eip - v->rom->base >= v->rom->end - v->rom->base)
 		return false;
-	for (i = 0; i < v->windows; i++) {
-		struct stub_window *w = &v->window[i];
+	for (i = 0; i < v->rom->windows; i++) {
+		struct stub_window *w = &v->rom->window[i];
 
 		if (r->eip < w->start || r->eip >= w->end)
 			continue;
@@ -202,21 +202,20 @@ static bool leave_window(struct vcpu *v)
 }
 
 /* The vector of what is pending. The APIC's own come before the 8259's. */
-static int acknowledge(struct guest *g)
+static int acknowledge(struct vcpu *v)
 {
-	return apic_pending(&g->apic) ? apic_ack(&g->apic) : pic_ack(&g->pic);
+	return apic_pending(v->apic) ? apic_ack(v->apic) : pic_ack(v->pic);
 }
 
 void event_poll(struct vcpu *v)
 {
-	struct guest *g = v->g;
-	bool pending = event_pending(g);
+	bool pending = event_pending(v);
 
 	if (pending && guest_if(v) && v->idt_limit &&
 	    !(regs_ring(v->regs) == 1 && leave_window(v))) {
-		g->stats.injected++;
-		deliver(v, acknowledge(g), false, 0);
-		pending = event_pending(g);
+		v->stats.injected++;
+		deliver(v, acknowledge(v), false, 0);
+		pending = event_pending(v);
 	}
 	if (pending)
 		shared_set_bits(&v->sh->flags, STUB_PENDING);
@@ -226,13 +225,34 @@ void event_poll(struct vcpu *v)
 
 /* ---- IRET --------------------------------------------------------------- */
 
+static bool find_iret_site(struct vcpu *v)
+{
+	gva_t entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
+			      SYSCALL_VECTOR : VEC_PF].eip;
+
+	return rom_find_iret_site(v->rom, &v->mmu, entry,
+				  entry - v->sh->linear[0].pa +
+				  v->sh->linear[0].va);
+}
+
+/* An IRET of the ROM refused the guest's frame: that is the fault of the
+ * place that jumped to the ROM, and the flag is as it was there. */
+void event_move_to_iret_site(struct vcpu *v)
+{
+	if (!rom_is_iret(v))
+		return;
+	shared_clear_bits(&v->sh->flags, STUB_IF);
+	if (find_iret_site(v))
+		v->regs->eip = v->rom->iret_site;
+}
+
 /* What a return to this CS, or with this SS, raises: a vector, or 0. */
 static int selector_fault(struct vcpu *v, uint32_t sel, bool code)
 {
 	uint64_t d = desc_lookup(v, sel);
 	bool is_code = d & DESC_CODE;
 
-	if (!d || is_code != code || (d >> 45 & 3) != (sel & 3) ||
+	if (!d || is_code != code || desc_dpl(d) != (sel & 3) ||
 	    (!code && !(d >> 41 & 1)))
 		return VEC_GP;
 	if (!(d & DESC_P))
@@ -273,7 +293,7 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	if (from_rom)
 		r->esp = at;
 	if (!guest_read(&v->mmu, frame, at, 12)) {
-		guest_kill(v, "no IRET frame at %08x", at);
+		vcpu_kill(v, "no IRET frame at %08x", at);
 		return;
 	}
 	cs = frame[1] & 0xffff;
@@ -281,7 +301,7 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 		cs |= 1;	/* the ring that the guest takes for 0 */
 	if ((cs & 3) == 3) {
 		if (!guest_read(&v->mmu, frame + 3, at + 12, 8)) {
-			guest_kill(v, "no IRET frame at %08x", at + 12);
+			vcpu_kill(v, "no IRET frame at %08x", at + 12);
 			return;
 		}
 		esp = frame[3];
@@ -295,8 +315,8 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	if (vector) {
 		if (from_rom)	/* as it was there */
 			shared_clear_bits(&v->sh->flags, STUB_IF);
-		if (from_rom && rom_find_iret_site(v))
-			r->eip = v->iret_site;
+		if (from_rom && find_iret_site(v))
+			r->eip = v->rom->iret_site;
 		event_exception_error(v, vector, error);
 		return;
 	}

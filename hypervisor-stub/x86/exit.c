@@ -5,7 +5,8 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "x86.h"
+#include "log.h"
 
 /* ---- page faults -------------------------------------------------------- */
 
@@ -22,10 +23,10 @@ static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 	if (regs_ring(v->regs) == 3)
 		event_exception_error(v, VEC_GP, 0);
 	else if (!apic)
-		guest_kill(v, "write to guest-physical %09lx, outside its memory",
+		vcpu_kill(v, "write to guest-physical %09lx, outside its memory",
 			   pa);
 	else if (!emulate_mmio(v, pa))
-		guest_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
+		vcpu_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
 }
 
 /* The guest's tables lead to where there is nothing. */
@@ -37,7 +38,7 @@ static void __attribute__((noinline)) lost_fault(struct vcpu *v,
 	if (fault == FAULT_BUS)
 		bus_access(v, pa);
 	else
-		guest_kill(v, "page table at %09lx is outside its memory", pa);
+		vcpu_kill(v, "page table at %09lx is outside its memory", pa);
 }
 
 static void page_fault(struct vcpu *v, struct regs *r)
@@ -58,7 +59,7 @@ static void page_fault(struct vcpu *v, struct regs *r)
 	/* Beyond 4 GB: an operand that wraps. No fill can help it. */
 	fault = va == cr2 ? mmu_fault(&v->mmu, va, &error, &pa) : FAULT_GUEST;
 	if (fault == FAULT_GUEST) {
-		v->g->stats.reflected++;
+		v->stats.reflected++;
 		event_page_fault(v, va, error);
 	} else if (fault != FAULT_FIXED) {
 		lost_fault(v, fault, va, pa);
@@ -66,19 +67,6 @@ static void page_fault(struct vcpu *v, struct regs *r)
 }
 
 /* ---- other exceptions --------------------------------------------------- */
-
-/* An IRET of the ROM refused the guest's frame: that is the fault of the
- * place that jumped to the ROM, and the flag is as it was there. */
-static void move_to_iret_site(struct vcpu *v)
-{
-	struct regs *r = v->regs;
-
-	if (!rom_is_iret(v))
-		return;
-	shared_clear_bits(&v->sh->flags, STUB_IF);
-	if (rom_find_iret_site(v))
-		r->eip = v->iret_site;
-}
 
 static void general_protection(struct vcpu *v, struct regs *r)
 {
@@ -90,7 +78,7 @@ static void general_protection(struct vcpu *v, struct regs *r)
 	 * which the CPU does not see at all. */
 	if ((error & ~7u) && !(error & 2) && desc_refresh(v, error))
 		return;
-	move_to_iret_site(v);
+	event_move_to_iret_site(v);
 	event_exception_error(v, VEC_GP, error);
 }
 
@@ -116,7 +104,7 @@ static void selector_fault(struct vcpu *v, struct regs *r)
 
 	if ((error & ~7u) && desc_refresh(v, error))
 		return;
-	move_to_iret_site(v);
+	event_move_to_iret_site(v);
 	event_exception_error(v, r->vector, error);
 }
 
@@ -148,19 +136,9 @@ static void system_call(struct vcpu *v, struct regs *r)
 
 /* ---- interrupts of the machine ------------------------------------------ */
 
-static void interrupt(int irq)
-{
-	sched_interrupted();
-	host_irq_ack(irq);
-	if (irq == IRQ_TIMER)
-		timer_interrupt();
-	else if (irq == IRQ_COM1)
-		sched_console();
-}
-
 static void irq(struct vcpu *v, struct regs *r)
 {
-	interrupt(r->vector - IRQ_BASE);
+	(void)r;
 	vcpu_stop(v, STOP_INTERRUPTED);
 }
 
@@ -209,7 +187,7 @@ void hv_iret_fault(struct regs *r)
 	if (regs_ring(r) == 3)
 		event_exception_error(current, r->vector, r->error);
 	else
-		guest_kill(current, "cannot run at cs:eip %04x:%08x, ss:esp %04x:%08x",
+		vcpu_kill(current, "cannot run at cs:eip %04x:%08x, ss:esp %04x:%08x",
 			   (uint32_t)r->cs, (uint32_t)r->eip, (uint32_t)r->ss,
 			   (uint32_t)r->esp);
 }
@@ -226,7 +204,7 @@ void hv_vm86(struct regs *r)
 	uint32_t error = r->cs & 0xfffc;
 	bool is_irq = r->vector >= IRQ_BASE && r->vector < IRQ_BASE + 16;
 
-	v->exits[r->vector]++;
+	v->stats.exits[r->vector]++;
 	r->cs |= 3;
 	r->ss |= 3;
 	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
@@ -237,8 +215,6 @@ void hv_vm86(struct regs *r)
 	write_gs(0);
 	if (r->vector == VEC_DB)
 		dr6_drop();
-	if (is_irq)
-		interrupt(r->vector - IRQ_BASE);
 	event_exception_error(v, VEC_GP, error);
 	if (is_irq)
 		vcpu_stop(v, STOP_INTERRUPTED);
@@ -272,7 +248,7 @@ void hv_fault(struct hv_frame *f)
 		return;
 	}
 	if (f->vector >= IRQ_BASE && f->vector < IRQ_BASE + 16) {
-		interrupt(f->vector - IRQ_BASE);
+		host_interrupted(f->vector - IRQ_BASE);
 		return;
 	}
 	if (f->vector == VEC_DF)

@@ -6,7 +6,7 @@
  */
 #include <cpu.h>
 
-#include "hv.h"
+#include "x86.h"
 
 #define MSR_TSC			0x010
 #define MSR_APIC_BASE		0x01b
@@ -41,7 +41,7 @@ static bool msr_read(struct vcpu *v, uint32_t index, uint64_t *val)
 		return true;
 	case MSR_APIC_BASE:
 		*val = APIC_BASE | APIC_BASE_BSP |
-		       (v->g->apic.enabled ? APIC_BASE_ENABLE : 0);
+		       (v->apic->enabled ? APIC_BASE_ENABLE : 0);
 		return true;
 	case MSR_SYSENTER_CS:
 		*val = v->sysenter_cs;
@@ -80,7 +80,7 @@ static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
 		if ((val & ~(uint64_t)APIC_BASE_ENABLE) !=
 		    (APIC_BASE | APIC_BASE_BSP))
 			return false;
-		apic_enable(&v->g->apic, val & APIC_BASE_ENABLE);
+		apic_enable(v->apic, val & APIC_BASE_ENABLE);
 		return true;
 	case MSR_SYSENTER_CS:
 		v->sysenter_cs = val;

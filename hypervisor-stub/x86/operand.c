@@ -113,22 +113,21 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 	gva_t at = desc_base(cs) + (uint32_t)v->regs->eip;
 	uint32_t page = PAGE_SIZE - at % PAGE_SIZE;
 	uint32_t len = page < INSN_MAX ? page : INSN_MAX;
-	uint32_t mapped = v->g->mm.reserved ? v->g->mm.reserved - at : UINT32_MAX;
 	enum decode_result res;
 
 	/* The ROM runs where guest_read() must not look. */
-	if (v->g->mm.reserved && at >= v->g->mm.reserved) {
-		if (at < v->rom_base || at >= v->rom_end)
+	if (at > v->mmu.guest_last) {
+		if (at < v->rom->base || at >= v->rom->end)
 			return false;
-		mapped = v->rom_end - at;
-		len = mapped < INSN_MAX ? mapped : INSN_MAX;
-		return decode(v->g->rom + (at - v->rom_base), len, true, in) ==
+		len = v->rom->end - at;
+		len = len < INSN_MAX ? len : INSN_MAX;
+		return decode(v->rom->image + (at - v->rom->base), len, true, in) ==
 		       DECODE_OK;
 	}
 	if (!guest_read(&v->mmu, bytes, at, len))
 		return false;
 	res = decode(bytes, len, cs & DESC_D, in);
-	if (res == DECODE_MORE && len < INSN_MAX && mapped > len &&
+	if (res == DECODE_MORE && len < INSN_MAX &&
 	    guest_read(&v->mmu, bytes + len, at + len, INSN_MAX - len))
 		res = decode(bytes, INSN_MAX, cs & DESC_D, in);
 	return res == DECODE_OK;

@@ -19,6 +19,28 @@ static bool io_allowed(struct vcpu *v, uint16_t port, uint32_t size)
 	return !(bits >> port % 8 & ((1 << size) - 1));
 }
 
+/* Ports that nobody has read ones and ignore writes, and are counted: a PCI
+ * configuration read finds no device. */
+static uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size)
+{
+	uint32_t val = UINT32_MAX;
+
+	if (bus_in(v->bus, port, size, &val) == BUS_NOBODY)
+		v->stats.io_unknown++;
+	return val;
+}
+
+/* False: not now, and nothing was done. */
+static bool port_out(struct vcpu *v, uint16_t port, unsigned int size,
+		     uint32_t val)
+{
+	enum bus_result res = bus_out(v->bus, port, size, val);
+
+	if (res == BUS_NOBODY)
+		v->stats.io_unknown++;
+	return res != BUS_AGAIN;
+}
+
 enum outcome emulate_port(struct vcpu *v, struct insn *in)
 {
 	uint16_t port = in->port_dx ? v->regs->gpr[EDX] : in->imm;
@@ -27,9 +49,9 @@ enum outcome emulate_port(struct vcpu *v, struct insn *in)
 	if (!io_allowed(v, port, in->size))
 		return REFUSED;
 	if (in->op == INSN_IN) {
-		val = io_in(v, port, in->size);
+		val = port_in(v, port, in->size);
 		set_reg(v, EAX, val, in->size);
-	} else if (!io_out(v, port, in->size, v->regs->gpr[EAX])) {
+	} else if (!port_out(v, port, in->size, v->regs->gpr[EAX])) {
 		return AGAIN;
 	}
 	v->regs->eip += in->length;
@@ -55,11 +77,11 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 	if (!may_touch(v, va, in->size, in->op == INSN_INS))
 		return MOVED;
 	if (in->op == INSN_INS) {
-		val = io_in(v, r->gpr[EDX], in->size);
+		val = port_in(v, r->gpr[EDX], in->size);
 		guest_write(&v->mmu, va, &val, in->size);
 	} else {
 		guest_read(&v->mmu, &val, va, in->size);
-		if (!io_out(v, r->gpr[EDX], in->size, val))
+		if (!port_out(v, r->gpr[EDX], in->size, val))
 			return AGAIN;
 	}
 	set_reg(v, index, r->gpr[index] + step, in->addr_size);

@@ -32,8 +32,8 @@
 #include <cpu.h>
 #include <string.h>
 
-#include "hv.h"
-#include "speculation.h"
+#include "x86.h"
+#include "log.h"
 
 /* CPUID 7.0 EDX, 7.2 EDX, 80000008h EBX */
 #define LEAF7_MD_CLEAR		(1u << 10)

@@ -85,7 +85,7 @@ class Machine:
                         "ROM": Symbols(ROM, self.top, SLOTS),
                         "guest kernel": Symbols(KERNEL)}
         self.stubs = self.symbols["hypervisor"].address("exit_stubs")
-        with open("hypervisor-stub/include/hv.h", encoding="ascii") as f:
+        with open("hypervisor-stub/include/host.h", encoding="ascii") as f:
             self.irq_base = int(re.search(r"#define\s+IRQ_BASE\s+(\w+)",
                                           f.read())[1], 0)
 

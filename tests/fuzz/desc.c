@@ -135,7 +135,7 @@ static void check_register(uint32_t sel)
 
 static void check_registers(void)
 {
-	if (!v->g->mm.reserved || stale)
+	if (!v->mmu.mm->reserved || stale)
 		return;
 	check_register(cpu.ds);
 	check_register(cpu.es);
@@ -155,7 +155,7 @@ static gva_t table(struct input *in)
 
 	if (word >> 12 == 15)
 		return input_u32(in);
-	return (v->g->mm.reserved ? KERNEL_BASE : 0) + (word & 0xfff) +
+	return (v->mmu.mm->reserved ? KERNEL_BASE : 0) + (word & 0xfff) +
 	       (frame[(word >> 12) % ARRAY_SIZE(frame)] << PAGE_SHIFT);
 }
 

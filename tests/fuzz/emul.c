@@ -97,7 +97,7 @@ static void one(struct input *in)
 		memcpy(code, bytes, len);
 	world_write((frame << PAGE_SHIFT) + at, code, sizeof(code));
 	v->regs->eip = (frame << PAGE_SHIFT) + at +
-		       (v->g->mm.reserved && !user ? KERNEL_BASE : 0);
+		       (v->mmu.mm->reserved && !user ? KERNEL_BASE : 0);
 	v->regs->esp = IN_FRAME(STACK_FRAME) + 0x800;
 	v->regs->cs = user ? 0x73 : 0x61;
 	v->regs->ss = user ? 0x7b : 0x69;

@@ -88,12 +88,12 @@ static void registers(struct input *in)
 				  EFLAGS_FIXED | EFLAGS_IF;
 		break;
 	case 3:
-		if (v->windows)
+		if (v->rom->windows)
 			v->regs->eip = input_u8(in) % 16 +
-				v->window[(how >> 4) % v->windows].start;
+				v->rom->window[(how >> 4) % v->rom->windows].start;
 		break;
 	case 4:
-		v->regs->eip = v->iret_insn[how >> 4 & 1];
+		v->regs->eip = v->rom->iret_insn[how >> 4 & 1];
 		break;
 	case 5:
 		world_type(how >> 4);

@@ -8,8 +8,8 @@ PACKAGES	+= clang libclang-rt-14-dev llvm
 
 FUZZ_CC		:= clang
 FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/fuzz \
-		   -Itests/unit $(HV_INCLUDES) -Ihypervisor-stub/mm \
-		   -Ihypervisor-stub/metal -Ispec/include -Irom/tool
+		   -Itests/unit $(HV_INCLUDES) \
+		   $(addprefix -Ihypervisor-stub/,mm x86 core metal) -Ispec/include -Irom/tool
 FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \
 		   -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_TARGETS	:=
@@ -89,7 +89,7 @@ fuzz: $(FUZZ_BIN)
 # All that handles what a guest does, or an image that somebody else has made.
 GUEST_FACING	:= $(filter-out hypervisor-stub/mm/verify.c,$(FUZZ_WORLD)) \
 		   $(addprefix hypervisor-stub/,mm/gmem.h mm/shadow.h include/mm.h \
-			include/hv.h)
+			include/x86.h include/core.h)
 
 .PHONY: coverage
 coverage: $(UNIT_COVERAGE) $(FUZZ_COVERAGE)

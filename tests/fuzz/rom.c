@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "fuzz.h"
-#include "hv.h"
+#include "core.h"
 
 #define RAM_END	0x100000u
 
@@ -92,23 +92,23 @@ static void check_published(const uint8_t *image, size_t size)
 	struct vcpu *v = &guest.vcpu;
 	uint32_t i;
 
-	CHECK(size <= STUB_ROM_MAX && guest.rom_size == size);
-	CHECK(v->rom_base >= 0xf0000000 && v->rom_base < v->rom_end);
-	CHECK_EQ(v->rom_end - v->rom_base, size);
+	CHECK(size <= STUB_ROM_MAX && guest.rom.size == size);
+	CHECK(v->rom->base >= 0xf0000000 && v->rom->base < v->rom->end);
+	CHECK_EQ(v->rom->end - v->rom->base, size);
 	CHECK(!memcmp(ram + VMI_SCAN_START, image, size));
-	CHECK(v->windows <= STUB_WINDOWS);
-	for (i = 0; i < v->windows; i++) {
-		const struct stub_window *w = &v->window[i];
+	CHECK(v->rom->windows <= STUB_WINDOWS);
+	for (i = 0; i < v->rom->windows; i++) {
+		const struct stub_window *w = &v->rom->window[i];
 
-		CHECK(w->start >= v->rom_base && w->start < w->end &&
-		      w->end <= v->rom_end);
-		CHECK(w->restart >= v->rom_base && w->restart < v->rom_end);
+		CHECK(w->start >= v->rom->base && w->start < w->end &&
+		      w->end <= v->rom->end);
+		CHECK(w->restart >= v->rom->base && w->restart < v->rom->end);
 	}
 	for (i = 0; i < 2; i++) {
-		CHECK(v->iret_insn[i] - v->rom_base < size);
-		CHECK_EQ(image[v->iret_insn[i] - v->rom_base], 0xcf);
+		CHECK(v->rom->iret_insn[i] - v->rom->base < size);
+		CHECK_EQ(image[v->rom->iret_insn[i] - v->rom->base], 0xcf);
 	}
-	CHECK(v->iret_entry - v->rom_base < size);
+	CHECK(v->rom->iret_entry - v->rom->base < size);
 }
 
 void fuzz_one(struct input *in)
@@ -129,9 +129,10 @@ void fuzz_one(struct input *in)
 	if (!(how & 8))
 		size = (size + VMI_ROM_UNIT - 1) / VMI_ROM_UNIT * VMI_ROM_UNIT;
 	fix(image, size, how);
-	memset(&guest.vcpu.window, 0, sizeof(guest.vcpu.window));
+	memset(&guest.rom, 0, sizeof(guest.rom));
+	guest.vcpu.rom = &guest.rom;
 	guest.vcpu.g = &guest;
-	if (!rom_publish(&guest, image, size)) {
+	if (!rom_publish(&guest.rom, &guest.mm.gmem, image, size)) {
 		CHECK(!vmi_rom_check(image, size));
 		CHECK(!vmi_rom_check_stub(image, size));
 		check_published(image, size);

@@ -181,12 +181,9 @@ enum stop vcpu_enter(struct regs *r)
  * ended, too. */
 void machine_waits(void)
 {
-	struct hv_frame f = { .vector = IRQ_BASE + IRQ_TIMER };
-
 	if (++halted == HALTS)
 		longjmp(dead, 1);
 	cpu.tsc += 5 * TSC_PER_TICK;
-	hv_fault(&f);
 }
 
 void machine_ended(enum end end)
@@ -251,7 +248,7 @@ void world_exit(unsigned int vector, uint32_t error)
 {
 	regs->vector = vector;
 	regs->error = error;
-	v->exits[vector]++;
+	v->stats.exits[vector]++;
 	exit_handler[vector](v, regs);
 	check_return();
 }
@@ -370,7 +367,7 @@ static void check_leaf(uint64_t e, uint64_t size)
 static void check_reserved(uint64_t pde, gva_t va)
 {
 	const uint64_t *pt = guest.mm.reserved_pt;
-	uint64_t rom = host_pa(guest.rom), shared = host_pa(v->sh);
+	uint64_t rom = host_pa(guest.rom.image), shared = host_pa(v->sh);
 	uint32_t i;
 
 	if (!(pde & PTE_P))
@@ -515,8 +512,13 @@ static void world_start(void)
 	cpu.cr4 = CR4_PAE | CR4_PGE;
 
 	CHECK(gmem_init(&g->mm.gmem, RAM_BYTES));
-	CHECK(!rom_publish(g, image, size));
+	v->sh = host_pages(sizeof(*v->sh), PAGE_SIZE);
+	CHECK(!rom_publish(&g->rom, &g->mm.gmem, image, size));
 	v->g = g;
+	v->rom = &g->rom;
+	v->bus = &g->bus;
+	v->apic = &g->apic;
+	v->pic = &g->pic;
 	v->sh->tail = -STUB_QUEUE_LEN;
 	stack = host_pages(PAGE_SIZE, PAGE_SIZE);
 	regs = v->regs = (struct regs *)(stack + PAGE_SIZE) - 1;
@@ -653,7 +655,8 @@ static void make_modes(void)
 			desc_load_idt(v, IN_FRAME(IDT_FRAME), 0x7ff);
 		}
 		if (mode >= WORLD_VMI) {
-			rom_activate(v);
+			regs->gpr[EAX] = STUB_HC_INIT;
+			world_exit(STUB_VECTOR, 0);
 			CHECK(desc_load_tr(v, 0x80) && desc_load_ldt(v, 0x88));
 			v->sh->esp0 = IN_FRAME(STACK_FRAME) + 0xff0;
 			v->sh->ss0 = 0x69;

@@ -11,7 +11,7 @@
 #include <cpu.h>
 
 #include "fuzz.h"
-#include "hv.h"
+#include "core.h"
 
 /* Guest-physical frames that hold something from the start. */
 enum {

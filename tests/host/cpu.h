@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../hypervisor-stub/include/x86.h"
+#include "../../hypervisor-stub/include/arch.h"
 
 #define DIRECT_SIZE	0x400000000ull
 

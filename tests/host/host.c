@@ -92,9 +92,15 @@ uint64_t host_watchdog_next(uint64_t now)
 	return UINT64_MAX;
 }
 
-void host_wait(void)
+uint32_t host_wait(void)
 {
 	machine_waits();
+	return 1u << IRQ_TIMER;
+}
+
+void host_interrupted(int irq)
+{
+	(void)irq;
 }
 
 void host_machine_check(void)

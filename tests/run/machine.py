@@ -275,7 +275,7 @@ def stacks():
 def overflow():
     """One stack pointer at the foot of its stack."""
     with scratch() as directory, Debugger(directory, RESET) as m:
-        m.run_to(symbol("io_out"))
+        m.run_to(symbol("emulate_port"))
         m.set_register(m.RSP, m.register(m.RSP) // 4096 * 4096 - 3 * 4096 + 8)
         end, log = m.run_to_end()
         same("the status", end, PANIC)

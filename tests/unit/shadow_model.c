@@ -54,7 +54,7 @@ void *host_pages(uint64_t bytes, uint64_t align)
 	return machine_memory + at;
 }
 
-void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
+void vcpu_kill(struct vcpu *vcpu, const char *fmt, ...)
 {
 	(void)vcpu;
 	if (!model_killed)
@@ -82,7 +82,7 @@ void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
 void cr3_write(struct vcpu *vcpu, uint32_t value)
 {
 	if (!mmu_set_cr3(&vcpu->mmu, value))
-		guest_kill(vcpu, "CR3");
+		vcpu_kill(vcpu, "CR3");
 }
 
 void set_mode(uint32_t cr0, uint32_t cr4, uint32_t efer)
@@ -91,7 +91,7 @@ void set_mode(uint32_t cr0, uint32_t cr4, uint32_t efer)
 	v->cr4 = cr4;
 	v->efer = efer;
 	if (!mmu_set_mode(mmu, cr0, cr4, efer))
-		guest_kill(v, "CR3");
+		vcpu_kill(v, "CR3");
 }
 
 /* ---- the model ---------------------------------------------------------- */

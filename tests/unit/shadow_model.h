@@ -11,7 +11,7 @@
 
 #include <cpu.h>
 
-#include "hv.h"
+#include "core.h"
 #include "shadow.h"
 #include "testing.h"
 

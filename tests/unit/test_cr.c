@@ -5,7 +5,7 @@
 
 #include <cpu.h>
 
-#include "hv.h"
+#include "core.h"
 #include "unit.h"
 
 static struct guest guest;
@@ -18,24 +18,17 @@ static struct { uint32_t cr0, cr4, efer; } told;
 void desc_unload(void) { }
 uint64_t host_tables(void) { return 0; }
 
-void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
+void vcpu_kill(struct vcpu *vcpu, const char *fmt, ...)
 {
 	(void)vcpu;
 	fail_msg("guest_kill: %s", fmt);
 	abort();
 }
 
-void guest_reboot(struct vcpu *vcpu, const char *how)
+void vcpu_real_mode(struct vcpu *vcpu)
 {
 	(void)vcpu;
-	fail_msg("guest_reboot: %s", how);
-	__builtin_unreachable();
-}
-
-bool reboots_by_bios(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return false;
+	fail();
 }
 
 bool mmu_set_mode(struct mmu *m, uint32_t cr0, uint32_t cr4, uint32_t efer)
@@ -195,24 +188,24 @@ static void test_cpuid(void **state)
 	uint32_t r[4], i;
 
 	(void)state;
-	guest_cpuid(v, 1, 0, r);
+	vcpu_cpuid(1, 0, r);
 	/* MONITOR VMX SMX EST PCID x2APIC TSC-deadline XSAVE OSXSAVE AVX */
 	assert_int_equal(r[2] & 0x1d0201e8, 0);
 	assert_true(r[2] & 1u << 31);
 	/* VME MCE MCA DS ACPI HTT TM PBE */
 	assert_int_equal(r[3] & 0xb0604082, 0);
-	guest_cpuid(v, 7, 1, r);
+	vcpu_cpuid(7, 1, r);
 	assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
-	guest_cpuid(v, 7, 0, r);
+	vcpu_cpuid(7, 0, r);
 	/* PKU OSPKE CET_SS LA57 RDPID KL; IBT IBRS STIBP L1D ARCH SSBD */
 	assert_int_equal(r[2] & 0x00c10098, 0);
 	assert_int_equal(r[3] & 0xfc100000, 0);
-	guest_cpuid(v, 0x80000001, 0, r);
+	vcpu_cpuid(0x80000001, 0, r);
 	/* SVM EXTAPIC IBS XOP SKINIT LWP TopologyExtensions; SYSCALL 1GB RDTSCP LM */
 	assert_int_equal(r[2] & 0x0040bc0c, 0);
 	assert_int_equal(r[3] & 0x2c000800, 0);
 	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
-		guest_cpuid(v, nothing[i], 0, r);
+		vcpu_cpuid(nothing[i], 0, r);
 		assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
 	}
 }

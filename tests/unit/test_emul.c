@@ -14,7 +14,7 @@
 
 #include <cpu.h>
 
-#include "hv.h"
+#include "core.h"
 
 #define MEMORY		0x4000u
 #define CODE		0x1000u
@@ -65,18 +65,26 @@ bool guest_write(struct mmu *m, gva_t va, const void *src, uint32_t len)
 	return true;
 }
 
-uint32_t io_in(struct vcpu *vcpu, uint16_t port, unsigned int size)
+/* The linker calls these instead (tests.mk). */
+enum bus_result __wrap_bus_in(const struct bus *b, uint16_t port,
+			      unsigned int size, uint32_t *val);
+enum bus_result __wrap_bus_in(const struct bus *b, uint16_t port,
+			      unsigned int size, uint32_t *val)
 {
-	(void)vcpu;
+	(void)b;
 	called("in", port, size);
-	return port_value;
+	*val = port_value;
+	return BUS_DONE;
 }
 
-bool io_out(struct vcpu *vcpu, uint16_t port, unsigned int size, uint32_t val)
+enum bus_result __wrap_bus_out(const struct bus *b, uint16_t port,
+			       unsigned int size, uint32_t val);
+enum bus_result __wrap_bus_out(const struct bus *b, uint16_t port,
+			       unsigned int size, uint32_t val)
 {
-	(void)vcpu, (void)size;
+	(void)b, (void)size;
 	called("out", port, val);
-	return !port_busy;
+	return port_busy ? BUS_AGAIN : BUS_DONE;
 }
 
 void cr0_write(struct vcpu *vcpu, uint32_t val)
@@ -193,7 +201,7 @@ bool event_sysexit(struct vcpu *vcpu)
 	return true;
 }
 
-void guest_halt(struct vcpu *vcpu)
+void vcpu_halt(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	called("halt", 0, 0);
@@ -242,6 +250,11 @@ static int setup(void **state)
 	memset(&last, 0, sizeof(last));
 	v = &guest.vcpu;
 	v->g = &guest;
+	v->mmu.mm = &guest.mm;
+	v->bus = &guest.bus;
+	v->apic = &guest.apic;
+	v->pic = &guest.pic;
+	v->rom = &guest.rom;
 	v->regs = &regs;
 	v->sh = &shared;
 	guest.mm.reserved = 0xfc000000;
@@ -378,13 +391,13 @@ static void test_string_io(void **state)
 /* What the device does not take now the guest executes again. */
 #define IS_PUT_OFF(bytes) do {						\
 		struct regs before = regs;				\
-		struct stats stats = guest.stats;			\
+		struct vcpu_stats stats = v->stats;					\
 									\
 		last.calls = 0;						\
 		assert_true(run(bytes, sizeof(bytes) - 1));		\
 		assert_int_equal(last.calls, 1);			\
 		assert_memory_equal(&before, &regs, sizeof(regs));	\
-		assert_memory_equal(&stats, &guest.stats, sizeof(stats)); \
+		assert_memory_equal(&stats, &v->stats, sizeof(stats)); \
 	} while (0)
 
 static void test_busy_port(void **state)
@@ -408,7 +421,7 @@ static void test_busy_port(void **state)
 	RUNS("\xf3\x6e");
 	assert_int_equal(regs.gpr[ECX], 0);
 	assert_int_equal(regs.gpr[ESI], DATA + 2);
-	assert_int_equal(guest.stats.emulated[INSN_OUTS], 2);
+	assert_int_equal(guest.vcpu.stats.emulated[INSN_OUTS], 2);
 }
 
 static void test_user_io(void **state)
@@ -792,9 +805,9 @@ static void test_fetch(void **state)
 	regs.eip = UNMAPPED;
 	assert_false(emulate(v));
 	/* in the ROM, from its working copy */
-	v->rom_base = 0xfc000000;
-	v->rom_end = 0xfc000000 + 2;
-	guest.rom = (const uint8_t *)"\xf4\xe4\x21";
+	v->rom->base = 0xfc000000;
+	v->rom->end = 0xfc000000 + 2;
+	guest.rom.image = (uint8_t *)"\xf4\xe4\x21";
 	regs.eip = 0xfc000000;
 	assert_true(emulate(v));
 	assert_int_equal(regs.eip, 0xfc000001);
@@ -809,8 +822,8 @@ static void test_counts(void **state)
 	RUNS("\xe4\x21");
 	RUNS("\xe4\x21");
 	RUNS("\xfa");
-	assert_int_equal(guest.stats.emulated[INSN_IN], 2);
-	assert_int_equal(guest.stats.emulated[INSN_CLI], 1);
+	assert_int_equal(guest.vcpu.stats.emulated[INSN_IN], 2);
+	assert_int_equal(guest.vcpu.stats.emulated[INSN_CLI], 1);
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include <cpu.h>
 
 #include "gmem.h"
-#include "hv.h"
+#include "core.h"
 #include "loader.h"
 #include "metal.h"
 #include "unit.h"

@@ -14,7 +14,7 @@
 
 #include <cpu.h>
 
-#include "hv.h"
+#include "core.h"
 #include "shadow.h"
 #include "unit.h"
 
@@ -47,7 +47,7 @@ void *host_pages(uint64_t bytes, uint64_t align)
 	return memset(machine_memory + at, 0, bytes);
 }
 
-void guest_kill(struct vcpu *vcpu, const char *fmt, ...)
+void vcpu_kill(struct vcpu *vcpu, const char *fmt, ...)
 {
 	(void)vcpu, (void)fmt;
 	longjmp(killed, 1);

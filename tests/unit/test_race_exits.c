@@ -13,7 +13,7 @@
  * syscall_entry in entry.asm is not C: it reads esp0 and ss0 once each, checks
  * the copy of esp0 in R10 and stores by R10; IRETQ checks SS.
  */
-#include "hv.h"
+#include "core.h"
 #include "shadow.h"
 #include "unit.h"
 #include "world.h"
@@ -212,7 +212,7 @@ static void hypercall(void)
 		v->regs->gpr[EDX] = rnd(3) | rnd(2) * VMI_ALARM_PERIODIC |
 				    rnd(2) * VMI_ALARM_LVTT;
 	if (!rnd(4))
-		v->regs->eip = v->iret_insn[rnd(2)];
+		v->regs->eip = v->rom->iret_insn[rnd(2)];
 	world_exit(STUB_VECTOR, 0);
 }
 
@@ -230,8 +230,8 @@ static void event(void)
 static void interrupt(void)
 {
 	to_ring(rnd(3) ? 3 : 1);
-	if (v->windows && (v->regs->cs & 3) == 1 && rnd(2))
-		v->regs->eip = v->window[rnd(v->windows)].start + rnd(8);
+	if (v->rom->windows && (v->regs->cs & 3) == 1 && rnd(2))
+		v->regs->eip = v->rom->window[rnd(v->rom->windows)].start + rnd(8);
 	cpu.tsc += rnd(100000000);
 	world_exit(IRQ_BASE + (rnd(4) ? IRQ_TIMER : IRQ_COM1), 0);
 }

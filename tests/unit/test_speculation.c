@@ -12,7 +12,7 @@
 
 #include <cpu.h>
 
-#include "speculation.h"
+#include "x86.h"
 
 #define SPEC_CTRL	0x48
 #define PRED_CMD	0x49

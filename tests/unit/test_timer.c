@@ -4,7 +4,7 @@
  * timer, and for when that is programmed. TSC of 1 GHz.
  */
 #include "unit.h"
-#include "hv.h"
+#include "core.h"
 
 #define US		1000ull
 #define MS		1000000ull
@@ -39,7 +39,7 @@ void sched_charge(struct vcpu *to)
 
 void event_poll(struct vcpu *to) { (void)to; }
 
-void guest_kill(struct vcpu *to, const char *fmt, ...)
+void vcpu_kill(struct vcpu *to, const char *fmt, ...)
 {
 	(void)to, (void)fmt;
 	fail();
@@ -67,6 +67,8 @@ static int setup(void **state)
 	guest_count = 1;
 	for (i = 0; i < 3; i++) {
 		guest[i].vcpu.g = &guest[i];
+		guest[i].vcpu.apic = &guest[i].apic;
+		guest[i].vcpu.pic = &guest[i].pic;
 		apic_init(&guest[i].apic);
 		apic_write(&guest[i].apic, APIC_LVTT, VECTOR);
 		program_pic(&guest[i].pic, 0xfe);
@@ -193,15 +195,15 @@ static void test_missed(void **state)
 	assert_false(a->alarm);
 	v->halted = false;
 	assert_int_equal(timer_update(v), start + 6 * MS);
-	assert_false(event_pending(&guest[0]));
+	assert_false(event_pending(&guest[0].vcpu));
 	apic_write(a, APIC_LVTT, VECTOR);
 	assert_int_equal(apic_ack(a), VECTOR);
 	apic_write(a, APIC_EOI, 0);
-	assert_false(event_pending(&guest[0]));
+	assert_false(event_pending(&guest[0].vcpu));
 	pic_out(&guest[0].pic, PIC_MASTER_DATA, 0xfe);
 	assert_int_equal(pic_ack(&guest[0].pic), 0x20);
 	pic_out(&guest[0].pic, PIC_MASTER_CMD, 0x20);
-	assert_false(event_pending(&guest[0]));
+	assert_false(event_pending(&guest[0].vcpu));
 }
 
 /* The machine's tick is for those that it wakes, at their expense. */
@@ -223,9 +225,9 @@ static void test_interrupt(void **state)
 	timer_interrupt();
 	assert_int_equal(charges, 1);
 	assert_ptr_equal(charged, other);
-	assert_true(event_pending(&guest[1]));
-	assert_false(event_pending(&guest[0]));
-	assert_false(event_pending(&guest[2]));
+	assert_true(event_pending(&guest[1].vcpu));
+	assert_false(event_pending(&guest[0].vcpu));
+	assert_false(event_pending(&guest[2].vcpu));
 }
 
 /* A clock that is set only ever makes the next interrupt come sooner. */

@@ -2,7 +2,7 @@
 #ifndef ZYDIS_ORACLE_H
 #define ZYDIS_ORACLE_H
 
-#include "decode.h"
+#include "insn.h"
 
 #define ZYDIS_BYTES	32
 

@@ -4,14 +4,14 @@
  * trap in a guest kernel at ring 1, and plain moves to and from memory.
  * Only 16- and 32-bit code; a closed list, see enum insn_op.
  */
-#ifndef DECODE_H
-#define DECODE_H
+#ifndef INSN_H
+#define INSN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <x86.h>
+#include <arch.h>
 
 #define INSN_MAX	15	/* SDM 2A 2.3.11 */
 
@@ -41,7 +41,7 @@ enum insn_op {
 	INSN_OPS
 };
 
-#define REG_NONE	0xff	/* where there may be a register (x86.h) */
+#define REG_NONE	0xff	/* where there may be a register (arch.h) */
 
 enum insn_sreg {
 	SREG_ES, SREG_CS, SREG_SS, SREG_DS, SREG_FS, SREG_GS

@@ -3,7 +3,7 @@
 #include <host.h>
 #include <stdarg.h>
 
-#include "hv.h"
+#include "log.h"
 #include "lib.h"
 
 void log_char(char c)
@@ -17,7 +17,7 @@ static void put(void *arg, char c)
 	host_log(c);
 }
 
-void log_vprintf(const char *fmt, va_list ap)
+static void log_vprintf(const char *fmt, va_list ap)
 {
 	print(put, NULL, fmt, ap);
 }
@@ -31,13 +31,6 @@ void log_printf(const char *fmt, ...)
 	va_end(ap);
 }
 
-void machine_end(enum end end)
-{
-	if (guest_count)
-		stats_print();
-	host_end(end);
-}
-
 void panic_at(const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
@@ -47,7 +40,7 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 	log_vprintf(fmt, ap);
 	va_end(ap);
 	log_char('\n');
-	machine_end(END_PANIC);
+	host_end(END_PANIC);
 }
 
 void bad_input(const char *fmt, ...)
@@ -59,5 +52,5 @@ void bad_input(const char *fmt, ...)
 	log_vprintf(fmt, ap);
 	va_end(ap);
 	log_char('\n');
-	machine_end(END_BAD_INPUT);
+	host_end(END_BAD_INPUT);
 }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Numbers of the architecture: flags, control registers, exceptions. */
+#ifndef ARCH_H
+#define ARCH_H
+
+/* General registers by their number in instruction encodings. */
+enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
+
+#define EFLAGS_FIXED	0x00000002u
+#define EFLAGS_TF	0x00000100u
+#define EFLAGS_IF	0x00000200u
+#define EFLAGS_DF	0x00000400u
+#define EFLAGS_IOPL	0x00003000u
+#define EFLAGS_NT	0x00004000u
+#define EFLAGS_RF	0x00010000u
+#define EFLAGS_VM	0x00020000u
+
+#define CR0_PE		0x00000001u
+#define CR0_MP		0x00000002u
+#define CR0_EM		0x00000004u
+#define CR0_TS		0x00000008u
+#define CR0_ET		0x00000010u
+#define CR0_WP		0x00010000u
+#define CR0_AM		0x00040000u
+#define CR0_PG		0x80000000u
+
+#define EFER_NXE	0x00000800u
+
+#define CR4_TSD		0x00000004u
+#define CR4_DE		0x00000008u
+#define CR4_PSE		0x00000010u
+#define CR4_PAE		0x00000020u
+#define CR4_MCE		0x00000040u
+#define CR4_PGE		0x00000080u
+#define CR4_PCE		0x00000100u
+#define CR4_OSFXSR	0x00000200u
+#define CR4_OSXMMEXCPT	0x00000400u
+#define CR4_UMIP	0x00000800u
+
+/* Exception vectors (SDM Vol. 3, 6.3.1). */
+#define VEC_DB		1
+#define VEC_NMI		2
+#define VEC_BP		3
+#define VEC_OF		4
+#define VEC_UD		6
+#define VEC_NM		7
+#define VEC_DF		8
+#define VEC_TS		10
+#define VEC_NP		11
+#define VEC_SS		12
+#define VEC_GP		13
+#define VEC_PF		14
+#define VEC_AC		17
+#define VEC_MC		18
+
+/* Page-fault error code. */
+#define PF_P		0x1u
+#define PF_W		0x2u
+#define PF_U		0x4u
+#define PF_RSVD		0x8u
+#define PF_I		0x10u
+
+/* Entries of page tables (SDM Vol. 3, 4.3 to 4.5). */
+#define PTE_P		0x001u
+#define PTE_W		0x002u
+#define PTE_U		0x004u
+#define PTE_A		0x020u
+#define PTE_D		0x040u
+#define PTE_PS		0x080u
+#define PTE_ADDR	0x000ffffffffff000ul
+#define PTE_NX		0x8000000000000000ul
+
+#endif
