@@ -4,7 +4,7 @@
 HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify) \
 		   vmi/queue
 HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats report) \
-		   $(HV_MM) $(addprefix vmi/,rom trace) \
+		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \
 		   $(addprefix x86/,entry thunk exit vcpu drain event desc emulate \
 			operand port decode cr cpuid msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic uart rtc) \

@@ -80,7 +80,7 @@ $(eval $(call unit_test,gmem,hypervisor-stub/metal/memory.c hypervisor-stub/mm/g
 # Their sources are compiled for a thread sanitizer, which the test itself plays.
 RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,$(HV_MM) x86/drain)
 # All that handles what a guest does, and runs on the host.
-HV_HOSTED	:= $(filter-out metal/% x86/entry x86/thunk x86/espfix x86/speculation \
+HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/thunk x86/espfix x86/speculation \
 		   lib/string rom_check,$(HV_SRC))
 RACE_EXITS_OBJ	:= $(HV_HOSTED:%=$(B)/tests/race/%.o)
 $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps

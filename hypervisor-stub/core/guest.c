@@ -157,7 +157,6 @@ static bool start(struct guest *g, char *error)
 		return false;
 	}
 	start_state(v, &out);
-	sched_add(v);
 	log_printf("%s: %lu MB of memory, entry at %08x\n", g->name,
 		   config->memory, out.eip);
 	return true;

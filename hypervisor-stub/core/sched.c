@@ -20,8 +20,6 @@
 
 #define SLICES_PER_SECOND	200
 
-struct vcpu *current;
-
 static uint64_t charged;	/* TSC: until then time was charged */
 static enum end worst;		/* of the guests that ended */
 
@@ -88,6 +86,23 @@ void sched_charge(struct vcpu *v)
 		return;
 	v->ran += passed;
 	v->since += passed;
+}
+
+/* Of those that wait to run, and of what wakes nobody, the time comes when
+ * they run; the one that runs is looked at last (interrupted). */
+static void timer_interrupt(void)
+{
+	uint64_t now = rdtsc();
+	uint32_t i;
+
+	for (i = 0; i < guest_count; i++) {
+		struct vcpu *v = &guests[i]->vcpu;
+
+		if (!v->halted || v->wake > now)
+			continue;
+		timer_update(v);
+		sched_charge(v);
+	}
 }
 
 /* Of the machine. What it is for is charged to whom it is for. */
@@ -214,6 +229,17 @@ static struct vcpu *halted(struct vcpu *v)
 	return v;
 }
 
+/* It can run from now on, and its FPU is as after reset. */
+static void add(struct vcpu *v)
+{
+	uint32_t mxcsr = 0x1f80;	/* as after reset */
+
+	asm volatile("fninit; ldmxcsr %1; fxsave64 %0"
+		     : "=m"(v->fpu) : "m"(mxcsr));
+	v->ran = behind(v);
+	v->since = charged;
+}
+
 static void __attribute__((noreturn)) machine_end(void)
 {
 	stats_print();
@@ -251,6 +277,8 @@ static struct vcpu *ended(struct vcpu *v)
 		log_printf("%s ended, the others go on\n", v->g->name);
 	else if (!guest_restart(v->g))
 		return ended(v);
+	else
+		add(v);
 	load(idle());
 	sched_charge(current);
 	go_on(current);
@@ -271,16 +299,6 @@ struct vcpu *sched_next(struct vcpu *v, enum stop why)
 
 /* ---- set-up ------------------------------------------------------------- */
 
-void sched_add(struct vcpu *v)
-{
-	uint32_t mxcsr = 0x1f80;	/* as after reset */
-
-	asm volatile("fninit; ldmxcsr %1; fxsave64 %0"
-		     : "=m"(v->fpu) : "m"(mxcsr));
-	v->ran = behind(v);
-	v->since = charged;
-}
-
 void sched_run(void)
 {
 	struct vcpu *v = &guests[0]->vcpu;
@@ -288,7 +306,7 @@ void sched_run(void)
 
 	sched_charge(NULL);
 	for (i = 0; i < guest_count; i++)
-		guests[i]->vcpu.since = charged;
+		add(&guests[i]->vcpu);
 	host_watchdog_start();
 	load(v);
 	go_on(v);

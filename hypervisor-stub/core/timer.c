@@ -96,23 +96,6 @@ uint64_t timer_wake(const struct vcpu *v)
 	return next;
 }
 
-/* Of those that wait to run, and of what wakes nobody, the time comes when
- * they run; the one that runs is looked at last (sched.c). */
-void timer_interrupt(void)
-{
-	uint64_t now = rdtsc();
-	uint32_t i;
-
-	for (i = 0; i < guest_count; i++) {
-		struct vcpu *v = &guests[i]->vcpu;
-
-		if (!v->halted || v->wake > now)
-			continue;
-		timer_update(v);
-		sched_charge(v);
-	}
-}
-
 /* By the counter in the flags; the stolen one and others have none. */
 static struct alarm *alarm_of(struct vcpu *v, uint32_t flags)
 {

@@ -73,7 +73,6 @@ struct vcpu *io_console_interrupt(void);
 
 /* ---- timer.c ------------------------------------------------------------ */
 
-void timer_interrupt(void);
 uint64_t timer_update(struct vcpu *);	/* fire what is due; the next, TSC */
 void timer_changed(struct vcpu *);	/* its clocks were set, as it runs */
 uint64_t timer_wake(const struct vcpu *);	/* when it would be woken */
@@ -82,7 +81,7 @@ bool alarm_cancel(struct vcpu *, uint32_t flags);
 
 /* ---- sched.c ------------------------------------------------------------ */
 
-void sched_add(struct vcpu *);
+/* All guests that there are, until the last has ended. */
 void __attribute__((noreturn)) sched_run(void);
 /* The vCPU has stopped: who goes on, ready to be entered. */
 struct vcpu *sched_next(struct vcpu *, enum stop);

@@ -8,7 +8,6 @@
 #include <port.h>
 
 #include "core.h"
-#include "log.h"
 #include "metal.h"
 
 #define LOG_PORT	0xe9	/* isa-debugcon */
@@ -41,13 +40,14 @@ void host_trace(uint8_t byte)
 
 void host_end(enum end end)
 {
-	const char *bochs;
+	const char *bochs, *said;
 
 	outb(EXIT_PORT, end);
 	/* Not under vmi-run: Bochs has another way, a real machine none. */
 	for (bochs = "Shutdown"; *bochs; bochs++)
 		outb(BOCHS_PORT, *bochs);
-	log_printf("end: the machine can be switched off\n");
+	for (said = "end: the machine can be switched off\n"; *said; said++)
+		host_log(*said);
 	for (;;)
 		asm volatile("cli; hlt");
 }

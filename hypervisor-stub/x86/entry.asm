@@ -16,7 +16,7 @@ default rel
 
 extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, host_machine_check, current
 extern __x86_indirect_thunk_r11
-global exit_stubs, vcpu_enter, copy_fixup, exit_call
+global exit_stubs, vcpu_enter, exit_call
 
 section .text
 
@@ -316,31 +316,7 @@ syscall_slow:
 	push	SYSCALL_VECTOR
 	jmp	exit_common
 
-
-; ---- guest memory -----------------------------------------------------------
-
-; uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
-; Words first: the frames and descriptors that we copy are made of them.
-copy_fixup:
-	mov	ecx, edx
-	shr	ecx, 2
-.words:	rep movsd
-	mov	ecx, edx
-	and	ecx, 3
-.bytes:	rep movsb
-	mov	eax, ecx
-	ret
-.word_fault:
-	and	edx, 3
-	lea	eax, [rdx + rcx * 4]
-	ret
-.byte_fault:
-	mov	eax, ecx
-	ret
-
 section extable progbits alloc noexec nowrite align=8
-	dq copy_fixup.words, copy_fixup.word_fault
-	dq copy_fixup.bytes, copy_fixup.byte_fault
 	dq syscall_entry.eip, syscall_slow
 	dq syscall_entry.cs, syscall_slow
 	dq syscall_entry.flags, syscall_slow

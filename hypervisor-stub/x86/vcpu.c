@@ -11,6 +11,8 @@
 
 #include "x86.h"
 
+struct vcpu *current;
+
 void vcpu_end(struct vcpu *v, enum end end)
 {
 	if (v->regs->stop == STOP_ENDED)

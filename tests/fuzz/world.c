@@ -541,7 +541,7 @@ static void world_start(void)
 	g->config = &config;
 	g->starts = config.starts;
 	current = v;
-	sched_add(v);
+	v->since = cpu.tsc;
 	guests[guest_count++] = g;
 	guest_tables();
 	desc_load_gdt(v, GDT_FRAME << PAGE_SHIFT, 18 * 8 - 1);

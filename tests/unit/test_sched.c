@@ -20,6 +20,8 @@ static uint64_t programmed;
 static uint64_t due, wakes;		/* what the clocks say */
 static struct vcpu *serial;		/* gets what was typed */
 static uint64_t switch_takes, update_takes;
+struct vcpu *current;
+static struct vcpu *woken;		/* by its clocks */
 static unsigned int waits, updates;
 static jmp_buf ended;
 static enum end how;
@@ -63,18 +65,15 @@ static void serve(struct vcpu *v, uint64_t takes)
 /* Nobody can run: in the end an interrupt comes for the last one. */
 uint32_t host_wait(void)
 {
-	cpu.tsc += MS;
-	waits++;
-	return 1 << IRQ_TIMER;
-}
+	struct vcpu *last = &guest[GUESTS - 1].vcpu;
 
-void timer_interrupt(void)
-{
-	if (waits == 3) {
-		guest[GUESTS - 1].apic.next = 0x40;
-		cpu.tsc += MS / 10;
-		sched_charge(&guest[GUESTS - 1].vcpu);
+	cpu.tsc += MS;
+	if (++waits == 3) {
+		woken = last;
+		last->wake = cpu.tsc;
+		last->apic->next = 0x40;
 	}
+	return 1 << IRQ_TIMER;
 }
 
 void host_irq_ack(int irq) { (void)irq; }
@@ -99,9 +98,9 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 
 uint64_t timer_update(struct vcpu *v)
 {
-	assert_ptr_equal(v, current);
-	cpu.tsc += update_takes;
-	updates++;
+	assert_true(v == current || v == woken);
+	cpu.tsc += v->halted ? MS / 10 : update_takes;
+	updates += !v->halted;
 	return due;
 }
 
@@ -152,7 +151,6 @@ bool guest_restart(struct guest *g)
 {
 	g->starts--;
 	g->vcpu.ended = false;
-	sched_add(&g->vcpu);
 	return true;
 }
 
@@ -192,7 +190,7 @@ static int setup(void **state)
 		guest[i].name = "guest";
 		apic_init(&guest[i].apic);
 		pic_init(&guest[i].pic);
-		sched_add(v);
+		v->since = cpu.tsc;
 		v->ran = epoch;
 		guests[guest_count++] = &guest[i];
 	}
@@ -393,6 +391,31 @@ static void test_interrupts(void **state)
 	assert_int_equal(programmed, UINT64_MAX);
 }
 
+/* The machine's tick is for those that it wakes, at their expense. */
+static void test_tick(void **state)
+{
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	uint64_t slept, ran;
+
+	(void)state;
+	guest_count = 2;
+	wakes = cpu.tsc + 3 * MS;
+	halt(sleeper);
+	assert_ptr_equal(current, worker);
+	slept = sleeper->ran;
+	ran = worker->ran;
+	woken = NULL;
+	worker->regs->vector = IRQ_BASE + IRQ_TIMER;
+	cpu.tsc += 3 * MS - 1;
+	tick(worker);
+	assert_int_equal(sleeper->ran, slept);
+	woken = sleeper;
+	cpu.tsc += 1;
+	tick(worker);
+	assert_int_equal(sleeper->ran, slept + MS / 10);
+	assert_int_equal(worker->ran, ran + 3 * MS);
+}
+
 static void test_nobody_can_run(void **state)
 {
 	uint64_t ran = current->ran;
@@ -477,6 +500,7 @@ int main(void)
 		T(test_sleepers_in_turn),
 		T(test_switch),
 		T(test_interrupts),
+		T(test_tick),
 		T(test_nobody_can_run),
 		T(test_ends),
 		T(test_starts_again),

@@ -23,18 +23,10 @@ uint32_t guest_count;
 
 static uint64_t programmed;
 uint64_t host_tsc_hz = 1000 * MS;
-static struct vcpu *charged;
-static unsigned int charges;
 
 void host_timer_before(uint64_t at)
 {
 	programmed = at < programmed ? at : programmed;
-}
-
-void sched_charge(struct vcpu *to)
-{
-	charged = to;
-	charges++;
 }
 
 void event_poll(struct vcpu *to) { (void)to; }
@@ -77,7 +69,6 @@ static int setup(void **state)
 	cpu.tsc += 10 * MS;
 	v->tsc_base = cpu.tsc;
 	programmed = NEVER;
-	charges = 0;
 	return 0;
 }
 
@@ -190,8 +181,6 @@ static void test_missed(void **state)
 	v->wake = timer_wake(v);
 	assert_int_equal(v->wake, NEVER);
 	cpu.tsc += 5 * MS + MS / 2;
-	timer_interrupt();
-	assert_int_equal(charges, 0);
 	assert_false(a->alarm);
 	v->halted = false;
 	assert_int_equal(timer_update(v), start + 6 * MS);
@@ -204,30 +193,6 @@ static void test_missed(void **state)
 	assert_int_equal(pic_ack(&guest[0].pic), 0x20);
 	pic_out(&guest[0].pic, PIC_MASTER_CMD, 0x20);
 	assert_false(event_pending(&guest[0].vcpu));
-}
-
-/* The machine's tick is for those that it wakes, at their expense. */
-static void test_interrupt(void **state)
-{
-	struct vcpu *other = &guest[1].vcpu, *waits = &guest[2].vcpu;
-
-	(void)state;
-	guest_count = 3;
-	alarm_set(v, REAL | LVTT, cpu.tsc - v->tsc_base + MS, 0);
-	alarm_set(other, REAL | LVTT, cpu.tsc + MS, 0);
-	alarm_set(waits, REAL | LVTT, cpu.tsc + MS, 0);
-	other->halted = true;
-	other->wake = timer_wake(other);
-	cpu.tsc += MS - 1;
-	timer_interrupt();
-	assert_int_equal(charges, 0);
-	cpu.tsc++;
-	timer_interrupt();
-	assert_int_equal(charges, 1);
-	assert_ptr_equal(charged, other);
-	assert_true(event_pending(&guest[1].vcpu));
-	assert_false(event_pending(&guest[0].vcpu));
-	assert_false(event_pending(&guest[2].vcpu));
 }
 
 /* A clock that is set only ever makes the next interrupt come sooner. */
@@ -251,7 +216,6 @@ int main(void)
 		T(test_wake_busy),
 		T(test_wake_available),
 		T(test_missed),
-		T(test_interrupt),
 		T(test_set),
 	};
 
