@@ -6,7 +6,7 @@
 #   any other:	 put an executable into tests/run/, see tests/runner for what
 #		 it prints, and add its name to RUN_TESTS.
 
-UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/unit -Itests/fuzz \
+UNITFLAGS	:= -O1 -g -std=gnu11 $(WARN) -Itests/host -Itests/unit -Itests/fuzz \
 		   $(HV_INCLUDES) $(addprefix -Ihypervisor-stub/,mm x86 core metal) \
 		   -Ispec/include -Irom/tool
 UNITCFLAGS	:= $(UNITFLAGS) -fsanitize=address,undefined \
@@ -85,7 +85,7 @@ HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/thunk x86/espfix x86/spe
 RACE_EXITS_OBJ	:= $(HV_HOSTED:%=$(B)/tests/race/%.o)
 $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 	@mkdir -p $(@D)
-	@$(HOSTCC) -O2 -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host \
+	@$(HOSTCC) -O2 -g -std=gnu11 $(WARN) -Itests/host \
 		$(HV_INCLUDES) -Ihypervisor-stub/metal -Ispec/include -Irom/tool -fsanitize=thread \
 		--param tsan-distinguish-volatile=1 -MMD -MP -c -o $@ $<
 -include $(RACE_EXITS_OBJ:.o=.d)

@@ -7,7 +7,7 @@
 PACKAGES	+= clang libclang-rt-14-dev llvm
 
 FUZZ_CC		:= clang
-FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Wno-missing-prototypes -Itests/host -Itests/fuzz \
+FUZZCFLAGS	:= -g -std=gnu11 $(WARN) -Itests/host -Itests/fuzz \
 		   -Itests/unit $(HV_INCLUDES) \
 		   $(addprefix -Ihypervisor-stub/,mm x86 core metal) -Ispec/include -Irom/tool
 FUZZ_SANITIZE	:= -fsanitize=fuzzer,address,undefined \

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "fuzz.h"
 #include "core.h"
+#include "log.h"
 
 #define RAM_END	0x100000u
 

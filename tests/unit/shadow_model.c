@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "shadow_model.h"
 
 #define MACHINE_MB	32

@@ -10,6 +10,7 @@
 
 #include "gmem.h"
 #include "core.h"
+#include "log.h"
 #include "loader.h"
 #include "metal.h"
 #include "unit.h"

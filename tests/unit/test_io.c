@@ -2,6 +2,7 @@
 /* A guest's devices where a PC has them, and the console. */
 #include "unit.h"
 #include "core.h"
+#include "log.h"
 #include "machine.h"
 
 #define LCR		(COM1 + 3)

@@ -127,37 +127,7 @@ static void before_plain_access(void *at)
 		fail_msg("guest memory is accessed around gmem");
 }
 
-#define HOOKS(n)							\
-void __tsan_read##n(void *at) { before_plain_access(at); }		\
-void __tsan_write##n(void *at) { before_plain_access(at); }		\
-void __tsan_volatile_read##n(void *at) { before_volatile_read(at, n); }	\
-void __tsan_volatile_write##n(void *at) { (void)at; }			\
-void __tsan_unaligned_read##n(void *at) { before_plain_access(at); }	\
-void __tsan_unaligned_write##n(void *at) { before_plain_access(at); }
-HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
-
-void __tsan_init(void) { }
-void __tsan_func_entry(void *pc) { (void)pc; }
-void __tsan_func_exit(void *pc) { (void)pc; }
-
-void __tsan_read_range(void *at, long n)
-{
-	(void)n;
-	before_plain_access(at);
-}
-
-void __tsan_write_range(void *at, long n)
-{
-	(void)n;
-	before_plain_access(at);
-}
-
-uint32_t __tsan_atomic32_fetch_or(volatile void *at, uint32_t bits, int o)
-{
-	(void)o;
-	return __atomic_fetch_or((volatile uint32_t *)at, bits,
-				 __ATOMIC_SEQ_CST);
-}
+#include "tsan_hooks.h"
 
 /* ---- the guest ---------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 #include "core.h"
+#include "log.h"
 
 #define MS	1000000ull		/* at 1 GHz */
 #define GUESTS	3
