@@ -92,7 +92,7 @@ $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 $(eval $(call unit_test,race,$(RACE_OBJ) tests/host/cpu.c))
 # On the machine of tests/fuzz.
 $(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(addprefix $(B)/fuzz/obj/,fuzz/world.o \
-	host/host.o) \
+	host/processor.o host/host.o) \
 	rom/tool/check.c tests/unit/testing.c tests/host/cpu.c))
 $(B)/tests/unit/race_exits $(B)/coverage/unit/race_exits: | $(B)/rom/stub.rom
 

@@ -67,7 +67,7 @@ static bool in_use(uint32_t i)
 {
 	bool found = i == v->regs->cs >> 3 || i == v->regs->ss >> 3;
 
-	return found || (!guest.mm.reserved && (i == cpu.ds >> 3 || i == cpu.es >> 3 ||
+	return found || (!guest->mm.reserved && (i == cpu.ds >> 3 || i == cpu.es >> 3 ||
 				      i == cpu.fs >> 3 || i == cpu.gs >> 3));
 }
 

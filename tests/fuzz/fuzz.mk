@@ -64,7 +64,7 @@ $(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 
 # All of the hypervisor that a guest can make run.
 FUZZ_WORLD	:= rom/tool/check.c $(HV_HOSTED:%=hypervisor-stub/%.c)
-FUZZ_JUDGE	:= fuzz/world host/host host/cpu
+FUZZ_JUDGE	:= fuzz/world host/processor host/host host/cpu
 
 $(eval $(call fuzz_target,emul,40,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(eval $(call fuzz_target,desc,128,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))

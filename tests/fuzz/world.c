@@ -4,35 +4,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernel.h"
 #include "machine.h"
+#include "processor.h"
 #include "shadow.h"
 #include "world.h"
 
 #define MACHINE_BYTES	(16u << 20)
 #define RAM_BYTES	(WORLD_FRAMES * PAGE_SIZE)
-#define POOL		40
+#define POOL		40		/* few, so that it runs out */
 #define GAP		MACHINE_GAP
 #define ROM_FILE	"build/rom/stub.rom"
 #define TSC_PER_TICK	(MACHINE_TSC_HZ / 100)	/* 10 ms */
 #define HALTS		16
 
-struct guest guest;
-struct vcpu *const v = &guest.vcpu;
-static struct regs *regs;
+struct guest *guest;
+struct vcpu *v;
 static jmp_buf dead;
 
 static unsigned int halted;
 
 /* ---- the machine: memory ------------------------------------------------ */
 
-static uint8_t *pool_tables;
-
 /* Frames of the guest that are no more what they were at the start. */
 static uint8_t dirty[WORLD_FRAMES];
 
 uint8_t *world_ram(gpa_t pa)
 {
-	return (uint8_t *)gmem_boot_ram(&guest.mm.gmem) + pa;
+	return (uint8_t *)gmem_boot_ram(&guest->mm.gmem) + pa;
 }
 
 void world_write(gpa_t pa, const void *src, uint32_t len)
@@ -49,127 +48,18 @@ void world_write(gpa_t pa, const void *src, uint32_t len)
 	}
 }
 
-/* ---- the machine: processor --------------------------------------------- */
-
-/* What the tables in CR3 say of va (SDM Vol. 3, 4.5); the frame's address, or
- * 0. The rights are W, U and NX of all levels. */
-static uint64_t walk_tables(gva_t va, uint64_t *rights)
-{
-	uint64_t e = guest.vcpu.mmu.pdpt[va >> 30], *t;
-	int shift;
-
-	*rights = PTE_W | PTE_U;
-	for (shift = 21;; shift -= 9) {
-		if (!(e & PTE_P))
-			return 0;
-		*rights = (*rights & (e | PTE_NX) & ~(uint64_t)PTE_NX) |
-			  ((*rights | e) & PTE_NX);
-		if (shift < 12)
-			return e & PTE_ADDR;
-		if (shift == 12 && (e & PTE_PS))
-			return (e & PTE_ADDR & ~0x1fffffull) | (va & 0x1ff000);
-		t = host_va(e & PTE_ADDR);
-		e = t[va >> shift & 511];
-	}
-}
-
-bool world_allows(gva_t va, bool write, bool user, bool fetch)
-{
-	uint64_t rights;
-
-	return walk_tables(va, &rights) && (!write || (rights & PTE_W)) &&
-	       (!user || (rights & PTE_U)) && (!fetch || !(rights & PTE_NX));
-}
-
-static uint32_t error_code(gva_t va, bool write, bool user, bool fetch)
-{
-	uint64_t rights;
-
-	return (walk_tables(va, &rights) ? PF_P : 0) | (write ? PF_W : 0) |
-	       (user ? PF_U : 0) | (fetch ? PF_I : 0);
-}
-
-/* The frame that entry.asm makes of an exit of our own code, and the table of
- * instructions that may fault (hv.ld): there is one, at 1, with its fixup. */
-struct hv_frame {
-	uint64_t	saved[9];
-	uint64_t	vector, error, rip, cs, rflags, rsp, ss;
-};
-extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
-asm(".pushsection .rodata; .balign 8; .globl extable_start, extable_end\n"
-    "extable_start: .quad 1, 2; extable_end: .popsection");
-const uint8_t exit_stubs[256][16];
-
-/* Where our own access to va goes; NULL if it faults for good. */
-static uint8_t *resolve(gva_t va, bool write)
-{
-	uint64_t rights, pa;
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		struct hv_frame f = { .vector = VEC_PF, .rip = 1 };
-
-		pa = walk_tables(va, &rights);
-		if (pa && (!write || (rights & PTE_W))) {
-			pa += va & (PAGE_SIZE - 1);
-			if (write && va < guest.vcpu.mmu.guest_last &&
-			    pa - host_pa(world_ram(0)) < RAM_BYTES)
-				dirty[(pa - host_pa(world_ram(0))) >>
-				      PAGE_SHIFT] = 1;
-			return host_va(pa);
-		}
-		cpu.cr2 = va;
-		f.error = error_code(va, write, false, false);
-		hv_fault(&f);
-		if (f.rip == 2)
-			return NULL;
-	}
-	CHECK(!"a fault is fixed for ever");
-	return NULL;
-}
-
 void (*world_copies)(uint8_t *at, uint32_t len);
 
-uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
+static void copies(uint8_t *at, uint32_t len, bool write)
 {
-	bool write = (uintptr_t)dst <= UINT32_MAX;
-	uintptr_t va = write ? (uintptr_t)dst : (uintptr_t)src;
-	uint8_t *host = write ? (uint8_t *)(uintptr_t)src : dst, *at;
-	uint32_t n;
-
-	/* STUB-2: checked before, whatever the guest said */
-	CHECK(va + len <= (uint64_t)guest.vcpu.mmu.guest_last + 1);
-	for (; len; va += n, host += n, len -= n) {
-		n = PAGE_SIZE - (va & (PAGE_SIZE - 1));
-		n = n < len ? n : len;
-		at = va > UINT32_MAX ? NULL : resolve(va, write);
-		if (!at)
-			break;
-		if (world_copies && !write)
-			world_copies(at, n);
-		memcpy(write ? at : host, write ? host : at, n);
-	}
-	return len;
+	if (!write && world_copies)
+		world_copies(at, len);
+	if (write && (uint64_t)(at - world_ram(0)) < RAM_BYTES)
+		dirty[(at - world_ram(0)) >> PAGE_SHIFT] = 1;
 }
 
-bool machine_store(uint32_t at, uint32_t word)
-{
-	return !copy_fixup((void *)(uintptr_t)at, &word, 4);
-}
-
-struct stack stacks[STACKS];
-
-bool stack_guard(uint64_t va)
-{
-	(void)va;
-	abort();
-}
-
-void speculation_switch(void)
-{
-}
-
-enum stop vcpu_enter(struct regs *r)
+/* A test makes each exit itself: world_exit(). */
+void processor_runs(struct regs *r)
 {
 	(void)r;
 	abort();
@@ -211,69 +101,53 @@ bool world_run(void (*f)(struct input *), struct input *in)
 
 /* ---- exits -------------------------------------------------------------- */
 
-/* Would IRETQ take the frame (SDM Vol. 2)? What it then loads must be a ring
- * of the guest's. */
-static bool can_return(void)
-{
-	uint64_t cs = desc_lookup(v, regs->cs), ss = desc_lookup(v, regs->ss);
-	uint32_t ring = regs->cs & 3;
-
-	if (!(cs & DESC_P) || !(cs & DESC_CODE) || (cs >> 45 & 3) != ring ||
-	    !(ss & DESC_P) || (ss & DESC_CODE) || !(ss >> 41 & 1) ||
-	    (ss >> 45 & 3) != ring || (regs->ss & 3) != ring)
-		return false;
-	return regs->eip <= desc_limit(cs);
-}
-
 static void check_return(void)
 {
-	enum stop why = regs->stop;
+	struct regs *r = v->regs;
+	enum stop why = r->stop;
 
-	regs->stop = STOP_NOT;
+	r->stop = STOP_NOT;
 	if (why)	/* one guest alone: there is no other */
 		CHECK(sched_next(v, why) == v);
-	CHECK(regs->eip <= UINT32_MAX && regs->esp <= UINT32_MAX);
-	CHECK(regs->cs <= 0xffff && regs->ss <= UINT32_MAX);
-	CHECK((regs->cs & 3) == 1 || (regs->cs & 3) == 3);
-	CHECK(regs->eflags & EFLAGS_IF);
-	CHECK(!(regs->eflags & (EFLAGS_VM | EFLAGS_IOPL)));
+	CHECK(r->eip <= UINT32_MAX && r->esp <= UINT32_MAX);
+	CHECK(r->cs <= 0xffff && r->ss <= UINT32_MAX);
+	CHECK((r->cs & 3) == 1 || (r->cs & 3) == 3);
+	CHECK(r->eflags & EFLAGS_IF);
+	CHECK(!(r->eflags & (EFLAGS_VM | EFLAGS_IOPL)));
 	/* Once for user mode, into the kernel; for that it is the end. */
-	if (!can_return()) {
-		hv_iret_fault(regs);
+	if (!processor_can_return(r)) {
+		hv_iret_fault(r);
 		check_return();
 	}
 }
 
 void world_exit(unsigned int vector, uint32_t error)
 {
-	regs->vector = vector;
-	regs->error = error;
-	v->stats.exits[vector]++;
-	exit_handler[vector](v, regs);
+	processor_exit(v->regs, vector, error);
 	check_return();
 }
 
 void world_iret_fault(unsigned int vector, uint32_t error)
 {
-	regs->vector = vector;
-	regs->error = error;
-	hv_iret_fault(regs);
+	v->regs->vector = vector;
+	v->regs->error = error;
+	hv_iret_fault(v->regs);
 	check_return();
 }
 
 void world_vm86(unsigned int vector)
 {
-	regs->vector = vector;
-	hv_vm86(regs);
+	v->regs->vector = vector;
+	hv_vm86(v->regs);
 	check_return();
 }
 
 void world_access(gva_t va, bool write, bool user, bool fetch)
 {
-	if (world_allows(va, write, user, fetch))
+	if (processor_allows(va, write, user, fetch))
 		return;
 	cpu.cr2 = va;
-	world_exit(VEC_PF, error_code(va, write, user, fetch));
+	world_exit(VEC_PF, processor_error_code(va, write, user, fetch));
 }
 
 /* ---- invariants --------------------------------------------------------- */
@@ -355,7 +229,7 @@ static void check_leaf(uint64_t e, uint64_t size)
 {
 	uint64_t pa = e & PTE_ADDR & ~(size - 1), ram = host_pa(world_ram(0));
 
-	if (pa == (guest.mm.gmem.bus & PTE_ADDR) && size == PAGE_SIZE) {
+	if (pa == (guest->mm.gmem.bus & PTE_ADDR) && size == PAGE_SIZE) {
 		CHECK(!(e & PTE_W));
 		return;
 	}
@@ -366,13 +240,13 @@ static void check_leaf(uint64_t e, uint64_t size)
  * kernel alone. */
 static void check_reserved(uint64_t pde, gva_t va)
 {
-	const uint64_t *pt = guest.mm.reserved_pt;
-	uint64_t rom = host_pa(guest.rom.image), shared = host_pa(v->sh);
+	const uint64_t *pt = guest->mm.reserved_pt;
+	uint64_t rom = host_pa(guest->rom.image), shared = host_pa(v->sh);
 	uint32_t i;
 
 	if (!(pde & PTE_P))
 		return;
-	CHECK_EQ(va, guest.mm.reserved);
+	CHECK_EQ(va, guest->mm.reserved);
 	CHECK_EQ(pde & PTE_ADDR, host_pa(pt));
 	CHECK(!(pde & PTE_U));
 	for (i = 0; i < 512; i++) {
@@ -388,10 +262,16 @@ static void check_reserved(uint64_t pde, gva_t va)
 	}
 }
 
+/* Of the pool; they lie together. */
+static uint8_t *pool_tables(void)
+{
+	return (uint8_t *)guest->mm.pages[0].table;
+}
+
 static void check_pd(const uint64_t *pd, uint32_t q)
 {
-	const struct mm *s = &guest.mm;
-	uint64_t first = host_pa(pool_tables);
+	const struct mm *s = &guest->mm;
+	uint64_t first = host_pa(pool_tables());
 	uint32_t j, k, role;
 
 	for (j = 0; j < 512; j++) {
@@ -491,62 +371,57 @@ static void guest_tables(void)
 		put64(LDT_FRAME, i, 0x00cff3000000ffff);
 }
 
+static void make_guest(void)
+{
+	static const struct kernel kernel = KERNEL();
+	static uint8_t rom[STUB_ROM_MAX];
+	static struct guest_config config = {
+		.name = "guest",
+		.kernel = { "kernel", (const void *)&kernel, sizeof(kernel) },
+		.rom = { ROM_FILE, rom, 0 },
+		.memory = RAM_BYTES >> 20,
+		.starts = 1,
+	};
+	FILE *f = fopen(ROM_FILE, "rb");
+	char error[GUEST_ERROR_MAX];
+
+	CHECK(f);
+	config.rom.size = fread(rom, 1, sizeof(rom), f);
+	fclose(f);
+	if (!guest_create(&config, error))
+		check_failed(__FILE__, __LINE__, "%s", error);
+	guest = guests[0];
+	v = &guest->vcpu;
+}
+
+static void cut_pool(struct mm *mm)
+{
+	mm->free_count -= mm->count - POOL;
+	mm->count = POOL;
+	mm->pages[POOL - 1].next = 0;
+}
+
 static void world_start(void)
 {
-	static const struct guest_config config = {
-		.name = "guest", .starts = 1
-	};
-	struct guest *g = &guest;
-	static uint8_t image[STUB_ROM_MAX];
-	FILE *rom = fopen(ROM_FILE, "rb");
-	uint8_t *stack;
-	size_t size;
-
-	CHECK(rom);
-	size = fread(image, 1, sizeof(image), rom);
-	fclose(rom);
 	machine_memory = aligned_alloc(2u << 20, MACHINE_BYTES);
 	memset(machine_memory, 0, MACHINE_BYTES);
 	machine_start(0x1000, MACHINE_BYTES - 0x1000);
 	cpu.cr0 = CR0_PG | CR0_WP | CR0_PE;
 	cpu.cr4 = CR4_PAE | CR4_PGE;
+	make_guest();
+	cut_pool(&guest->mm);
 
-	CHECK(gmem_init(&g->mm.gmem, RAM_BYTES));
-	v->sh = host_pages(sizeof(*v->sh), PAGE_SIZE);
-	CHECK(!rom_publish(&g->rom, &g->mm.gmem, image, size));
-	v->g = g;
-	v->rom = &g->rom;
-	v->bus = &g->bus;
-	v->apic = &g->apic;
-	v->pic = &g->pic;
-	v->sh->tail = -STUB_QUEUE_LEN;
-	stack = host_pages(PAGE_SIZE, PAGE_SIZE);
-	regs = v->regs = (struct regs *)(stack + PAGE_SIZE) - 1;
-	regs->vcpu = v;
-	CHECK(!mm_init(&g->mm, POOL));
-	CHECK(!mmu_init(&v->mmu, &g->mm));
-	pool_tables = (uint8_t *)g->mm.pages[0].table;
-	desc_init(v);
-	io_init(g);
-
-	/* As main.c has it. */
-	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
-	v->stack_limit = UINT32_MAX - FRAME_MAX;
-	dr_write(v, 6, 0);
-	dr_write(v, 7, 0);
-	regs->eflags = EFLAGS_FIXED | EFLAGS_IF;
-	regs->cs = 0x60 | 1;
-	regs->ss = 0x68 | 1;
-	g->name = config.name;
-	g->config = &config;
-	g->starts = config.starts;
-	current = v;
-	v->since = cpu.tsc;
-	guests[guest_count++] = g;
+	/* Not what the loader has left there. */
+	memset(world_ram(0), 0, RAM_BYTES);
 	guest_tables();
 	desc_load_gdt(v, GDT_FRAME << PAGE_SHIFT, 18 * 8 - 1);
+	memset(v->regs->gpr, 0, sizeof(v->regs->gpr));
+	v->regs->cs = 0x60 | 1;
+	v->regs->ss = 0x68 | 1;
 	cpu.ds = cpu.es = 0x7b;
+	cpu.fs = cpu.gs = 0;
 	memcpy(own_gdt, v->gdt_table + GDT_GUEST, sizeof(own_gdt));
+	processor_copies = copies;
 }
 
 /* ---- snapshots ---------------------------------------------------------- */
@@ -561,10 +436,12 @@ struct area {
 	size_t		len;
 };
 
+#define AREAS	4
 static struct snapshot {
-	struct area		area[3];
+	struct area		area[AREAS];
 	struct root		*roots;
 	struct guest		guest;
+	struct regs		regs;
 	struct machine_cpu	cpu;
 	uint8_t			*ram;		/* USED_FRAMES */
 	uint8_t			*tables;	/* of the pool in use */
@@ -579,47 +456,51 @@ static void copy(void *dst, const void *src, size_t len)
 
 static void save(struct snapshot *s)
 {
+	struct mm *mm = &guest->mm;
 	uint8_t *ram_end = world_ram(0) + RAM_BYTES;
-	uint8_t *roots = (uint8_t *)guest.mm.roots;
-	uint8_t *behind = roots + ROOTS * sizeof(struct root) + GAP;
-	struct area area[3] = {
+	uint8_t *roots_end = (uint8_t *)(mm->roots + ROOTS);
+	struct area area[AREAS] = {
+		{ .at = (uint8_t *)v->sh, .len = sizeof(*v->sh) },
 		{ .at = ram_end + GAP,
-		  .len = pool_tables - GAP - ram_end - GAP },
-		{ .at = pool_tables + POOL * PAGE_SIZE + GAP,
-		  .len = roots - (pool_tables + POOL * PAGE_SIZE + GAP) },
-		{ .at = behind, .len = machine_memory + machine_taken() - behind },
+		  .len = pool_tables() - GAP - ram_end - GAP },
+		{ .at = (uint8_t *)mm->pages,
+		  .len = POOL * sizeof(*mm->pages) },
+		{ .at = roots_end + GAP,
+		  .len = machine_memory + machine_taken() - roots_end - GAP },
 	};
 	int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < AREAS; i++) {
 		area[i].saved = malloc(area[i].len);
 		copy(area[i].saved, area[i].at, area[i].len);
 		s->area[i] = area[i];
 	}
 	s->roots = malloc(ROOTS * sizeof(struct root));
-	memcpy(s->roots, roots, ROOTS * sizeof(struct root));
-	s->guest = guest;
+	memcpy(s->roots, mm->roots, ROOTS * sizeof(struct root));
+	s->guest = *guest;
+	s->regs = *v->regs;
 	s->cpu = cpu;
 	s->ram = malloc(USED_FRAMES * PAGE_SIZE);
 	memcpy(s->ram, world_ram(0), USED_FRAMES * PAGE_SIZE);
 	s->tables = malloc(POOL * PAGE_SIZE);
-	memcpy(s->tables, pool_tables, POOL * PAGE_SIZE);
+	memcpy(s->tables, pool_tables(), POOL * PAGE_SIZE);
 }
 
 static void restore(const struct snapshot *s)
 {
-	uint32_t i, top = guest.mm.root_top;
+	uint32_t i, top = guest->mm.root_top;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < AREAS; i++)
 		copy(s->area[i].at, s->area[i].saved, s->area[i].len);
 	if (top < s->guest.mm.root_top)
 		top = s->guest.mm.root_top;
 	memcpy(s->guest.mm.roots, s->roots, top * sizeof(*s->roots));
-	guest = s->guest;
+	*guest = s->guest;
+	*v->regs = s->regs;
 	cpu = s->cpu;
 	for (i = 1; i < POOL; i++)
-		if (guest.mm.pages[i].role != SP_FREE)
-			memcpy(pool_tables + i * PAGE_SIZE,
+		if (guest->mm.pages[i].role != SP_FREE)
+			memcpy(pool_tables() + i * PAGE_SIZE,
 			       s->tables + i * PAGE_SIZE, PAGE_SIZE);
 	for (i = 0; i < WORLD_FRAMES; i++) {
 		if (!dirty[i])
@@ -635,6 +516,7 @@ static void restore(const struct snapshot *s)
 
 static void make_modes(void)
 {
+	struct regs *regs = v->regs;
 	uint32_t mode;
 
 	for (mode = 0; mode < WORLD_MODES; mode++) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A hypervisor with one guest in a host process: all of it that handles what
- * a guest does, on a machine of variables (tests/host/cpu.h) whose MMU
- * walks the shadow tables. A run begins with world_reset() and may end
- * anywhere with the guest's death.
+ * a guest does, on the machine of tests/host. A run begins with world_reset()
+ * and may end anywhere with the guest's death.
  */
 #ifndef WORLD_H
 #define WORLD_H
@@ -33,8 +32,8 @@ enum world_mode {
 	WORLD_MODES
 };
 
-extern struct guest guest;
-extern struct vcpu *const v;
+extern struct guest *guest;
+extern struct vcpu *v;
 
 void world_reset(enum world_mode);
 /* Call f(in); false if the guest died, or the machine ended, on the way. */
@@ -48,9 +47,7 @@ void world_vm86(unsigned int vector);
 /* The guest stores, or software of ours does for it, to physical memory. */
 void world_write(gpa_t pa, const void *src, uint32_t len);
 uint8_t *world_ram(gpa_t pa);
-/* Would the processor allow the guest this access now? */
-bool world_allows(gva_t va, bool write, bool user, bool fetch);
-/* A page fault if not. */
+/* A page fault, if the processor does not allow the guest this access. */
 void world_access(gva_t va, bool write, bool user, bool fetch);
 /* On the machine's serial port, which takes no byte from now on if this one is
  * odd. */

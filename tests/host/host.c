@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * host.h for tests: memory that was given back is not handed out again, nobody
+ * host.h for tests: memory is handed out from the front to the end, nobody
  * interrupts, time passes when the test says so.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "machine.h"
@@ -10,17 +11,43 @@
 
 /* ---- memory ------------------------------------------------------------- */
 
-static uint64_t next_pa, end_pa, left;
+static uint64_t first_pa, next_pa, end_pa, left;
+static uint8_t taken[MACHINE_MAX / MACHINE_GAP];	/* from first_pa on */
+unsigned int machine_pages = UINT_MAX;
 
 /* ASan's, if it is there; this file may be built without. */
 void __attribute__((weak))
 __asan_poison_memory_region(const volatile void *, size_t);
+void __attribute__((weak))
+__asan_unpoison_memory_region(const volatile void *, size_t);
+
+static void poison(uint64_t start, uint64_t end)
+{
+	if (__asan_poison_memory_region)
+		__asan_poison_memory_region(machine_memory + start,
+					    end - start);
+}
+
+static void set_taken(uint64_t start, uint64_t bytes, bool is)
+{
+	uint64_t i = (start - first_pa) / MACHINE_GAP;
+	uint64_t end = i + (bytes + MACHINE_GAP - 1) / MACHINE_GAP;
+
+	for (; i < end; i++) {
+		CHECK(taken[i] != is);
+		taken[i] = is;
+	}
+}
 
 void machine_start(uint64_t start, uint64_t bytes)
 {
-	next_pa = start;
+	CHECK(start % MACHINE_GAP == 0 && bytes <= MACHINE_MAX);
+	memset(taken, 0, sizeof(taken));
+	first_pa = next_pa = start;
 	end_pa = start + bytes;
 	left = bytes;
+	poison(start, end_pa);
+	machine_timer = UINT64_MAX;
 }
 
 uint64_t machine_taken(void)
@@ -32,22 +59,30 @@ void *host_pages(uint64_t bytes, uint64_t align)
 {
 	uint64_t at = (next_pa + MACHINE_GAP + align - 1) & -align;
 
-	CHECK(at + bytes <= end_pa);
-	if (__asan_poison_memory_region)
-		__asan_poison_memory_region(machine_memory + next_pa,
-					    at - next_pa);
+	if (!machine_pages || at + bytes > end_pa)
+		return NULL;
+	machine_pages--;
+	set_taken(at, bytes, true);
 	next_pa = at + bytes;
 	left -= bytes;
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(machine_memory + at, bytes);
 	return memset(machine_memory + at, 0, bytes);
 }
 
+/* The end of what is taken is free again, the rest not before. */
 void host_pages_free(void *at, uint64_t bytes)
 {
+	uint64_t i;
+
 	if (!at)
 		return;
-	if (__asan_poison_memory_region)
-		__asan_poison_memory_region(at, bytes);
+	set_taken(host_pa(at), bytes, false);
 	left += bytes;
+	poison(host_pa(at), host_pa(at) + bytes);
+	for (i = (next_pa - first_pa + MACHINE_GAP - 1) / MACHINE_GAP;
+	     i && !taken[i - 1]; i--)
+		next_pa = first_pa + (i - 1) * MACHINE_GAP;
 }
 
 uint64_t host_pages_left(void)
@@ -58,7 +93,7 @@ uint64_t host_pages_left(void)
 /* ---- time and interrupts ------------------------------------------------ */
 
 uint64_t host_tsc_hz = MACHINE_TSC_HZ;
-static uint64_t programmed = UINT64_MAX;
+uint64_t machine_timer = UINT64_MAX;
 
 uint64_t host_wallclock_ns(void)
 {
@@ -67,19 +102,19 @@ uint64_t host_wallclock_ns(void)
 
 void host_timer(uint64_t at)
 {
-	programmed = at;
+	machine_timer = at;
 }
 
 void host_timer_before(uint64_t at)
 {
-	if (at < programmed)
+	if (at < machine_timer)
 		host_timer(at);
 }
 
 void host_irq_ack(int irq)
 {
 	if (irq == IRQ_TIMER)
-		programmed = UINT64_MAX;
+		machine_timer = UINT64_MAX;
 }
 
 void host_watchdog_start(void)

@@ -8,10 +8,15 @@
 #define MACHINE_TSC_HZ	1000000000u
 
 /* Memory, of so many bytes from this address on, of which nothing is taken.
- * What lies between allocations is poisoned, if there is ASan. */
+ * What is not, and what lies between allocations, is poisoned if there is
+ * ASan. What is given back is taken again when all behind it is back, too. */
 void machine_start(uint64_t start, uint64_t bytes);
 uint64_t machine_taken(void);		/* address of what is free */
 #define MACHINE_GAP	64u
+#define MACHINE_MAX	(64u << 20)
+extern unsigned int machine_pages;	/* host_pages() gives so often, no more */
+
+extern uint64_t machine_timer;		/* its next interrupt */
 
 extern unsigned int machine_typed;	/* bytes that wait on console 0 */
 extern bool machine_listened;	/* for it: host_console_listen() */

@@ -280,8 +280,8 @@ static void check_own(void)
 	for (i = 0; i < ARRAY_SIZE(v->alarm); i++)
 		assert_true(!v->alarm[i].period ||
 			    v->alarm[i].period >= host_tsc_hz / 2000);
-	assert_true(guest.mm.reserved == 0 ||
-		    v->mmu.guest_last == guest.mm.reserved - 1);
+	assert_true(guest->mm.reserved == 0 ||
+		    v->mmu.guest_last == guest->mm.reserved - 1);
 	assert_true(!(v->iopl & ~(uint32_t)EFLAGS_IOPL));
 }
 
@@ -323,7 +323,7 @@ static void test_every_exit(void **state)
 	world_copies = before_copy;
 	for (n = 0; n < RUNS; n++) {
 		world_reset(n % 8 < 6 ? WORLD_VMI + n % 2 : n % 2);
-		guest.trace = (struct trace_ring *)memset(trace, 0, 16);
+		guest->trace = (struct trace_ring *)memset(trace, 0, 16);
 		world_run(life, NULL);
 		racing = false;
 		world_check_cpu();
