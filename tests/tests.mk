@@ -19,22 +19,39 @@ TEST_HEADERS	:= $(wildcard hypervisor-stub/*/*.h \
 		   spec/include/*.h rom/tool/*.h tests/unit/*.h tests/host/*.h \
 		   tests/fuzz/*.h)
 
-# $(1) name, $(2) sources under test, $(3) libraries beyond cmocka
+# $(1) name, $(2) sources under test, $(3) libraries beyond cmocka, $(4) sources
+# that are compiled once for all tests
 define unit_test
 UNIT_TESTS	+= $(B)/tests/unit/$(1)
-$(B)/tests/unit/$(1): tests/unit/test_$(1).c $(2) $(TEST_HEADERS) | $(B)/.deps
+$(B)/tests/unit/$(1): tests/unit/test_$(1).c $(2) \
+		$(4:%.c=$(B)/tests/obj/%.o) $(TEST_HEADERS) | $(B)/.deps
 	@mkdir -p $$(@D)
 	@echo "  CC      tests/unit/$(1)"
 	@$$(HOSTCC) $$(UNITCFLAGS) -o $$@ tests/unit/test_$(1).c $(2) \
-		-lcmocka $(3)
+		$(4:%.c=$(B)/tests/obj/%.o) -lcmocka $(3)
 
 UNIT_COVERAGE	+= $(B)/coverage/unit/$(1)
-$(B)/coverage/unit/$(1): tests/unit/test_$(1).c $(2) $(TEST_HEADERS) | $(B)/.deps
+$(B)/coverage/unit/$(1): tests/unit/test_$(1).c $(2) \
+		$(4:%.c=$(B)/coverage/obj/%.o) $(TEST_HEADERS) | $(B)/.deps
 	@mkdir -p $$(@D)
 	@echo "  CC      coverage/unit/$(1)"
-	@clang $$(UNITFLAGS) $$(COVERAGE_FLAGS) -o $$@ \
-		tests/unit/test_$(1).c $(2) -lcmocka $(3)
+	@clang $$(UNITFLAGS) $$(COVERAGE_FLAGS) -o $$@ tests/unit/test_$(1).c $(2) \
+		$(4:%.c=$(B)/coverage/obj/%.o) -lcmocka $(3)
 endef
+
+$(B)/tests/obj/%.o: %.c $(TEST_HEADERS) | $(B)/.deps
+	@mkdir -p $(@D)
+	@$(HOSTCC) $(UNITCFLAGS) -c -o $@ $<
+
+$(B)/coverage/obj/%.o: %.c $(TEST_HEADERS) | $(B)/.deps
+	@mkdir -p $(@D)
+	@clang $(UNITFLAGS) $(COVERAGE_FLAGS) -c -o $@ $<
+
+# All that handles what a guest does, and runs on the host; and the host.
+HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/thunk x86/espfix x86/speculation \
+		   lib/string rom_check,$(HV_SRC))
+HOSTED		:= $(HV_HOSTED:%=hypervisor-stub/%.c) rom/tool/check.c \
+		   $(addprefix tests/,host/cpu.c host/host.c host/processor.c unit/testing.c)
 
 $(eval $(call unit_test,pic,hypervisor-stub/devices/pic.c))
 $(eval $(call unit_test,apic,hypervisor-stub/devices/apic.c))
@@ -66,6 +83,8 @@ $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/
 	devices/pic.c) tests/host/cpu.c))
 $(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \
 	devices/pic.c devices/pit.c) tests/host/cpu.c))
+$(eval $(call unit_test,guest,,,$(HOSTED)))
+$(B)/tests/unit/guest $(B)/coverage/unit/guest: | $(B)/rom/stub.rom
 $(eval $(call unit_test,clock,hypervisor-stub/metal/clock.c tests/host/cpu.c))
 $(eval $(call unit_test,serial,hypervisor-stub/metal/serial.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
@@ -79,9 +98,6 @@ $(eval $(call unit_test,gmem,hypervisor-stub/metal/memory.c hypervisor-stub/mm/g
 
 # Their sources are compiled for a thread sanitizer, which the test itself plays.
 RACE_OBJ	:= $(patsubst %,$(B)/tests/race/%.o,$(HV_MM) x86/drain)
-# All that handles what a guest does, and runs on the host.
-HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/thunk x86/espfix x86/speculation \
-		   lib/string rom_check,$(HV_SRC))
 RACE_EXITS_OBJ	:= $(HV_HOSTED:%=$(B)/tests/race/%.o)
 $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 	@mkdir -p $(@D)

@@ -154,12 +154,15 @@ enum stop vcpu_enter(struct regs *r)
 
 	CHECK(r->stop == STOP_NOT);
 	do {
-		if (!processor_can_return(r))
+		if (!processor_can_return(r)) {
+			r->vector = VEC_GP;
+			r->error = r->cs & 0xfffc;
 			hv_iret_fault(r);
-		else if (cpu.tsc >= machine_timer)
+		} else if (cpu.tsc >= machine_timer) {
 			processor_exit(r, IRQ_BASE + IRQ_TIMER, 0);
-		else
+		} else {
 			processor_runs(r);
+		}
 	} while (r->stop == STOP_NOT);
 	why = r->stop;
 	r->stop = STOP_NOT;
