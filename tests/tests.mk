@@ -60,9 +60,6 @@ $(eval $(call unit_test,uart,hypervisor-stub/devices/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/devices/rtc.c))
 $(eval $(call unit_test,print,hypervisor-stub/lib/print.c))
 $(eval $(call unit_test,bus,hypervisor-stub/devices/bus.c))
-$(eval $(call unit_test,io,$(addprefix hypervisor-stub/,core/io.c $(addprefix devices/,bus.c \
-	pic.c pit.c apic.c uart.c rtc.c)) tests/host/host.c tests/host/cpu.c \
-	tests/unit/testing.c))
 $(eval $(call unit_test,decode,hypervisor-stub/x86/decode.c \
 	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
 $(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib/print.c \
@@ -81,8 +78,9 @@ $(eval $(call unit_test,emul,$(addprefix \
 	-Xlinker --wrap=bus_in -Xlinker --wrap=bus_out))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c))
-$(eval $(call unit_test,timer,$(addprefix hypervisor-stub/,core/timer.c devices/apic.c \
-	devices/pic.c devices/pit.c) tests/host/cpu.c))
+# Of the whole core.
+$(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))
+$(eval $(call unit_test,timer,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,guest,,,$(HOSTED)))
 $(B)/tests/unit/guest $(B)/coverage/unit/guest: | $(B)/rom/stub.rom
 $(eval $(call unit_test,clock,hypervisor-stub/metal/clock.c tests/host/cpu.c))

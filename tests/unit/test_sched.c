@@ -193,6 +193,7 @@ static int setup(void **state)
 		pic_init(&guest[i].pic);
 		v->since = cpu.tsc;
 		v->ran = epoch;
+		asm volatile("fninit; fxsave64 %0" : "=m"(v->fpu));
 		guests[guest_count++] = &guest[i];
 	}
 	current = &guest[0].vcpu;
@@ -424,7 +425,7 @@ static void test_nobody_can_run(void **state)
 
 	(void)state;
 	waits = 0;
-	wakes = cpu.tsc + 3 * MS;
+	wakes = cpu.tsc + 30 * MS;
 	halt(current);
 	halt(current);
 	assert_int_equal(waits, 0);

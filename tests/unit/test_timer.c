@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 #include "core.h"
+#include "machine.h"
 
 #define US		1000ull
 #define MS		1000000ull
@@ -15,28 +16,6 @@
 
 static struct guest guest[3];
 static struct vcpu *const v = &guest[0].vcpu;
-struct vcpu *current;
-struct guest *guests[GUESTS_MAX] = { &guest[0], &guest[1], &guest[2] };
-uint32_t guest_count;
-
-/* ---- what timer.c calls ------------------------------------------------- */
-
-static uint64_t programmed;
-uint64_t host_tsc_hz = 1000 * MS;
-
-void host_timer_before(uint64_t at)
-{
-	programmed = at < programmed ? at : programmed;
-}
-
-void event_poll(struct vcpu *to) { (void)to; }
-
-void vcpu_kill(struct vcpu *to, const char *fmt, ...)
-{
-	(void)to, (void)fmt;
-	fail();
-	__builtin_unreachable();
-}
 
 /* ---- tests -------------------------------------------------------------- */
 
@@ -58,6 +37,7 @@ static int setup(void **state)
 	current = v;
 	guest_count = 1;
 	for (i = 0; i < 3; i++) {
+		guests[i] = &guest[i];
 		guest[i].vcpu.g = &guest[i];
 		guest[i].vcpu.apic = &guest[i].apic;
 		guest[i].vcpu.pic = &guest[i].pic;
@@ -68,7 +48,8 @@ static int setup(void **state)
 	}
 	cpu.tsc += 10 * MS;
 	v->tsc_base = cpu.tsc;
-	programmed = NEVER;
+	machine_timer = NEVER;
+	sched_charge(NULL);
 	return 0;
 }
 
@@ -181,6 +162,7 @@ static void test_missed(void **state)
 	v->wake = timer_wake(v);
 	assert_int_equal(v->wake, NEVER);
 	cpu.tsc += 5 * MS + MS / 2;
+	assert_int_equal(v->ran, 0);
 	assert_false(a->alarm);
 	v->halted = false;
 	assert_int_equal(timer_update(v), start + 6 * MS);
@@ -200,11 +182,11 @@ static void test_set(void **state)
 {
 	(void)state;
 	start = cpu.tsc;
-	programmed = start + MS;
+	machine_timer = start + MS;
 	alarm_set(v, REAL | LVTT, start - v->tsc_base + 2 * MS, 0);
-	assert_int_equal(programmed, start + MS);
+	assert_int_equal(machine_timer, start + MS);
 	alarm_set(v, REAL | LVTT, start - v->tsc_base + MS / 2, 0);
-	assert_int_equal(programmed, start + MS / 2);
+	assert_int_equal(machine_timer, start + MS / 2);
 }
 
 int main(void)
