@@ -171,7 +171,7 @@ extern struct vcpu *current;		/* the vCPU on this CPU */
 /* Has it called VMI_Init? Then the top of the linear space is reserved. */
 static inline bool vmi_mode(const struct vcpu *v)
 {
-	return v->mmu.mm->reserved;
+	return v->mmu.guest_last != UINT32_MAX;
 }
 
 /* ---- how it ends an exit (vcpu.c) --------------------------------------- */

@@ -51,9 +51,7 @@ static void page_fault(struct vcpu *v, struct regs *r)
 
 	if (queue_pending(v)) {
 		queue_drain(v);
-		if (r->stop)
-			return;
-		if (va == cr2 && mmu_allows(&v->mmu, va, error))
+		if ((va == cr2 && mmu_allows(&v->mmu, va, error)) || r->stop)
 			return;
 	}
 	/* Beyond 4 GB: an operand that wraps. No fill can help it. */
