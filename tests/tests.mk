@@ -81,13 +81,14 @@ $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/
 # Of the whole core.
 $(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,timer,tests/unit/no_guest.c,,$(HOSTED)))
-$(eval $(call unit_test,guest,,,$(HOSTED)))
-$(B)/tests/unit/guest $(B)/coverage/unit/guest: | $(B)/rom/stub.rom
+$(eval $(call unit_test,guest,tests/unit/images.c,,$(HOSTED)))
+$(eval $(call unit_test,cr,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
+$(addprefix $(B)/,$(addsuffix /unit/guest,tests coverage) $(addsuffix /unit/cr,tests coverage)): \
+	| $(B)/rom/stub.rom
 $(eval $(call unit_test,clock,hypervisor-stub/metal/clock.c tests/host/cpu.c))
 $(eval $(call unit_test,serial,hypervisor-stub/metal/serial.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/host/cpu.c))
-$(eval $(call unit_test,cr,hypervisor-stub/x86/cr.c hypervisor-stub/x86/cpuid.c tests/host/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
 

@@ -1,70 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Control and debug registers, and CPUID: what the guest asks for, and what of
  * it comes to the processor. */
-#include <stdlib.h>
+#include "images.h"
 
-#include <cpu.h>
-
-#include "core.h"
-#include "unit.h"
-
-static struct guest guest;
-static struct stub_shared shared;
-static struct vcpu *v = &guest.vcpu;
-static struct { uint32_t cr0, cr4, efer; } told;
-
-/* ---- what cr.c calls ------------------------------------------------------- */
-
-void desc_unload(void) { }
-uint64_t host_tables(void) { return 0; }
-
-void vcpu_kill(struct vcpu *vcpu, const char *fmt, ...)
-{
-	(void)vcpu;
-	fail_msg("guest_kill: %s", fmt);
-	abort();
-}
-
-void vcpu_real_mode(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	fail();
-}
-
-bool mmu_set_mode(struct mmu *m, uint32_t cr0, uint32_t cr4, uint32_t efer)
-{
-	(void)m;
-	told.cr0 = cr0;
-	told.cr4 = cr4;
-	told.efer = efer;
-	return true;
-}
-
-bool mmu_set_cr3(struct mmu *m, uint32_t cr3)
-{
-	m->cr3 = cr3;
-	return true;
-}
-
-void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
-{
-	(void)g, (void)leaf, (void)r;
-}
+static struct vcpu *v;
 
 static int setup(void **state)
 {
-	(void)state;
-	memset(&guest, 0, sizeof(guest));
-	memset(&shared, 0, sizeof(shared));
-	v->g = &guest;
-	v->sh = &shared;
+	images_setup(state);
 	cpu.cr0 = 0x80010033;
 	cpu.cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_UMIP;
+	v = &images_guest(0)->vcpu;
 	memset(cpu.dr, 0, sizeof(cpu.dr));
 	return 0;
 }
 
-/* ---- tests ------------------------------------------------------------------- */
+/* Nothing here is the end of it. */
+static int teardown(void **state)
+{
+	assert_int_equal(v->regs->stop, STOP_NOT);
+	return images_free(state);
+}
+
+/* ---- tests -------------------------------------------------------------- */
 
 /* Every bit alone. CR0: MP, EM, TS and AM are the guest's. */
 static void test_cr0(void **state)
@@ -109,20 +67,20 @@ static void test_shadow_is_told(void **state)
 	(void)state;
 	v->efer = EFER_NXE;
 	cr0_write(v, CR0_PE | CR0_WP);
-	assert_int_equal(told.cr0, CR0_PE | CR0_WP);
+	assert_int_equal(v->mmu.cr0, CR0_WP);
 	cr0_write(v, CR0_PE | CR0_WP | CR0_PG);
-	assert_int_equal(told.cr0, CR0_PE | CR0_WP | CR0_PG);
+	assert_int_equal(v->mmu.cr0, CR0_WP | CR0_PG);
 	cr4_write(v, CR4_PSE);
-	assert_int_equal(told.cr4, CR4_PSE);
+	assert_int_equal(v->mmu.cr4, CR4_PSE);
 	cr4_write(v, CR4_PSE | CR4_PAE);
-	assert_int_equal(told.cr4, CR4_PSE | CR4_PAE);
+	assert_int_equal(v->mmu.cr4, CR4_PSE | CR4_PAE);
 	cr4_write(v, CR4_PSE | CR4_PAE | CR4_PGE);
-	assert_int_equal(told.cr4, CR4_PSE | CR4_PAE | CR4_PGE);
-	assert_int_equal(told.cr0, CR0_PE | CR0_WP | CR0_PG);
-	assert_int_equal(told.efer, EFER_NXE);
+	assert_int_equal(v->mmu.cr4, CR4_PSE | CR4_PAE | CR4_PGE);
+	assert_int_equal(v->mmu.cr0, CR0_WP | CR0_PG);
+	assert_int_equal(v->mmu.efer, EFER_NXE);
 	cr3_write(v, 0x5000);
 	assert_int_equal(v->mmu.cr3, 0x5000);
-	assert_int_equal(shared.cr3, 0x5000);
+	assert_int_equal(v->sh->cr3, 0x5000);
 }
 
 static void test_dr7(void **state)
@@ -141,7 +99,7 @@ static void test_dr7(void **state)
 	dr_write(v, 7, UINT32_MAX);
 	assert_int_equal(cpu.dr[7], 0xffff07ff);	/* GD and bits 15-11 off */
 	assert_int_equal(v->dr[7], 0xffff07ff);
-	assert_int_equal(shared.dr[7], 0xffff07ff);
+	assert_int_equal(v->sh->dr[7], 0xffff07ff);
 }
 
 /* Numbers that are none. */
@@ -151,10 +109,10 @@ static void test_dr_numbers(void **state)
 	uint32_t i;
 
 	(void)state;
-	before = guest;
+	before = *v->g;
 	for (i = 8; i; i = i < 64 ? i + 1 : i * 2) {
 		dr_write(v, i, 0xdbdbdbdb);
-		assert_memory_equal(&guest, &before, sizeof(guest));
+		assert_memory_equal(v->g, &before, sizeof(before));
 	}
 }
 
@@ -168,14 +126,15 @@ static void test_switch(void **state)
 	v->dr[7] = 0x4ff;
 	v->cr0 = 0x80010033 | CR0_TS;
 	v->cr4 = CR4_TSD;
-	v->mmu.pml4 = 0x123000;
+	cr_unload();
+	assert_int_equal(cpu.cr3, host_tables());
 	cr_load(v);
 	for (i = 0; i < 4; i++)
 		assert_int_equal(cpu.dr[i], 0x1000 + i);
 	assert_int_equal(cpu.dr[7], 0x4ff);
 	assert_int_equal(cpu.cr0, v->cr0);
 	assert_true(cpu.cr4 & CR4_TSD);
-	assert_int_equal(cpu.cr3, 0x123000);
+	assert_int_equal(cpu.cr3, v->mmu.pml4);
 }
 
 /* The processor of these tests has everything. */
@@ -213,14 +172,14 @@ static void test_cpuid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_cr0, setup),
-		cmocka_unit_test_setup(test_cr4, setup),
-		cmocka_unit_test_setup(test_shadow_is_told, setup),
-		cmocka_unit_test_setup(test_dr7, setup),
-		cmocka_unit_test_setup(test_dr_numbers, setup),
-		cmocka_unit_test_setup(test_switch, setup),
-		cmocka_unit_test_setup(test_cpuid, setup),
+		cmocka_unit_test_setup_teardown(test_cr0, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cr4, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shadow_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dr7, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dr_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_switch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cpuid, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, images_load, NULL);
 }

@@ -4,21 +4,14 @@
  * ROM, sched_run() with all that it calls, on the machine of tests/host. What
  * a guest does is a list of steps, each of which ends in an exit, or in none.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "core.h"
+#include "images.h"
 #include "kernel.h"
 #include "machine.h"
 #include "processor.h"
-#include "unit.h"
 
-#define MACHINE_BYTES	(64u << 20)
-#define ROM_FILE	"build/rom/stub.rom"
 #define STEP		(host_tsc_hz / 100000)	/* 10 microseconds */
 #define MS		(host_tsc_hz / 1000)
 #define SLEEP		(20 * MS)	/* longer than others may run at once */
-#define GUESTS		2
 #define STARTS		100
 
 #define VECTOR		0x40u
@@ -28,13 +21,8 @@
 
 #define OUT		0xee		/* OUT DX, AL */
 
-static const struct kernel kernel = KERNEL(OUT, OUT, OUT, OUT);
-static uint8_t rom[STUB_ROM_MAX];
-static struct guest_config config[GUESTS];
-
 /* ---- the machine -------------------------------------------------------- */
 
-static uint64_t left;		/* before the first guest */
 static unsigned int waits;
 static enum end how;
 static jmp_buf ended;
@@ -98,8 +86,8 @@ static void begin(struct vcpu *v, struct regs *r)
 {
 	assert_int_equal(r->eip, KERNEL_CODE);
 	assert_int_equal(regs_ring(r), 1);
-	assert_memory_equal(memory(v, KERNEL_CODE), kernel.code,
-			    sizeof(kernel.code));
+	assert_memory_equal(memory(v, KERNEL_CODE), images_code,
+			    sizeof(images_code));
 	assert_int_equal(v->g->mm.reserved, 0);
 	hypercall(r, STUB_HC_INIT, 0, 0);
 	assert_int_equal(r->gpr[EAX], 0);
@@ -232,70 +220,17 @@ static void never(struct vcpu *v, struct regs *r)
 
 /* ---- running them ------------------------------------------------------- */
 
-static int load_rom(void **state)
-{
-	FILE *f = fopen(ROM_FILE, "rb");
-	uint32_t i;
-
-	(void)state;
-	assert_non_null(f);
-	for (i = 0; i < GUESTS; i++)
-		config[i] = (struct guest_config){
-			.name = i ? "guest 2" : "guest 1",
-			.kernel = { "kernel", (const void *)&kernel,
-				    sizeof(kernel) },
-			.rom = { ROM_FILE, rom, 0 },
-			.memory = 4,
-		};
-	config[0].rom.size = fread(rom, 1, sizeof(rom), f);
-	config[1].rom.size = config[0].rom.size;
-	fclose(f);
-	machine_memory = aligned_alloc(2u << 20, MACHINE_BYTES);
-	return 0;
-}
-
 static int setup(void **state)
 {
-	uint32_t i;
-
-	(void)state;
-	machine_start(0x1000, MACHINE_BYTES - 0x1000);
-	memset(machine_memory, 0, 0x1000);	/* host_tables() */
-	left = host_pages_left();
-	machine_pages = UINT32_MAX;
-	cpu.cr3 = host_tables();
-	guest_count = 0;
 	waits = runs = 0;
 	memset(started, 0, sizeof(started));
-	for (i = 0; i < GUESTS; i++)
-		config[i].starts = 1;
-	return 0;
-}
-
-/* All that was taken is back, whoever had it. */
-static int free_all(void **state)
-{
-	uint32_t i;
-
-	(void)state;
-	cr_unload();
-	for (i = 0; i < guest_count; i++) {
-		guest_release(guests[i]);
-		host_pages_free(guests[i], sizeof(*guests[i]));
-	}
-	assert_int_equal(host_pages_left(), left);
-	return 0;
+	return images_setup(state);
 }
 
 static struct guest *create(uint32_t n, step *const *steps)
 {
-	char error[GUEST_ERROR_MAX];
-
 	script[n] = steps;
-	if (!guest_create(&config[n], error))
-		fail_msg("%s", error);
-	assert_int_equal(guest_count, n + 1);
-	return guests[n];
+	return images_guest(n);
 }
 
 /* The machine's end is the worst of the guests', here of all tests'. */
@@ -479,7 +414,7 @@ static void test_no_memory(void **state)
 		if (guest_create(&c, error))
 			break;
 		cr_unload();
-		assert_int_equal(host_pages_left(), left);
+		assert_int_equal(host_pages_left(), images_left);
 		assert_int_equal(guest_count, 0);
 		assert_true(*error);
 	}
@@ -490,7 +425,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, free_all)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, images_free)
 		T(test_life),
 		T(test_reset_port),
 		T(test_triple_fault),
@@ -502,5 +437,5 @@ int main(void)
 		T(test_no_memory),
 	};
 
-	return cmocka_run_group_tests_name("guest", tests, load_rom, NULL);
+	return cmocka_run_group_tests_name("guest", tests, images_load, NULL);
 }
