@@ -262,7 +262,8 @@ static struct vcpu *ended(struct vcpu *v)
 	uint32_t i;
 
 	tell_why(v);
-	trace_drain(v->g->trace, v->sh);
+	if (v->sh)		/* it did start */
+		trace_drain(v->g->trace, v->sh);
 	sched_charge(v);
 	v->ended = true;
 	io_end(v->g);
@@ -291,9 +292,13 @@ struct vcpu *sched_next(struct vcpu *v, enum stop why)
 
 	if (irq < 16)
 		interrupt(irq);
-	v = why == STOP_ENDED ? ended(v) :
-	    why == STOP_HALTED ? halted(v) : interrupted(v);
-	event_poll(v);
+	/* The event that one is given may be its death. */
+	for (; why; v->regs->stop = STOP_NOT) {
+		v = why == STOP_ENDED ? ended(v) :
+		    why == STOP_HALTED ? halted(v) : interrupted(v);
+		event_poll(v);
+		why = v->regs->stop;
+	}
 	return v;
 }
 

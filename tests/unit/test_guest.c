@@ -17,6 +17,7 @@
 #define VECTOR		0x40u
 #define IDT		0x210000u	/* guest-physical, and linear */
 #define HANDLER		0x220000u
+#define NO_STACK	0xfffffff0u
 #define PAGE		0x230000u	/* that nobody has touched */
 
 #define OUT		0xee		/* OUT DX, AL */
@@ -212,6 +213,12 @@ static void nowhere(struct vcpu *v, struct regs *r)
 	r->cs = 0x7ff9;			/* no such segment; never mind the rest */
 }
 
+static void lose_stack(struct vcpu *v, struct regs *r)
+{
+	alarm_and_halt(v, r);
+	r->esp = NO_STACK;
+}
+
 static void never(struct vcpu *v, struct regs *r)
 {
 	(void)v, (void)r;
@@ -301,6 +308,14 @@ static void test_cannot_go_on(void **state)
 {
 	(void)state;
 	run_alone((step *const []){ begin, set_idt, nowhere, never }, END_GUEST_DIED);
+}
+
+/* Nor in an exit: by the interrupt that woke it. */
+static void test_killed_as_it_wakes(void **state)
+{
+	(void)state;
+	run_alone((step *const []){ begin, set_idt, lose_stack, never },
+		  END_GUEST_DIED);
 }
 
 /* ---- two of them -------------------------------------------------------- */
@@ -399,6 +414,24 @@ static void test_starts_again(void **state)
 	assert_int_equal(runs, STARTS * 4);
 }
 
+static void end_without_memory(struct vcpu *v, struct regs *r)
+{
+	machine_pages = 3;
+	shut_down(v, r);
+}
+
+/* What a guest was made of once may not be there again. */
+static void test_cannot_start_again(void **state)
+{
+	static step *const steps[] = { begin, end_without_memory, never };
+
+	(void)state;
+	config[0].starts = STARTS;
+	run_alone(steps, END_BAD_INPUT);
+	assert_int_equal(runs, 2);
+	assert_string_equal(machine_line, "error: guest 1: memory=4: the machine has not that much, and some for the hypervisor");
+}
+
 /* One that cannot be made leaves nothing. */
 static void test_no_memory(void **state)
 {
@@ -432,9 +465,11 @@ int main(void)
 		T(test_triple_fault_by_accident),
 		T(test_killed),
 		T(test_cannot_go_on),
+		T(test_killed_as_it_wakes),
 		T(test_two_guests),
 		T(test_starts_again),
 		T(test_no_memory),
+		T(test_cannot_start_again),
 	};
 
 	return cmocka_run_group_tests_name("guest", tests, images_load, NULL);
