@@ -173,7 +173,7 @@ bool pool_init(struct mm *mm, uint32_t pages)
 	uint8_t *tables = host_pages((uint64_t)pages * PAGE_SIZE, PAGE_SIZE);
 	uint32_t i;
 
-	mm->pages = host_pages(pages * sizeof(*mm->pages), 64);
+	mm->pages = host_pages(pages * sizeof(*mm->pages), PAGE_SIZE);
 	mm->count = pages;
 	if (!tables || !mm->pages) {
 		host_pages_free(tables, (uint64_t)pages * PAGE_SIZE);

@@ -358,7 +358,7 @@ const char *mm_init(struct mm *mm, uint32_t pool_pages)
 	mm->reserved_pt = host_pages(PAGE_SIZE, PAGE_SIZE);
 	if (!mm->reserved_pt || !pool_init(mm, pool_pages))
 		return no_memory;
-	mm->roots = host_pages(ROOTS * sizeof(*mm->roots), 64);
+	mm->roots = host_pages(ROOTS * sizeof(*mm->roots), PAGE_SIZE);
 	mm->frames = host_pages(mm->gmem.nframes * sizeof(*mm->frames),
 				  PAGE_SIZE);
 	if (!mm->roots || !mm->frames)
