@@ -139,7 +139,8 @@ static bool start(struct guest *g, char *error)
 	uint32_t slot = g->slot, starts = g->starts;
 
 	*g = (struct guest){ .name = config->name, .config = config,
-			     .slot = slot, .starts = starts + 1 };
+			     .slot = slot, .starts = starts + 1,
+			     .vcpu.ended = true };
 	v->g = g;
 	v->rom = &g->rom;
 	v->bus = &g->bus;
@@ -153,10 +154,12 @@ static bool start(struct guest *g, char *error)
 			   g->name, g->starts, config->starts,
 			   host_pages_left() >> 10);
 	if (!build(g, &out, error)) {
+		cr_unload();
 		guest_release(g);
 		return false;
 	}
 	start_state(v, &out);
+	v->ended = false;
 	log_printf("%s: %lu MB of memory, entry at %08x\n", g->name,
 		   config->memory, out.eip);
 	return true;

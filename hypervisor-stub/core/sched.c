@@ -262,24 +262,29 @@ static struct vcpu *ended(struct vcpu *v)
 	uint32_t i;
 
 	tell_why(v);
-	if (v->sh)		/* it did start */
-		trace_drain(v->g->trace, v->sh);
+	trace_drain(v->g->trace, v->sh);
 	sched_charge(v);
 	v->ended = true;
 	io_end(v->g);
 	if (v->end > worst)
 		worst = v->end;
-	for (i = 0; guests[i]->vcpu.ended && !guest_starts_again(guests[i]);)
+	if (guest_starts_again(v->g)) {
+		cr_unload();
+		guest_release(v->g);
+		if (guest_restart(v->g))
+			add(v);
+		else if (v->end > worst)
+			worst = v->end;
+	}
+	for (i = 0; guests[i]->vcpu.ended;)
 		if (++i == guest_count)
 			machine_end();
-	cr_unload();
-	guest_release(v->g);
-	if (!guest_starts_again(v->g))
+	if (v->ended) {
 		log_printf("%s ended, the others go on\n", v->g->name);
-	else if (!guest_restart(v->g))
-		return ended(v);
-	else
-		add(v);
+		cr_unload();
+		guest_release(v->g);
+	}
+	sched_charge(v);
 	load(idle());
 	sched_charge(current);
 	go_on(current);

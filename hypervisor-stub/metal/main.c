@@ -242,17 +242,22 @@ static void configure(struct guest_config *c, struct modules *m,
 		      const char *name)
 {
 	uint64_t console = number_of(m, "console=", 0);
+	uint64_t starts = number_of(m, "starts=", 1);
 
 	if (!option(&m->kernel, "memory="))
 		bad_input("%s: memory=MB is missing", m->kernel.name);
 	if (console > HOST_CONSOLES)
 		bad_input("console=%lu: there are %u", console, HOST_CONSOLES);
+	if (!starts || starts > UINT32_MAX)
+		bad_input("starts=%lu: 1 or more", starts);
+	if (starts > 1 && option(&m->kernel, "trace"))
+		bad_input("starts=%lu: a trace is of one start", starts);
 	if (!m->rom.data)
 		bad_input("no module with role=rom");
 	*c = (struct guest_config){
 		.name = name,
 		.memory = number_of(m, "memory=", 0),
-		.starts = number_of(m, "starts=", 1),
+		.starts = starts,
 		.console = console,
 		.nobatch = option(&m->kernel, "nobatch"),
 		.verify = option(&m->kernel, "verify"),

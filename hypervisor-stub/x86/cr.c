@@ -133,6 +133,8 @@ void cr_load(struct vcpu *v)
 void cr_unload(void)
 {
 	dr_apply(7, 0x400);
+	cr0_apply(0);
+	cr4_apply(0);
 	write_cr3(host_tables());
 	desc_unload();
 }

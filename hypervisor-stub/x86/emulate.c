@@ -47,7 +47,7 @@ static enum outcome sti(struct vcpu *v, struct insn *in)
 	shared_set_bits(&v->sh->flags, STUB_IF);
 	v->regs->eip += in->length;
 	if (insn_fetch(v, &next) && next.op == INSN_HLT)
-		hlt(v, &next);
+		return hlt(v, &next);	/* what is pending wakes it */
 	event_poll(v);
 	return MOVED;
 }

@@ -8,8 +8,8 @@ sys.dont_write_bytecode = True
 import os
 import re
 
-from harness import (BUILD, expect, plan, read, same, scratch, tail, test_one,
-                     vmi_run)
+from harness import (BUILD, elf, expect, plan, read, same, scratch, tail,
+                     test_one, vmi_run, write)
 
 NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
 STARTS = 100
@@ -55,7 +55,20 @@ def beside_another():
     memory_is_the_same("guest 2")
 
 
+def with_fpu_off(bit):
+    """It ends with this bit of CR0 set: MOV from and to CR0, then the keyboard
+    controller's reset."""
+    code = b"\x0f\x20\xc0\x0c" + bytes([bit]) + b"\x0f\x22\xc0\xb0\xfe\xe6\x64"
+    with scratch() as directory:
+        kernel = write(directory, "kernel", elf(code))
+        ended = vmi_run("--icount", "--kernel", kernel, "--initrd", "",
+                        "--memory", "16", "--guest", "starts=3")
+    same("the end", (ended.returncode, tail(ended.stderr)), (0, ""))
+
+
 # One after the other: they read the hypervisor's log.
 test_one(f"{STARTS} guests in turn", in_turn)
 test_one(f"{STARTS} deaths beside another", beside_another)
+test_one("ends with CR0.TS", with_fpu_off, 8)
+test_one("ends with CR0.EM", with_fpu_off, 4)
 sys.exit(plan())
