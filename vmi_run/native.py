@@ -59,7 +59,7 @@ def memory(qmp, form, address):
 
 
 def report(qmp, regs):
-    """As the hypervisor's report.c has it, as far as QEMU knows."""
+    """As the hypervisor's core/report.c has it, as far as QEMU knows."""
     if "EIP" not in regs:           # in 64-bit mode
         return qmp.monitor("info registers").strip().replace("\r", "")
 
@@ -109,7 +109,7 @@ def place(regs):
 
 
 def empty_idt(qmp, regs):
-    """A kernel that reboots so, as the hypervisor's reboot.c sees it: INT3
+    """A kernel that reboots so, as the hypervisor's x86/vcpu.c sees it: INT3
     with an IDT in which neither that nor #DF has a gate."""
     if "EIP" not in regs:
         return False

@@ -10,8 +10,8 @@ import threading
 
 from vmi_run import RUN_DIR, VMI_ROM, say
 
-# struct trace_ring of hypervisor-stub/vmi/rom.c; and the page of the shared area
-# in which vmi-rom finds what the ROM has not handed over yet.
+# struct trace_ring of hypervisor-stub/vmi/trace.c; and the page of the shared
+# area in which vmi-rom finds what the ROM has not handed over yet.
 TRACE_HEAD, TRACE_SIZE = 4096, 4 << 20
 RING_SIZE = TRACE_HEAD + TRACE_SIZE
 SHARED_AT = re.compile(r".*shared area at machine address ([0-9a-f]+)$")

@@ -46,9 +46,9 @@ static struct vcpu *least_run(const struct vcpu *except)
 
 /*
  * What a halted one must have run at the least: what it slept does not count.
- * The clock for that is the least run of the others, and never goes back, so that one that
- * comes back behind is no excuse for the next. The quarter of a slice is for
- * what waking it may cost.
+ * The clock for that is the least run of the others, and never goes back, so
+ * that one that comes back behind is no excuse for the next. The quarter of a
+ * slice is for what waking it may cost.
  */
 static uint64_t behind(const struct vcpu *v)
 {

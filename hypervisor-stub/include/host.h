@@ -69,8 +69,8 @@ void host_interrupted(int irq);
 /* The processor has told of a machine check: the end. */
 void __attribute__((noreturn)) host_machine_check(void);
 
-/* CR3 of page tables that belong to no guest, and of which the upper half is in
- * those of all. */
+/* CR3 of page tables that belong to no guest; all that they map is in those of
+ * every guest, too. */
 uint64_t host_tables(void);
 
 /* ---- the processor's tables --------------------------------------------- */

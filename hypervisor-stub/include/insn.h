@@ -66,8 +66,8 @@ struct insn {
 	uint8_t	sreg;		/* enum insn_sreg, for those that load one */
 	bool	mem;		/* the operand below is valid */
 	uint8_t	seg;		/* enum insn_sreg of the memory operand */
-	uint8_t	base;		/* enum insn_reg */
-	uint8_t	index;		/* enum insn_reg */
+	uint8_t	base;		/* register, or REG_NONE */
+	uint8_t	index;		/* the same */
 	uint8_t	scale;		/* 1, 2, 4, 8 */
 	uint32_t disp;		/* sign extended; A0-A3: zero extended */
 	uint32_t imm;		/* zero extended, but MOV_IMM as encoded */
@@ -92,8 +92,8 @@ enum decode_result decode(const uint8_t *bytes, size_t len, bool code32,
 			  struct insn *insn);
 
 /*
- * Offset of the memory operand in its segment; regs in the order of enum
- * insn_reg. It wraps at 64 KB or 4 GB with addr_size.
+ * Offset of the memory operand in its segment; regs in the order of
+ * arch.h. It wraps at 64 KB or 4 GB with addr_size.
  */
 uint32_t insn_offset(const struct insn *insn, const uint32_t regs[8]);
 

@@ -20,7 +20,7 @@ EFER_NXE	equ 0x800
 extern hv_main, stacks
 global boot_start, hv_pml4, direct_pd, image_pdpt
 
-%define BOOT_STACK_TOP	(stacks + STACK_STRIDE)	; the first one (hv.h)
+%define BOOT_STACK_TOP	(stacks + STACK_STRIDE)	; the first one (host.h)
 
 %define PHYS(sym) ((sym) - IMAGE_BASE)
 

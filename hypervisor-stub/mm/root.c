@@ -386,7 +386,7 @@ const char *mmu_init(struct mmu *m, struct mm *mm)
 	m->guest_last = UINT32_MAX;
 	set_format(m);
 
-	/* The upper half is ours and the same everywhere. */
+	/* All but entry 0 is ours and the same everywhere. */
 	memcpy(pml4, shadow_table(read_cr3()), PAGE_SIZE);
 	pml4[0] = host_pa(m->pdpt) | PTE_U | PTE_W | PTE_P;
 	write_cr3(m->pml4);

@@ -4,10 +4,10 @@
 ;
 ; The CPU switches to the vCPU's stack (TSS.RSP0, the top of it) and pushes
 ; ss, rsp, rflags, cs, rip and sometimes an error code; the code below
-; completes struct regs (hv.h) and calls the vector's handler (exit.c). The guest is 32-bit:
-; only the low halves of eight registers exist for it, so r8-r15 are free
-; here. Segment registers are left alone: in 64-bit mode they mean nothing,
-; and ring 1 or 3 finds its own again.
+; completes struct regs (x86.h) and calls the vector's handler (exit.c). The
+; guest is 32-bit: for it only bits 31-0 of eight registers exist, so r8-r15
+; are free here. Segment registers are left alone: in 64-bit mode they mean
+; nothing, and ring 1 or 3 finds its own again.
 
 %include "hv.inc"			; offsets, from asm_offsets.c
 
@@ -268,8 +268,8 @@ vm86:
 
 ; "int 80h" from user mode to a gate of the guest with DPL 3: move ss, esp,
 ; eflags, cs and eip to the guest's kernel stack and go to its handler.
-; Anything else is left to the handlers in exit.c. Nothing of the guest's is lost if the stack
-; cannot be written: what lies below esp0 is free.
+; Anything else is left to the handlers in exit.c. Nothing of the guest's is
+; lost if the stack cannot be written: what lies below esp0 is free.
 align 16
 syscall_entry:
 	test	byte [rsp + 8], 2	; cs: ring 3, not 1
