@@ -119,8 +119,11 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32);
 	if (!err)
 		err = mmu_init(&v->mmu, &g->mm);
-	if (!err && c->trace && !(g->trace = trace_init()))
-		err = "no memory for its trace";
+	if (!err && c->trace) {
+		g->trace = trace_init();
+		if (!g->trace)
+			err = "no memory for its trace";
+	}
 	if (!err && !desc_init(v))
 		err = "no memory for its descriptor tables";
 	if (err)

@@ -112,10 +112,13 @@ static void interrupt(int irq)
 
 	sched_charge(current->halted ? NULL : current);
 	host_irq_ack(irq);
-	if (irq == IRQ_TIMER)
+	if (irq == IRQ_TIMER) {
 		timer_interrupt();
-	else if (irq == IRQ_COM1 && (v = io_console_interrupt()))
-		sched_charge(v);
+	} else if (irq == IRQ_COM1) {
+		v = io_console_interrupt();
+		if (v)
+			sched_charge(v);
+	}
 }
 
 /* ---- from one to another ------------------------------------------------ */

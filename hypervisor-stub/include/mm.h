@@ -199,7 +199,7 @@ void mmu_inval(struct mmu *, gva_t);
 void mmu_entry_changed(struct mmu *, gpa_t);
 /*
  * The same for a run of them, of which the guest has written where they are:
- * word was read at at, and means the entry at pa; those behind it belong to the
+ * word was read from at, and means the entry at pa; those behind it belong to the
  * run as long as they differ only in where in its table the entry is. Returns
  * where the run ends.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Offsets and numbers for entry.asm: compiled to assembly, from which hv.mk
  * takes the lines marked "->" (gcc's own comments cannot look like that).

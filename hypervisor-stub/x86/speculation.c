@@ -5,8 +5,8 @@
  * automatic IBRS, SMEP) does not separate a guest's kernel from us. So
  *
  * our indirect branches	are retpolines (thunk.asm): a guest's kernel can
- *	train the predictor for any address of ours, and where our code is is no
- *	secret. No flag tells of a processor that does not need them. What the
+ *	train the predictor for any address of ours, and where our code lies is
+ *	no secret. No flag tells of a processor that does not need them. What the
  *	compiler makes of a switch has no table of jumps (hv.mk).
  * RRSBA_DIS_S			where CPUID has RRSBA_CTRL: a retpoline is a RET,
  *	and newer processors let the predictor of indirect branches answer for

@@ -418,13 +418,13 @@ void trap(struct frame *f)
 	} else if (f->vector == VEC_BAD_IRET) {
 		bad_irets++;
 		signal(f);
-	} else if (!user) {
-		kernel_fault(f);
-		return;
-	} else {
+	} else if (user) {
 		if (f->eflags & EFLAGS_IF)	/* the virtual one */
 			irq_enable();
 		user_fault(f);
+	} else {
+		kernel_fault(f);
+		return;
 	}
 	irq_disable();
 	while (user && need_resched)

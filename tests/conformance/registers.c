@@ -219,9 +219,8 @@ static void judge(const struct call *c)
 		*end++ = *s_;						\
 	for (const char *s_ = variant; *s_; s_++)			\
 		*end++ = *s_;						\
-	for (const char *s_ = (text); ; s_++)				\
-		if (!(*end++ = *s_))					\
-			break;						\
+	for (const char *s_ = (text); (*end++ = *s_); s_++)		\
+		;							\
 } while (0)
 	NAME(c->may == CLASS_B1 ? " keeps every register" :
 	     c->may == CLASS_B2 ? " changes eax and edx at most" :

@@ -46,7 +46,7 @@ void test_registers(void)
 {
 	uint32_t r[4];
 
-	costs(0, 1, , "reading a counter is one exit");
+	costs(0, 1, (void)0, "reading a counter is one exit");
 	costs(10, 10, inb(0x21), "reading a port is one exit");
 	costs(0, MANY, vmi0(GetCR0), "GetCR0 costs no exit");
 	costs(0, MANY, vmi0(GetCR2), "GetCR2 costs no exit");

@@ -288,7 +288,7 @@ static void whole_ldt(const struct attack *a)
 }
 
 CODE(code_get, "xor %ecx, %ecx\n\tlar %edx, %ecx\n\t"
-            "lsl %edx, %ebx\n\tnop");
+	    "lsl %edx, %ebx\n\tnop");
 /* What neither modify_ldt nor set_thread_area may make. */
 static void bad_descriptors(const struct attack *a)
 {

@@ -39,7 +39,7 @@ CHOSEN = re.compile(
     r"ends|hc_iret_[cs]s")
 
 ENTRY = """menuentry "{key}" --hotkey={key} {{
-	multiboot /boot/hypervisor-stub.elf
+\tmultiboot /boot/hypervisor-stub.elf
 {guests}}}
 """
 GUEST = ("\tmodule /boot/attack.elf role=kernel memory={memory} name=attack.elf "

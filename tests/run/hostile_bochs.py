@@ -7,7 +7,7 @@ hypervisor. Each attack gets the same; see hostile.py."""
 import sys
 sys.dont_write_bytecode = True
 
-from harness import expect, scratch, tail, test_all, test_one
+from harness import expect, scratch, test_all, test_one
 from hostile import compare, results
 from iso import PROMPT, QUIET, Machine, bochs
 

@@ -34,8 +34,8 @@ CHECKPATCH_IGNORE = (
 WARNINGS = {"-Wall", "-Wextra", "-Wshadow", "-Wundef", "-Werror",
             "-Wmissing-prototypes", "-Wstrict-prototypes"}
 
-# Terms of manuals and assemblers, and British English.
-WORDS = "ist,struc,nd,extint,thre,tje"
+# Terms of manuals, of assemblers and of Linux, and British English.
+WORDS = "ist,struc,nd,extint,thre,tje,useable"
 
 # Compiled in the kernel's tree, with its headers; and by the commands of
 # spec/writing-a-guest.md, which tests/run/example.py follows.
@@ -84,7 +84,7 @@ def commands():
     expect(status == 0, said[-200:])
     found = []
     for line in said.replace("\\\n", " ").splitlines():
-        if not re.match(r"(gcc|clang) ", line):
+        if not re.match(r"(gcc|clang) .*\.c( |$)", line):
             continue
         # HV_CFLAGS asks the compiler where its headers are.
         line = re.sub(r"\$\((.*?)\)",

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * rom/tool/check.c on the images that the build makes, whole and damaged.
  * Each image under test is a block of exactly its size, so that the address

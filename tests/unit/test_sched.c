@@ -333,7 +333,7 @@ static void test_sleepers_in_turn(void **state)
 	(void)state;
 	halt(first);
 	halt(second);
-	run(100, (unsigned int [GUESTS]){ 0 });
+	run(100, (unsigned int[GUESTS]) { 0 });
 	ran = current->ran;
 	guest[0].apic.next = guest[1].apic.next = 0x40;
 	serve(first, 0);

@@ -91,7 +91,8 @@ static uint8_t op_of(const ZydisDecodedInstruction *z,
 	case ZYDIS_MNEMONIC_LFS:
 	case ZYDIS_MNEMONIC_LGS:
 	case ZYDIS_MNEMONIC_LSS: return INSN_LOAD_FAR;
-	case ZYDIS_MNEMONIC_RET: return far ? INSN_RET_FAR : INSN_NONE;
+	case ZYDIS_MNEMONIC_RET:
+		return far ? INSN_RET_FAR : INSN_NONE;
 	case ZYDIS_MNEMONIC_IRET:
 	case ZYDIS_MNEMONIC_IRETD: return INSN_IRET;
 	case ZYDIS_MNEMONIC_INT: return INSN_INT;
