@@ -22,8 +22,7 @@ HV_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -no-pie \
 		   -Wframe-larger-than=2048 \
 		   -mindirect-branch=thunk-extern -mindirect-branch-register \
 		   -fno-jump-tables \
-		   $(WARN) -Wmissing-prototypes -Wstrict-prototypes \
-		   $(HV_INCLUDES) -Ihypervisor-stub/lib -Ihypervisor-stub/metal \
+		   $(WARN) $(HV_INCLUDES) -Ihypervisor-stub/lib -Ihypervisor-stub/metal \
 		   -Ispec/include -Irom/tool
 # mm/ and the queue are one unit, so that what is hot can be in line.
 HV_OBJ		:= $(patsubst %,$(B)/hv/%.o,$(filter-out $(HV_MM),$(HV_SRC)) mm)

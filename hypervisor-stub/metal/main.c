@@ -291,7 +291,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	idt_init();
 	if (!espfix_init())
 		bad_input("no memory for the hypervisor");
-	log_printf("OpenVMI stub: TSC %lu Hz\n", host_tsc_hz);
+	log_printf("OpenVMI: TSC %lu Hz\n", host_tsc_hz);
 	for (i = 0; i < count; i++) {
 		if (!modules[i].rom.data)
 			modules[i].rom = modules[0].rom;

@@ -225,7 +225,7 @@ def log_is_apart(directory):
     run_code(directory, "log", say("hello") + b"\xb0\xfe\xe6\x64")
     with open(os.path.join(ROOT, "build/run/hypervisor.log"),
               encoding="ascii") as f:
-        expect("OpenVMI stub" in f.read(), "the log is empty")
+        expect("OpenVMI: TSC" in f.read(), "the log is empty")
 
 
 with scratch() as d:
