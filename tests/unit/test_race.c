@@ -17,6 +17,7 @@
 #include "core.h"
 #include "log.h"
 #include "shadow.h"
+#include "tsan_hooks.h"
 #include "unit.h"
 
 #define GUEST_MB	7
@@ -115,7 +116,7 @@ static bool in_shared(uintptr_t a)
 	return a - (uintptr_t)v->sh < sizeof(*v->sh);
 }
 
-static void before_volatile_read(void *at, uint32_t len)
+void before_volatile_read(void *at, uint32_t len)
 {
 	uintptr_t a = (uintptr_t)at;
 	uint64_t entry;
@@ -137,13 +138,11 @@ static void before_volatile_read(void *at, uint32_t len)
 	memcpy((void *)(a & -(uintptr_t)ENTRY_SIZE), &entry, ENTRY_SIZE);
 }
 
-static void before_plain_access(void *at)
+void before_plain_access(void *at)
 {
 	if (racing && (in_guest((uintptr_t)at) || in_shared((uintptr_t)at)))
 		fail_msg("guest memory is accessed around gmem");
 }
-
-#include "tsan_hooks.h"
 
 /* ---- what must hold ----------------------------------------------------- */
 

@@ -15,6 +15,7 @@
  */
 #include "core.h"
 #include "shadow.h"
+#include "tsan_hooks.h"
 #include "unit.h"
 #include "world.h"
 
@@ -87,7 +88,7 @@ static void change(uint8_t *at, uint32_t len)
 		memcpy(at, &word, len);
 }
 
-static void before_volatile_read(void *at, uint32_t len)
+void before_volatile_read(void *at, uint32_t len)
 {
 	uint8_t *byte = at;
 
@@ -121,13 +122,11 @@ static void before_copy(uint8_t *at, uint32_t len)
 		change(at + (len > n ? rnd(len - n + 1) : 0), n);
 }
 
-static void before_plain_access(void *at)
+void before_plain_access(void *at)
 {
 	if (racing && (in_guest(at) || in_shared(at)))
 		fail_msg("guest memory is accessed around gmem");
 }
-
-#include "tsan_hooks.h"
 
 /* ---- the guest ---------------------------------------------------------- */
 

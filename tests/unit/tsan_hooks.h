@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What code that is compiled for a thread sanitizer calls before each access,
- * for a test that plays the sanitizer. Before this file is included it defines
- * before_plain_access(void *) and before_volatile_read(void *, uint32_t len).
+ * for a test that plays the sanitizer: it defines the two functions below.
  */
 #ifndef TSAN_HOOKS_H
 #define TSAN_HOOKS_H
 
 #include <stdint.h>
+
+void before_plain_access(void *at);
+void before_volatile_read(void *at, uint32_t len);
 
 #define HOOK(name, ...)							\
 void __tsan_##name(void *at);						\
