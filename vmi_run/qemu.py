@@ -13,7 +13,7 @@ from vmi_run import HYPERVISOR, PROFILER, Refused, shown
 from vmi_run.trace import RING_SIZE
 
 MACHINE_MAX = 15360                 # MB: 16 GB, less QEMU's hole for devices
-CONSOLE_PORT = 0xe0                 # as in hypervisor-stub/metal/main.c
+CONSOLE_PORT = 0xe0                 # as in hypervisor-stub/metal/serial.c
 
 # CPUID does not trap at ring 1: the processor must not show what the
 # hypervisor does not give. UMIP makes SGDT and its kind trap.

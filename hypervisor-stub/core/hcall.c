@@ -9,7 +9,7 @@
 #include "core.h"
 #include "log.h"
 
-/* VMI_Init: from here on the top of the linear space is ours. */
+/* VMI_Init: from here on the top of the address space is ours. */
 static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
 {
 	(void)a, (void)b;

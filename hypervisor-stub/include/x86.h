@@ -168,7 +168,7 @@ struct vcpu {
 
 extern struct vcpu *current;		/* the vCPU on this CPU */
 
-/* Has it called VMI_Init? Then the top of the linear space is reserved. */
+/* Has it called VMI_Init? Then the top of the address space is reserved. */
 static inline bool vmi_mode(const struct vcpu *v)
 {
 	return v->mmu.guest_last != UINT32_MAX;

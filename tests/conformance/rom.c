@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The image, its two fixed entries, and the top of the linear space: VMI-2. */
+/* The image, its two fixed entries, the top of the address space: VMI-2. */
 #include "conf.h"
 
 static const struct vmi_rom_header *h;
@@ -300,7 +300,7 @@ void rom_after_all(void)
 	   "all calls work with an image that cannot be written");
 }
 
-/* ---- the top of the linear space -------------------------------------------------- */
+/* ---- the top of the address space -------------------------------------------------- */
 
 void rom_top(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reserved top of the linear space, page by page: but for the ROM's copy
+ * The reserved top of the address space, page by page: but for the ROM's copy
  * and the shared area there is nothing. User mode is looked at by
  * tests/conformance, and by user_area of tests/attack.
  */
