@@ -160,9 +160,12 @@ void event_page_fault(struct vcpu *vcpu, gva_t va, uint32_t error)
 	called("#PF", va, error);
 }
 
+static unsigned int polls;
+
 void event_poll(struct vcpu *vcpu)
 {
 	(void)vcpu;
+	polls++;
 }
 
 void event_iret(struct vcpu *vcpu, gva_t frame, bool from_rom)
@@ -335,6 +338,12 @@ static void test_interrupt_flag(void **state)
 	assert_int_equal(last.calls, 0);
 	RUNS("\xf4");
 	CALLED("halt", 0, 0);
+	/* STI and HLT: what is pending is not delivered in between, and then
+	 * waited for. */
+	polls = 0;
+	RUNS("\xfb\xf4");
+	CALLED("halt", 0, 0);
+	assert_int_equal(polls, 0);
 }
 
 static void test_port_io(void **state)
