@@ -31,52 +31,76 @@
 #define DFR_CLUSTER	0x0fffffffu	/* 10.6.2.2; flat: ffffffffh */
 #define FIRST_VECTOR	16		/* 10.5.2 */
 
-/* What can be written of each LVT register, 10.5.1. */
-static const uint32_t lvt_bits[APIC_LVTS] = {
-	LVT_VECTOR | LVT_MASKED | LVT_TIMER_MODE,
-	LVT_VECTOR | LVT_MODE | LVT_MASKED,
-	LVT_VECTOR | LVT_MODE | LVT_MASKED,
-	LVT_VECTOR | LVT_MODE | LVT_MASKED | 0xa000,
-	LVT_VECTOR | LVT_MODE | LVT_MASKED | 0xa000,
-	LVT_VECTOR | LVT_MASKED,
+#define LVT_INPUT	(LVT_VECTOR | LVT_MODE | LVT_MASKED)	/* 10.5.1 */
+#define LVT_PIN		(LVT_INPUT | 0xa000)
+
+/* What can be written of each register. */
+static const uint32_t writable[APIC_REGISTERS] = {
+	[APIC_ID >> 4]		= 0xff000000,
+	[APIC_TPR >> 4]		= 0xff,
+	[APIC_LDR >> 4]		= 0xff000000,
+	[APIC_DFR >> 4]		= ~DFR_CLUSTER,
+	[APIC_SVR >> 4]		= SVR_BITS,
+	[APIC_ICR >> 4]		= ICR_BITS,
+	[APIC_ICR_HIGH >> 4]	= 0xff000000,
+	[APIC_LVTT >> 4]	= LVT_VECTOR | LVT_MASKED | LVT_TIMER_MODE,
+	[APIC_LVT_THERMAL >> 4]	= LVT_INPUT,
+	[APIC_LVT_PERF >> 4]	= LVT_INPUT,
+	[APIC_LVT0 >> 4]	= LVT_PIN,
+	[APIC_LVT1 >> 4]	= LVT_PIN,
+	[APIC_LVT_ERROR >> 4]	= LVT_VECTOR | LVT_MASKED,
+	[APIC_TMICT >> 4]	= UINT32_MAX,
+	[APIC_TDCR >> 4]	= 0xb,
 };
 
-static uint32_t *lvt_of(struct apic *a, uint32_t offset)
+/* Is there a register at this offset? */
+static bool exists(uint32_t offset)
 {
-	return &a->lvt[(offset - APIC_LVTT) >> 4];
+	return offset < APIC_REGISTERS << 4 && !(offset & 0xf);
 }
 
 /* ---- priorities --------------------------------------------------------- */
 
-static int highest(const uint32_t bits[8])
+/* A vector in ISR or IRR. */
+static void set(struct apic *a, uint32_t map, uint32_t vector, bool on)
 {
+	uint32_t *reg = &APIC_REG(a, map + (vector >> 5) * 16);
+	uint32_t bit = 1u << (vector & 31);
+
+	*reg = on ? *reg | bit : *reg & ~bit;
+}
+
+static int highest(const struct apic *a, uint32_t map)
+{
+	const uint32_t *reg = &APIC_REG(a, map);
 	int i;
 
 	for (i = 7; i >= 0; i--)
-		if (bits[i])
-			return i * 32 + 31 - __builtin_clz(bits[i]);
+		if (reg[i])
+			return i * 32 + 31 - __builtin_clz(reg[i]);
 	return -1;
 }
 
 /* 10.8.3.1 */
 static uint32_t ppr(const struct apic *a)
 {
-	int serving = highest(a->isr);
+	int serving = highest(a, APIC_ISR);
+	uint32_t tpr = APIC_REG(a, APIC_TPR);
 
-	if (serving >= 0 && (serving & 0xf0) > (int)(a->tpr & 0xf0))
+	if (serving >= 0 && (serving & 0xf0) > (int)(tpr & 0xf0))
 		return serving & 0xf0;
-	return a->tpr;
+	return tpr;
 }
 
 static bool software_enabled(const struct apic *a)
 {
-	return a->enabled && (a->svr & SVR_ENABLE);
+	return a->enabled && (APIC_REG(a, APIC_SVR) & SVR_ENABLE);
 }
 
 /* After every change of what decides it. */
 static void choose(struct apic *a)
 {
-	int vector = highest(a->irr);
+	int vector = highest(a, APIC_IRR);
 
 	if (vector >= 0 && a->enabled && (vector & 0xf0) > (int)(ppr(a) & 0xf0))
 		a->next = vector;
@@ -86,7 +110,7 @@ static void choose(struct apic *a)
 
 static void request(struct apic *a, uint32_t vector)
 {
-	a->irr[vector >> 5] |= 1u << (vector & 31);
+	set(a, APIC_IRR, vector, true);
 	choose(a);
 }
 
@@ -94,18 +118,18 @@ int apic_ack(struct apic *a)
 {
 	int vector = a->next;
 
-	a->irr[vector >> 5] &= ~(1u << (vector & 31));
-	a->isr[vector >> 5] |= 1u << (vector & 31);
+	set(a, APIC_IRR, vector, false);
+	set(a, APIC_ISR, vector, true);
 	choose(a);
 	return vector;
 }
 
 static void end_of_interrupt(struct apic *a)
 {
-	int vector = highest(a->isr);
+	int vector = highest(a, APIC_ISR);
 
 	if (vector >= 0)
-		a->isr[vector >> 5] &= ~(1u << (vector & 31));
+		set(a, APIC_ISR, vector, false);
 	choose(a);
 }
 
@@ -113,7 +137,7 @@ static void end_of_interrupt(struct apic *a)
 
 void apic_alarm(struct apic *a)
 {
-	uint32_t lvtt = *lvt_of(a, APIC_LVTT);
+	uint32_t lvtt = APIC_REG(a, APIC_LVTT);
 
 	a->alarm = (lvtt & LVT_MASKED) || !software_enabled(a);
 	if (a->alarm)
@@ -129,31 +153,10 @@ void apic_alarm_cancel(struct apic *a)
 
 bool apic_extint(const struct apic *a)
 {
-	uint32_t lvt0 = a->lvt[(APIC_LVT0 - APIC_LVTT) >> 4];
+	uint32_t lvt0 = APIC_REG(a, APIC_LVT0);
 
 	return !a->enabled ||
 	       (lvt0 & (LVT_MODE | LVT_MASKED)) == LVT_EXTINT;
-}
-
-static void write_lvt(struct apic *a, uint32_t offset, uint32_t value)
-{
-	uint32_t *lvt = lvt_of(a, offset);
-
-	*lvt = value & lvt_bits[lvt - a->lvt];
-	if (!software_enabled(a))
-		*lvt |= LVT_MASKED;		/* 10.4.7.2 */
-	if (offset == APIC_LVTT && a->alarm)
-		apic_alarm(a);
-}
-
-static void write_svr(struct apic *a, uint32_t value)
-{
-	int i;
-
-	a->svr = value & SVR_BITS;
-	if (!(value & SVR_ENABLE))
-		for (i = 0; i < APIC_LVTS; i++)
-			a->lvt[i] |= LVT_MASKED;
 }
 
 /* ---- interrupts to processors ------------------------------------------- */
@@ -161,16 +164,17 @@ static void write_svr(struct apic *a, uint32_t value)
 /* Is the only processor among those that the ICR names? 10.6.2 */
 static bool to_self(const struct apic *a)
 {
-	uint32_t shorthand = a->icr & ICR_SHORTHAND;
-	uint8_t dest = a->icr_high >> 24, logical = a->ldr >> 24;
+	uint32_t icr = APIC_REG(a, APIC_ICR), shorthand = icr & ICR_SHORTHAND;
+	uint8_t dest = APIC_REG(a, APIC_ICR_HIGH) >> 24;
+	uint8_t logical = APIC_REG(a, APIC_LDR) >> 24;
 
 	if (shorthand)
 		return shorthand == ICR_SELF || shorthand == ICR_ALL;
 	if (dest == 0xff)
 		return true;
-	if (!(a->icr & ICR_LOGICAL))
-		return dest == a->id >> 24;
-	if (a->dfr != DFR_CLUSTER)
+	if (!(icr & ICR_LOGICAL))
+		return dest == APIC_REG(a, APIC_ID) >> 24;
+	if (APIC_REG(a, APIC_DFR) != DFR_CLUSTER)
 		return dest & logical;
 	return dest >> 4 == logical >> 4 && (dest & logical & 0xf);
 }
@@ -178,7 +182,8 @@ static bool to_self(const struct apic *a)
 /* Further processors do not exist, and nobody gets an NMI (VMI-1.11). */
 static void send(struct apic *a)
 {
-	uint32_t vector = a->icr & ICR_VECTOR, mode = a->icr & ICR_MODE;
+	uint32_t vector = APIC_REG(a, APIC_ICR) & ICR_VECTOR;
+	uint32_t mode = APIC_REG(a, APIC_ICR) & ICR_MODE;
 
 	if (mode != ICR_FIXED && mode != ICR_LOWEST)
 		return;
@@ -194,95 +199,55 @@ uint32_t apic_read(const struct apic *a, uint32_t offset)
 {
 	if (!a->enabled)
 		return UINT32_MAX;
-	switch (offset) {
-	case APIC_ID:
-		return a->id;
-	case APIC_VERSION:
-		return VERSION;
-	case APIC_TPR:
-		return a->tpr;
-	case APIC_APR:
-	case APIC_PPR:
+	if (offset == APIC_APR || offset == APIC_PPR)
 		return ppr(a);
-	case APIC_LDR:
-		return a->ldr;
-	case APIC_DFR:
-		return a->dfr;
-	case APIC_SVR:
-		return a->svr;
-	case APIC_ESR:
-		return a->esr;
-	case APIC_ICR:
-		return a->icr;
-	case APIC_ICR_HIGH:
-		return a->icr_high;
-	case APIC_TMICT:
-		return a->tmict;
-	case APIC_TDCR:
-		return a->tdcr;
-	}
-	if (offset & 0xf)
-		return 0;
-	if (offset >= APIC_ISR && offset < APIC_TMR)
-		return a->isr[(offset - APIC_ISR) >> 4];
-	if (offset >= APIC_IRR && offset < APIC_ESR)
-		return a->irr[(offset - APIC_IRR) >> 4];
-	if (offset >= APIC_LVTT && offset <= APIC_LVT_ERROR)
-		return a->lvt[(offset - APIC_LVTT) >> 4];
-	return 0;	/* no level interrupts: TMR; no count: TMCCT */
+	return exists(offset) ? APIC_REG(a, offset) : 0;
+}
+
+/* While software has it off, all of LVT is masked (10.4.7.2). */
+static void mask_lvt(struct apic *a)
+{
+	uint32_t offset;
+
+	if (software_enabled(a))
+		return;
+	for (offset = APIC_LVTT; offset <= APIC_LVT_ERROR; offset += 16)
+		APIC_REG(a, offset) |= LVT_MASKED;
 }
 
 void apic_write(struct apic *a, uint32_t offset, uint32_t value)
 {
+	uint32_t bits = exists(offset) ? writable[offset >> 4] : 0;
+
 	if (!a->enabled)
 		return;
+	if (bits)
+		APIC_REG(a, offset) = value & bits;
+	mask_lvt(a);
 	switch (offset) {
-	case APIC_ID:
-		a->id = value & 0xff000000;
-		break;
 	case APIC_TPR:
-		a->tpr = value & 0xff;
 		choose(a);
 		break;
 	case APIC_EOI:
 		end_of_interrupt(a);
 		break;
-	case APIC_LDR:
-		a->ldr = value & 0xff000000;
-		break;
 	case APIC_DFR:
-		a->dfr = value | 0x0fffffff;
-		break;
-	case APIC_SVR:
-		write_svr(a, value);
+		APIC_REG(a, APIC_DFR) |= DFR_CLUSTER;
 		break;
 	case APIC_ESR:
-		a->esr = a->errors;
+		APIC_REG(a, APIC_ESR) = a->errors;
 		a->errors = 0;
 		break;
 	case APIC_ICR:
-		a->icr = value & ICR_BITS;
 		send(a);
 		break;
-	case APIC_ICR_HIGH:
-		a->icr_high = value & 0xff000000;
-		break;
 	case APIC_LVTT:
-	case APIC_LVT_THERMAL:
-	case APIC_LVT_PERF:
-	case APIC_LVT0:
-	case APIC_LVT1:
-	case APIC_LVT_ERROR:
-		write_lvt(a, offset, value);
-		break;
-	case APIC_TMICT:
-		a->tmict = value;
-		break;
-	case APIC_TDCR:
-		a->tdcr = value & 0xb;
+		if (a->alarm)
+			apic_alarm(a);
 		break;
 	default:
-		a->errors |= ESR_ILLEGAL_REGISTER;
+		if (!bits)
+			a->errors |= ESR_ILLEGAL_REGISTER;
 	}
 }
 
@@ -291,11 +256,11 @@ void apic_write(struct apic *a, uint32_t offset, uint32_t value)
 /* 10.4.7.1 */
 static void reset(struct apic *a)
 {
-	int i;
-
-	*a = (struct apic){ .dfr = UINT32_MAX, .svr = 0xff, .next = -1 };
-	for (i = 0; i < APIC_LVTS; i++)
-		a->lvt[i] = LVT_MASKED;
+	*a = (struct apic){ .next = -1 };
+	APIC_REG(a, APIC_VERSION) = VERSION;
+	APIC_REG(a, APIC_DFR) = UINT32_MAX;
+	APIC_REG(a, APIC_SVR) = 0xff;
+	mask_lvt(a);
 }
 
 /* The virtual wire mode of the MultiProcessor Specification, 3.6.2.2. */
@@ -303,9 +268,9 @@ void apic_init(struct apic *a)
 {
 	reset(a);
 	a->enabled = true;
-	a->svr |= SVR_ENABLE;
-	*lvt_of(a, APIC_LVT0) = LVT_EXTINT;
-	*lvt_of(a, APIC_LVT1) = LVT_NMI;
+	APIC_REG(a, APIC_SVR) |= SVR_ENABLE;
+	APIC_REG(a, APIC_LVT0) = LVT_EXTINT;
+	APIC_REG(a, APIC_LVT1) = LVT_NMI;
 }
 
 void apic_enable(struct apic *a, bool on)

@@ -211,15 +211,15 @@ bool pit_tick(struct pit *p, uint64_t now);
 #define APIC_TMCCT	0x390
 #define APIC_TDCR	0x3e0
 
-#define APIC_LVTS	6
+#define APIC_LVTS	6	/* from LVTT on */
+
+#define APIC_REGISTERS	64
+#define APIC_REG(a, offset)	((a)->reg[(offset) >> 4])
 
 struct apic {
-	uint32_t	id, tpr, ldr, dfr, svr;
-	uint32_t	icr, icr_high;
-	uint32_t	lvt[APIC_LVTS];	/* from APIC_LVTT on */
-	uint32_t	tmict, tdcr;
-	uint32_t	esr, errors;	/* as read; since it was written */
-	uint32_t	irr[8], isr[8];
+	uint32_t	reg[APIC_REGISTERS];	/* as read, but for APR and PPR;
+						 * those that are not, 0 */
+	uint32_t	errors;		/* since ESR was written */
 	bool		enabled;	/* IA32_APIC_BASE */
 	bool		alarm;		/* came while LVTT was masked */
 	int16_t		next;		/* vector to deliver, or -1 */

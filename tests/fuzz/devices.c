@@ -230,8 +230,9 @@ static void step_rtc(struct input *in)
 
 /* ---- local APIC --------------------------------------------------------- */
 
-static int highest(const uint32_t bits[8])
+static int highest(const struct apic *a, uint32_t map)
 {
+	const uint32_t *bits = &APIC_REG(a, map);
 	int i;
 
 	for (i = 255; i >= 0; i--)
@@ -242,20 +243,22 @@ static int highest(const uint32_t bits[8])
 
 static void check_apic(void)
 {
-	int irr = highest(apic.irr), isr = highest(apic.isr), ppr;
+	int irr = highest(&apic, APIC_IRR), isr = highest(&apic, APIC_ISR), ppr;
+	uint32_t tpr = APIC_REG(&apic, APIC_TPR), offset;
 
-	CHECK(!(apic.irr[0] & 0xffff) && !(apic.isr[0] & 0xffff));
-	ppr = isr >= 0 && (isr & 0xf0) > (int)(apic.tpr & 0xf0) ?
-		isr & 0xf0 : (int)(apic.tpr & 0xff);
+	CHECK(!(APIC_REG(&apic, APIC_IRR) & 0xffff) &&
+	      !(APIC_REG(&apic, APIC_ISR) & 0xffff));
+	ppr = isr >= 0 && (isr & 0xf0) > (int)(tpr & 0xf0) ?
+		isr & 0xf0 : (int)(tpr & 0xff);
 	if (apic.enabled)
 		CHECK_EQ(apic_read(&apic, APIC_PPR), ppr);
 	CHECK_EQ(apic_pending(&apic),
 		 apic.enabled && irr >= 0 && (irr & 0xf0) > (ppr & 0xf0));
 	if (!apic.enabled)
 		CHECK(irr < 0 && isr < 0);
-	if (!(apic.svr & 0x100))
-		for (isr = 0; isr < APIC_LVTS; isr++)
-			CHECK(apic.lvt[isr] & 0x10000);
+	if (!(APIC_REG(&apic, APIC_SVR) & 0x100))
+		for (offset = APIC_LVTT; offset <= APIC_LVT_ERROR; offset += 16)
+			CHECK(APIC_REG(&apic, offset) & 0x10000);
 }
 
 static void step_apic(struct input *in)
@@ -292,8 +295,8 @@ static void step_apic(struct input *in)
 		if (!apic_pending(&apic))
 			break;
 		vector = apic_ack(&apic);
-		CHECK_EQ(vector, highest(before.irr));
-		CHECK_EQ(vector, highest(apic.isr));
+		CHECK_EQ(vector, highest(&before, APIC_IRR));
+		CHECK_EQ(vector, highest(&apic, APIC_ISR));
 		break;
 	}
 	check_apic();
