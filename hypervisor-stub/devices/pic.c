@@ -53,33 +53,42 @@ static uint8_t chip_irr(const struct pic_chip *c)
 	return (c->irr & ~level) | (c->lines & level);
 }
 
+/* What is in service, as far as it keeps others out: special mask mode hides
+ * masked inputs. */
+static uint8_t serving(const struct pic_chip *c)
+{
+	return c->special_mask ? c->isr & ~c->imr : c->isr;
+}
+
+/* The one of highest priority, or -1. */
+static int first_of(const struct pic_chip *c, uint8_t inputs)
+{
+	int n, i;
+
+	for (n = 1; inputs && n <= 8; n++) {
+		i = (c->lowest + n) & 7;
+		if (inputs & 1u << i)
+			return i;
+	}
+	return -1;
+}
+
 /*
  * The input to serve next, or -1. requests is the IRR, for the master with
  * the slave's request in it.
  */
 static int choose(const struct pic_chip *c, uint8_t requests, bool master)
 {
-	uint8_t serving = c->isr;
-	int n;
+	uint8_t busy = serving(c);
+	int i;
 
 	requests &= ~c->imr;
 	if (!requests || c->icw)	/* being initialised */
 		return -1;
-	if (c->special_mask)
-		serving &= ~c->imr;
-	for (n = 1; n <= 8; n++) {
-		int i = (c->lowest + n) & 7;
-		uint8_t bit = 1u << i;
-
-		if ((serving & bit) &&
-		    !(master && c->special_nested && i == PIC_CASCADE))
-			return -1;
-		if (requests & bit)
-			return i;
-		if (serving & bit)
-			return -1;
-	}
-	return -1;
+	if (master && c->special_nested)	/* the slave's may be served */
+		busy &= ~(requests & 1u << PIC_CASCADE);
+	i = first_of(c, requests | busy);
+	return busy & 1u << i ? -1 : i;
 }
 
 static int slave_choice(const struct pic *p)
@@ -169,28 +178,13 @@ static uint8_t poll(struct pic *p, unsigned int n)
 
 static void end_of_interrupt(struct pic_chip *c, uint8_t val)
 {
-	uint8_t serving = c->isr;
-	int n;
+	int i = val & OCW2_SPECIFIC ? val & 7 : first_of(c, serving(c));
 
-	if (val & OCW2_SPECIFIC) {
-		c->isr &= ~(1u << (val & 7));
-		if (val & OCW2_ROTATE)
-			c->lowest = val & 7;
+	if (i < 0)
 		return;
-	}
-	/* Special mask mode hides masked inputs from a non-specific EOI. */
-	if (c->special_mask)
-		serving &= ~c->imr;
-	for (n = 1; n <= 8; n++) {
-		int i = (c->lowest + n) & 7;
-
-		if (!(serving & (1u << i)))
-			continue;
-		c->isr &= ~(1u << i);
-		if (val & OCW2_ROTATE)
-			c->lowest = i;
-		return;
-	}
+	c->isr &= ~(1u << i);
+	if (val & OCW2_ROTATE)
+		c->lowest = i;
 }
 
 static void ocw2(struct pic_chip *c, uint8_t val)

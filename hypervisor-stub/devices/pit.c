@@ -37,6 +37,12 @@ static uint64_t ticks_to_tsc(const struct pit *p, uint64_t n)
 	return whole;
 }
 
+/* Does it begin again by itself, and by a change of the gate? */
+static bool periodic(const struct pit_channel *c)
+{
+	return c->mode == 2 || c->mode == 3;
+}
+
 static uint64_t elapsed(const struct pit *p, const struct pit_channel *c,
 			uint64_t now)
 {
@@ -92,15 +98,9 @@ static uint64_t edges(const struct pit *p, const struct pit_channel *c,
 
 	if (!c->count || !c->running)
 		return 0;
-	switch (c->mode) {
-	case 2:
-	case 3:
+	if (periodic(c))
 		return t / c->count;
-	case 4:
-	case 5:
-		return t > c->count;
-	}
-	return t >= c->count;
+	return c->mode >= 4 ? t > c->count : t >= c->count;
 }
 
 /* The count of c is about to change: note an edge that nobody has seen. */
@@ -125,67 +125,46 @@ static bool triggered_by_gate(const struct pit_channel *c)
 	return c->mode == 1 || c->mode == 5;
 }
 
-static void load(struct pit *p, struct pit_channel *c, uint16_t count,
+/* A new count, or with 0 none. */
+static void load(struct pit *p, struct pit_channel *c, uint32_t count,
 		 uint64_t now)
 {
 	settle(p, c, now);
-	c->count = count ? count : 0x10000;
-	restart(c, now, !triggered_by_gate(c) && c->gate);
-}
-
-static void unload(struct pit *p, struct pit_channel *c, uint64_t now)
-{
-	settle(p, c, now);
-	c->count = 0;
-	restart(c, now, false);
+	c->count = count;
+	restart(c, now, count && !triggered_by_gate(c) && c->gate);
 }
 
 static void set_gate(struct pit *p, struct pit_channel *c, bool gate,
 		     uint64_t now)
 {
-	bool rising = gate && !c->gate;
+	bool pauses = !periodic(c) && !triggered_by_gate(c);
+	uint64_t before = pauses ? elapsed(p, c, now) : 0;
 
 	if (gate == c->gate)
 		return;
 	c->gate = gate;
-	if (!c->count)
+	if (!c->count || (triggered_by_gate(c) && !gate))
 		return;
-	if (triggered_by_gate(c)) {
-		if (rising)
-			restart(c, now, true);
-		return;
-	}
-	if (c->mode == 2 || c->mode == 3) {
-		restart(c, now, gate);
-		return;
-	}
-	c->elapsed = elapsed(p, c, now);
-	c->start = now;
-	c->running = gate;
+	restart(c, now, gate);
+	c->elapsed = before;
 }
 
 static void write_count(struct pit *p, struct pit_channel *c, uint8_t val,
 			uint64_t now)
 {
-	switch (c->access) {
-	case 1:
-		load(p, c, val, now);
-		break;
-	case 2:
-		load(p, c, val << 8, now);
-		break;
-	case 3:
-		if (c->write_high) {
-			c->write_high = false;
-			load(p, c, val << 8 | c->low, now);
-			break;
-		}
+	uint16_t count = c->access == 1 ? val : val << 8;
+
+	if (c->access == 3 && !c->write_high) {
 		c->low = val;
 		c->write_high = true;
 		if (c->mode == 0)	/* the first byte stops it */
-			unload(p, c, now);
-		break;
+			load(p, c, 0, now);
+		return;
 	}
+	if (c->write_high)
+		count |= c->low;
+	c->write_high = false;
+	load(p, c, count ? count : 0x10000, now);
 }
 
 static uint8_t read_count(const struct pit *p, struct pit_channel *c,
@@ -257,7 +236,7 @@ static void control(struct pit *p, uint8_t val, uint64_t now)
 		latch_count(p, c, now);
 		return;
 	}
-	unload(p, c, now);
+	load(p, c, 0, now);
 	c->control = val & 0x3f;
 	c->access = (val >> 4) & 3;
 	c->mode = (val >> 1) & 7;
@@ -335,26 +314,18 @@ uint8_t pit_in(struct pit *p, unsigned int port, uint64_t now)
 uint64_t pit_next(const struct pit *p, uint64_t now)
 {
 	const struct pit_channel *c = &p->channel[0];
-	uint64_t seen = edges(p, c, now), n, tsc;
+	uint64_t seen = edges(p, c, now), n = c->count, tsc;
 
 	if (p->missed || seen > p->edges)
 		return now;
 	if (!c->count || !c->running)
 		return PIT_NEVER;
-	switch (c->mode) {
-	case 2:
-	case 3:
-		n = (seen + 1) * c->count;
-		break;
-	case 4:
-		n = c->count + 1;
-		break;
-	default:
-		n = c->count;
-		break;
-	}
-	if (c->mode != 2 && c->mode != 3 && seen)
+	if (periodic(c))
+		n *= seen + 1;
+	else if (seen)
 		return PIT_NEVER;
+	else if (c->mode >= 4)
+		n++;
 	tsc = ticks_to_tsc(p, n);
 	if (tsc == PIT_NEVER || __builtin_add_overflow(tsc, c->start, &tsc))
 		return PIT_NEVER;

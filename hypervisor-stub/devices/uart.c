@@ -66,19 +66,12 @@ static unsigned int capacity(const struct uart *u)
 
 static uint8_t modem_lines(const struct uart *u)
 {
-	uint8_t lines = 0;
-
 	if (!(u->mcr & MCR_LOOP))
 		return MSR_CTS | MSR_DSR | MSR_DCD;
-	if (u->mcr & MCR_RTS)
-		lines |= MSR_CTS;
-	if (u->mcr & MCR_DTR)
-		lines |= MSR_DSR;
-	if (u->mcr & MCR_OUT1)
-		lines |= MSR_RI;
-	if (u->mcr & MCR_OUT2)
-		lines |= MSR_DCD;
-	return lines;
+	return (u->mcr & MCR_RTS ? MSR_CTS : 0) |
+	       (u->mcr & MCR_DTR ? MSR_DSR : 0) |
+	       (u->mcr & MCR_OUT1 ? MSR_RI : 0) |
+	       (u->mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
 
 /* What IIR shows: the highest of the enabled conditions. */
@@ -107,7 +100,7 @@ bool uart_irq(const struct uart *u)
 void uart_init(struct uart *u, void (*tx)(void *, uint8_t), void *opaque)
 {
 	*u = (struct uart) { .tx = tx, .opaque = opaque };
-	u->divisor = 12;	/* 9600 bps, as firmware leaves it */
+	u->divisor[0] = 12;	/* 9600 bps, as firmware leaves it */
 }
 
 static void receive(struct uart *u, uint8_t byte)
@@ -210,20 +203,16 @@ bool uart_transmits(const struct uart *u, unsigned int reg)
 
 void uart_out(struct uart *u, unsigned int reg, uint8_t val)
 {
-	bool dlab = u->lcr & LCR_DLAB;
-
+	if ((u->lcr & LCR_DLAB) && reg <= REG_IER) {
+		u->divisor[reg] = val;
+		return;
+	}
 	switch (reg) {
 	case REG_DATA:
-		if (dlab)
-			u->divisor = (u->divisor & 0xff00) | val;
-		else
-			transmit(u, val);
+		transmit(u, val);
 		break;
 	case REG_IER:
-		if (dlab)
-			u->divisor = (u->divisor & 0xff) | val << 8;
-		else
-			write_ier(u, val);
+		write_ier(u, val);
 		break;
 	case REG_IIR:
 		write_fcr(u, val);
@@ -269,13 +258,13 @@ static uint8_t read_msr(struct uart *u)
 
 uint8_t uart_in(struct uart *u, unsigned int reg)
 {
-	bool dlab = u->lcr & LCR_DLAB;
-
+	if ((u->lcr & LCR_DLAB) && reg <= REG_IER)
+		return u->divisor[reg];
 	switch (reg) {
 	case REG_DATA:
-		return dlab ? u->divisor : take(u);
+		return take(u);
 	case REG_IER:
-		return dlab ? u->divisor >> 8 : u->ier;
+		return u->ier;
 	case REG_IIR:
 		return read_iir(u);
 	case REG_LCR:

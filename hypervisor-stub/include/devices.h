@@ -273,7 +273,7 @@ struct uart {
 	uint8_t	ier, fcr, lcr, mcr, scr;
 	uint8_t	msr_delta;	/* low half of MSR */
 	uint8_t	line_errors;	/* overrun; reading LSR clears it */
-	uint16_t divisor;
+	uint8_t	divisor[2];	/* low half, high half */
 	bool	thre_pending;	/* "holding register empty" not yet seen */
 };
 
