@@ -129,14 +129,13 @@ enum fault fault_in_reserved(struct mmu *m, gva_t va, uint32_t *error)
 /* The short way, to a leaf that is not present, calls nothing. */
 static inline __attribute__((always_inline))
 enum fault fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
-		 enum walk_end (*walk)(const struct mmu *, gva_t,
-				       struct walk *))
+		 const bool pae)
 {
 	struct walk w;
 
 	if (va > m->guest_last)
 		return fault_in_reserved(m, va, error);
-	switch (walk(m, va, &w)) {
+	switch (walk(m, va, &w, pae)) {
 	case WALK_LEAF:
 		return fill(m, va, error, bus, w);
 	case WALK_ABSENT:
@@ -151,12 +150,12 @@ enum fault fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
 static __attribute__((noinline))
 enum fault fault_pae(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
 {
-	return fault(m, va, error, bus, walk_pae);
+	return fault(m, va, error, bus, true);
 }
 
 enum fault mmu_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
 {
 	if (m->mm->fmt.pae)
 		return fault_pae(m, va, error, bus);
-	return fault(m, va, error, bus, walk_legacy);
+	return fault(m, va, error, bus, false);
 }

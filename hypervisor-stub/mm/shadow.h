@@ -166,8 +166,8 @@ enum walk_end {
 	WALK_NOWHERE,		/* no memory where the table should be */
 };
 
-enum walk_end walk_legacy(const struct mmu *, gva_t, struct walk *);
-enum walk_end walk_pae(const struct mmu *, gva_t, struct walk *);
+/* pae is a constant where it has to be fast. */
+enum walk_end walk(const struct mmu *, gva_t, struct walk *, const bool pae);
 
 /* ---- pool.c ------------------------------------------------------------- */
 

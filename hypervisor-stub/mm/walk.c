@@ -13,49 +13,35 @@ static inline enum walk_end walk_leaf(struct walk *w, struct gtable *at,
 	return leaf & PTE_P ? WALK_LEAF : WALK_ABSENT;
 }
 
-/* From the directory of a GB, with tables of 1 << bits entries. */
-static inline __attribute__((always_inline))
-enum walk_end walk_dir(const struct mmu *m, const struct gtable *dir, gva_t va,
-		       struct walk *w, const int bits)
+inline __attribute__((always_inline))
+enum walk_end walk(const struct mmu *m, gva_t va, struct walk *w,
+		   const bool pae)
 {
-	const bool wide = bits == 9;
-	const uint32_t size = wide ? 8 : 4, in = (1u << bits) - 1;
+	const uint32_t bits = pae ? 9 : 10, size = pae ? 8 : 4;
+	const struct gtable *dir = m->root->dir[va >> 30];
 	struct gtable *at;
 
+	if (pae && !dir)
+		return WALK_ABSENT;
 	w->pde_at = gtable_part(dir, ((va & 0x3fffffff) >> (bits + 12)) * size);
-	w->pde = wide ? gtable_read64(w->pde_at, 0) :
-			gtable_read32(w->pde_at, 0);
+	w->pde = pae ? gtable_read64(w->pde_at, 0) :
+		       gtable_read32(w->pde_at, 0);
 	w->large = (w->pde & m->pde_bits) != PTE_P;
 	if (w->large)
 		return walk_leaf(w, w->pde_at, w->pde);
 	at = gmem_table(&m->mm->gmem, entry_gfn(w->pde),
-			(va >> PAGE_SHIFT & in) * size);
+			(va >> PAGE_SHIFT & ((1u << bits) - 1)) * size);
 	if (!at)
 		return WALK_NOWHERE;
-	return walk_leaf(w, at, wide ? gtable_read64(at, 0) :
-				       gtable_read32(at, 0));
-}
-
-inline __attribute__((always_inline))
-enum walk_end walk_pae(const struct mmu *m, gva_t va, struct walk *w)
-{
-	const struct gtable *dir = m->root->dir[va >> 30];
-
-	return dir ? walk_dir(m, dir, va, w, 9) : WALK_ABSENT;
-}
-
-inline __attribute__((always_inline))
-enum walk_end walk_legacy(const struct mmu *m, gva_t va, struct walk *w)
-{
-	return walk_dir(m, m->root->dir[va >> 30], va, w, 10);
+	return walk_leaf(w, at, pae ? gtable_read64(at, 0) :
+				      gtable_read32(at, 0));
 }
 
 bool mmu_translate(struct mmu *m, gva_t va, gpa_t *pa)
 {
 	struct walk w;
 
-	if ((m->mm->fmt.pae ? walk_pae(m, va, &w) :
-			      walk_legacy(m, va, &w)) != WALK_LEAF)
+	if (walk(m, va, &w, m->mm->fmt.pae) != WALK_LEAF)
 		return false;
 	*pa = leaf_gfn(m->mm, w.leaf, w.large, va) << PAGE_SHIFT |
 	      (va & (PAGE_SIZE - 1));
