@@ -62,16 +62,15 @@ void pool_set_pde(struct mmu *m, uint64_t *pde, uint64_t val)
 	*pde = val;
 	if (old & PTE_P)
 		m->flush = true;
-	if ((old & SE_LINK) && !((val & SE_LINK) &&
-				 !((old ^ val) & PTE_ADDR))) {
+	if (!((old ^ val) & (PTE_ADDR | SE_LINK)))	/* with other rights */
+		return;
+	if (old & SE_LINK) {
 		p = page_of(m->mm, old);
 		p->parents--;
 		if (p->parent == pde)
 			p->parent = NULL;
 		if (!p->parents && p->role != SP_PT)
 			pool_give(m->mm, p);
-	} else if (old & SE_LINK) {
-		return;
 	}
 	if (val & SE_LINK) {
 		p = page_of(m->mm, val);
