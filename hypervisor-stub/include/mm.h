@@ -79,11 +79,11 @@ struct mm {
 					 * there is ours; 0 before VMI_Init */
 	uint64_t	*reserved_pt;	/* maps it */
 
-	struct spage	*pages;		/* the pool; index 0 is not used */
+	struct spage	*pages;		/* the pool; 0 is only the head of a
+					 * list of page tables */
 	uint32_t	count;
 	uint32_t	free;		/* list */
 	uint32_t	free_count;
-	uint32_t	untracked;	/* list of page tables */
 	struct root	*roots;		/* index 0: paging is off */
 	uint32_t	root_free;	/* list */
 	uint32_t	root_top;	/* from this one on none was ever used */

@@ -38,7 +38,7 @@ struct spage *pool_take(struct mm *mm, int role, uint32_t gfn)
 	p->gfn = gfn;
 	p->parent = NULL;
 	p->parents = 0;
-	p->next = p->prev = 0;
+	p->next = p->prev = index_of(mm, p);
 	return p;
 }
 
@@ -80,25 +80,22 @@ void pool_set_pde(struct mmu *m, uint64_t *pde, uint64_t val)
 
 /* ---- page tables -------------------------------------------------------- */
 
+/* Those whose tables are not tracked are a ring, from page 0 on; others are
+ * one alone. */
 static void untracked_add(struct mm *mm, struct spage *p)
 {
-	p->next = mm->untracked;
+	struct spage *head = &mm->pages[0];
+
+	p->next = head->next;
 	p->prev = 0;
-	if (p->next)
-		mm->pages[p->next].prev = index_of(mm, p);
-	mm->untracked = index_of(mm, p);
+	mm->pages[p->next].prev = index_of(mm, p);
+	head->next = index_of(mm, p);
 }
 
 static void untracked_del(struct mm *mm, struct spage *p)
 {
-	if (p->prev)
-		mm->pages[p->prev].next = p->next;
-	else if (mm->untracked == index_of(mm, p))
-		mm->untracked = p->next;
-	else
-		return;
-	if (p->next)
-		mm->pages[p->next].prev = p->prev;
+	mm->pages[p->prev].next = p->next;
+	mm->pages[p->next].prev = p->prev;
 }
 
 struct spage *pool_pt_get(struct mm *mm, uint32_t gfn, uint32_t second)
@@ -180,15 +177,14 @@ bool pool_init(struct mm *mm, uint32_t pages)
 		mm->pages = NULL;
 		return false;
 	}
-	for (i = 0; i < pages; i++) {
+	for (i = pages; i--;) {
 		struct spage *p = &mm->pages[i];
 
 		p->table = (uint64_t *)(tables + i * PAGE_SIZE);
 		p->link = host_pa(p->table) | SE_LINK | PTE_A | PTE_P;
-		p->next = i + 1 < pages ? i + 1 : 0;
+		if (i)
+			pool_give(mm, p);
 	}
-	mm->free = 1;
-	mm->free_count = pages - 1;
 	return true;
 }
 

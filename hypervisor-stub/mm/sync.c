@@ -285,8 +285,8 @@ void mmu_flush(struct mmu *m)
 		root_zap(m);
 		return;
 	}
-	while (mm->untracked)
-		pool_pt_drop(m, &mm->pages[mm->untracked]);
+	while (mm->pages[0].next)	/* not tracked */
+		pool_pt_drop(m, &mm->pages[mm->pages[0].next]);
 	if (!(mm->frames[m->root->gfn].flags & GF_TRACKED))
 		root_clear(m, m->root);
 	for (q = 0; q < 4 && mm->fmt.pae; q++) {
