@@ -81,11 +81,12 @@ static void drop(struct mmu *m, struct gframe *f)
 	struct spage *pages = m->mm->pages;
 	uint32_t n;
 
-	for (n = 0; n < 2; n++)
+	for (n = 0; n < 2; n++) {
 		if (f->pt[n])
 			pool_pt_drop(m, &pages[f->pt[n]]);
-	for (n = f->pd; n; n = pages[n].next)
-		pd_empty(m, &pages[n]);
+		if (f->pd[n])
+			pd_empty(m, &pages[f->pd[n]]);
+	}
 	root_drop(m, f);
 }
 
@@ -114,41 +115,29 @@ void mmu_page_release(struct mmu *m, uint32_t gfn)
 
 /* ---- updates ------------------------------------------------------------ */
 
-/* Of a directory of PAE: for each of its shadows. */
-static void update_pd(struct mmu *m, const struct gframe *f, uint64_t entry,
-		      uint32_t i)
+/* Of a table above page tables: of a directory of PAE, for each of its shadows;
+ * of what CR3 points to, with PAE a PDPT, that may have more than one. */
+static void update_upper(struct mmu *m, const struct gframe *f, uint64_t entry,
+			 uint32_t i)
 {
 	struct mm *mm = m->mm;
-	gva_t va = i << 21;
+	struct root *roots = mm->roots;
+	gva_t va = i << mm->fmt.pde_shift;
 	struct spage *pd;
 	uint32_t n;
 
-	for (n = f->pd; n; n = pd->next) {
-		pd = &mm->pages[n];
-		if (!pd->reserved || va < (mm->reserved & 0x3fffffff))
-			sync_pde(m, pd, entry, va);
-	}
-}
-
-/* Of what CR3 points to: with PAE a PDPT, that may have more than one, else
- * the directory. */
-static void update_root(struct mmu *m, const struct gframe *f, uint64_t entry,
-			uint32_t i)
-{
-	struct root *roots = m->mm->roots;
-	struct spage *pd;
-	gva_t va = i << 22;
-	uint32_t n;
-
-	if (m->mm->fmt.pae) {
-		for (n = f->root; n; n = roots[n].next)
-			root_load_dirs(m, &roots[n]);
+	if (!mm->fmt.pae) {
+		pd = roots[f->root].pd[va >> 30];
+		if (pd && va <= m->guest_last)
+			sync_guest_pde(m, pd, entry, va);
 		return;
 	}
-	pd = roots[f->root].pd[va >> 30];
-	if (!pd || va > m->guest_last)
-		return;
-	sync_guest_pde(m, pd, entry, va);
+	if (f->pd[0])
+		sync_pde(m, &mm->pages[f->pd[0]], entry, va);
+	if (f->pd[1] && va < (mm->reserved & 0x3fffffff))
+		sync_pde(m, &mm->pages[f->pd[1]], entry, va);
+	for (n = f->root; n; n = roots[n].next)
+		root_load_dirs(m, &roots[n]);
 }
 
 void mmu_entry_changed(struct mmu *m, gpa_t pa)
@@ -168,10 +157,8 @@ void mmu_entry_changed(struct mmu *m, gpa_t pa)
 	if (pt)
 		set_leaf(m, &mm->pages[pt].table[i & 511],
 			 leaf_shadow(&mm->gmem, entry));
-	if (f->pd)
-		update_pd(m, f, entry, i);
-	if (f->root)
-		update_root(m, f, entry, i);
+	if (f->root | f->pd[0] | f->pd[1])
+		update_upper(m, f, entry, i);
 }
 
 /* The next word, if it belongs to the same run. */
@@ -198,7 +185,8 @@ const volatile uint32_t *run_changed(struct mmu *m, gpa_t pa, uint32_t word,
 	uint64_t *pt;
 	uint32_t n;
 
-	if (!leaf || f->root || f->flags != GF_TRACKED || (wide && f->pd)) {
+	if (!leaf || f->root || f->flags != GF_TRACKED ||
+	    (wide && (f->pd[0] | f->pd[1]))) {
 		mmu_entry_changed(m, pa);
 		return at + 1;
 	}
