@@ -79,7 +79,8 @@ struct mm {
 					 * there is ours; 0 before VMI_Init */
 	uint64_t	*reserved_pt;	/* maps it */
 
-	struct spage	*pages;		/* the pool; 0 is only the head of a
+	uint8_t		*tables;	/* the pool: the tables themselves, and */
+	struct spage	*pages;		/* what is known of them; 0 is only the head of a
 					 * list of page tables */
 	uint32_t	count;
 	uint32_t	free;		/* list */
@@ -98,7 +99,7 @@ struct mm {
 struct mmu {
 	struct mm	*mm;
 	struct root	*root;		/* what CR3 points to */
-	uint64_t	*pdpt;		/* the root's four pages */
+	uint64_t	*pdpt;		/* the root's four pages; behind it */
 	uint64_t	pml4;		/* machine address, for the real CR3 */
 	uint32_t	cr3;
 	uint32_t	cr0, cr4, efer;	/* what mmu_set_mode() was told, of
@@ -175,8 +176,10 @@ void mmu_free(struct mmu *);
 /* From here on the linear space is ours. Nobody has told us of page tables so
  * far: all is forgotten. */
 void mmu_reserve(struct mmu *, gva_t top);
-/* A page of that, by its number; an entry of our tables. */
-void mm_reserved_page(struct mm *, uint32_t page, uint64_t entry);
+/* Pages of that, from offset on: memory of ours, with what an entry of our tables
+ * has beside the address. */
+void mm_reserved_map(struct mm *, uint32_t offset, const volatile void *at,
+		     uint32_t bytes, uint64_t rights);
 
 /* ---- registers, and what the guest tells of ----------------------------- */
 

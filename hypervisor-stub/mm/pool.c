@@ -137,33 +137,20 @@ void pool_pt_drop(struct mmu *m, struct spage *p)
 
 bool pool_init(struct mm *mm, uint32_t pages)
 {
-	uint8_t *tables = host_pages((uint64_t)pages * PAGE_SIZE, PAGE_SIZE);
 	uint32_t i;
 
-	mm->pages = host_pages(pages * sizeof(*mm->pages), PAGE_SIZE);
 	mm->count = pages;
-	if (!tables || !mm->pages) {
-		host_pages_free(tables, (uint64_t)pages * PAGE_SIZE);
-		host_pages_free(mm->pages, pages * sizeof(*mm->pages));
-		mm->pages = NULL;
+	mm->tables = host_pages((uint64_t)pages * PAGE_SIZE, PAGE_SIZE);
+	mm->pages = host_pages(pages * sizeof(*mm->pages), PAGE_SIZE);
+	if (!mm->tables || !mm->pages)
 		return false;
-	}
 	for (i = pages; i--;) {
 		struct spage *p = &mm->pages[i];
 
-		p->table = (uint64_t *)(tables + i * PAGE_SIZE);
+		p->table = (uint64_t *)(mm->tables + i * PAGE_SIZE);
 		p->link = host_pa(p->table) | SE_LINK | PTE_A | PTE_P;
 		if (i)
 			pool_give(mm, p);
 	}
 	return true;
-}
-
-void pool_free(struct mm *mm)
-{
-	if (!mm->pages)
-		return;
-	host_pages_free(mm->pages[0].table, (uint64_t)mm->count * PAGE_SIZE);
-	host_pages_free(mm->pages, mm->count * sizeof(*mm->pages));
-	mm->pages = NULL;
 }

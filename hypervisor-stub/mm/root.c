@@ -348,9 +348,14 @@ void mmu_reserve(struct mmu *m, gva_t top)
 	m->guest_last = top - 1;
 }
 
-void mm_reserved_page(struct mm *mm, uint32_t page, uint64_t entry)
+void mm_reserved_map(struct mm *mm, uint32_t offset, const volatile void *at,
+		     uint32_t bytes, uint64_t rights)
 {
-	mm->reserved_pt[page] = entry;
+	uint32_t i;
+
+	for (i = 0; i < bytes; i += PAGE_SIZE)
+		mm->reserved_pt[(offset + i) >> PAGE_SHIFT] =
+			(host_pa(at) + i) | rights;
 }
 
 static const char *const no_memory = "no memory for shadow tables";
@@ -379,13 +384,14 @@ const char *mm_init(struct mm *mm, uint32_t pool_pages)
 
 const char *mmu_init(struct mmu *m, struct mm *mm)
 {
-	uint64_t *pml4 = host_pages(PAGE_SIZE, PAGE_SIZE);
+	uint64_t *pml4;
 
 	m->mm = mm;
-	m->pml4 = pml4 ? host_pa(pml4) : 0;
-	m->pdpt = host_pages(PAGE_SIZE, PAGE_SIZE);
-	if (!pml4 || !m->pdpt)
+	m->pdpt = host_pages(2 * PAGE_SIZE, PAGE_SIZE);
+	if (!m->pdpt)
 		return no_memory;
+	pml4 = m->pdpt + 512;
+	m->pml4 = host_pa(pml4);
 	m->root = &mm->roots[0];
 	m->guest_last = UINT32_MAX;
 	set_format(m);
@@ -399,19 +405,17 @@ const char *mmu_init(struct mmu *m, struct mm *mm)
 
 void mm_free(struct mm *mm)
 {
-	pool_free(mm);
+	host_pages_free(mm->tables, (uint64_t)mm->count * PAGE_SIZE);
+	host_pages_free(mm->pages, mm->count * sizeof(*mm->pages));
 	host_pages_free(mm->reserved_pt, PAGE_SIZE);
 	host_pages_free(mm->roots, ROOTS * sizeof(*mm->roots));
 	host_pages_free(mm->frames, mm->gmem.nframes * sizeof(*mm->frames));
-	mm->reserved_pt = NULL;
-	mm->roots = NULL;
-	mm->frames = NULL;
+	*mm = (struct mm){ .gmem = mm->gmem, .fills = mm->fills,
+			   .zaps = mm->zaps };
 }
 
 void mmu_free(struct mmu *m)
 {
-	if (m->pml4)
-		host_pages_free(host_va(m->pml4), PAGE_SIZE);
-	host_pages_free(m->pdpt, PAGE_SIZE);
+	host_pages_free(m->pdpt, 2 * PAGE_SIZE);
 	*m = (struct mmu){ 0 };
 }

@@ -183,7 +183,6 @@ void pool_set_pde(struct mmu *, uint64_t *pde, uint64_t val);
 struct spage *pool_pt_get(struct mm *, uint32_t gfn, uint32_t second);
 void pool_pt_drop(struct mmu *, struct spage *);
 bool pool_init(struct mm *, uint32_t pages);
-void pool_free(struct mm *);
 
 /* ---- root.c ------------------------------------------------------------- */
 

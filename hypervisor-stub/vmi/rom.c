@@ -11,7 +11,6 @@
 #include "vmi.h"
 
 #define ROM_GPA		VMI_SCAN_START
-#define SHARED_PAGES	(sizeof(struct stub_shared) / PAGE_SIZE)
 
 /* Entries for the reserved top. Ring 1 may read and run the ROM, and
  * read and write the shared area; ring 3 neither. */
@@ -79,14 +78,8 @@ const char *rom_publish(struct rom *r, const struct gmem *m,
 void rom_map(const struct rom *rom, struct mm *mm,
 	     const volatile struct stub_shared *sh)
 {
-	uint32_t i;
-
-	for (i = 0; i * PAGE_SIZE < rom->size; i++)
-		mm_reserved_page(mm, i, (host_pa(rom->image) + i * PAGE_SIZE) |
-					TOP_ROM);
-	for (i = 0; i < SHARED_PAGES; i++)
-		mm_reserved_page(mm, STUB_SHARED_OFFSET / PAGE_SIZE + i,
-				 (host_pa(sh) + i * PAGE_SIZE) | TOP_SHARED);
+	mm_reserved_map(mm, STUB_ROM_OFFSET, rom->image, rom->size, TOP_ROM);
+	mm_reserved_map(mm, STUB_SHARED_OFFSET, sh, sizeof(*sh), TOP_SHARED);
 }
 
 /*

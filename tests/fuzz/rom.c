@@ -30,7 +30,8 @@ uint64_t host_tsc_hz;
 void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void mmu_reserve(struct mmu *m, gva_t top) AFTER_INIT
-void mm_reserved_page(struct mm *mm, uint32_t page, uint64_t entry) AFTER_INIT
+void mm_reserved_map(struct mm *mm, uint32_t offset, const volatile void *at,
+		     uint32_t bytes, uint64_t rights) AFTER_INIT
 void log_printf(const char *fmt, ...) AFTER_INIT
 void host_trace(uint8_t byte) AFTER_INIT
 bool guest_read(struct mmu *m, void *dst, gva_t src, uint32_t len) AFTER_INIT

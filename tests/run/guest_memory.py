@@ -24,7 +24,7 @@ RULES = [
      r"\s*(?:guest|table|dir|at)\b", "looking into a table", {"gmem.h"}),
     (r"\bhost_va\b", "a pointer from an address",
      {"gmem.h", "cpu.h",
-      "gmem.c", "root.c",       # what they give back
+      "gmem.c",         # what it gives back
       "memory.c",       # memory that nobody has
       "main.c",         # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
