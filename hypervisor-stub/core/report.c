@@ -221,7 +221,7 @@ static void print_exit(const struct vcpu *v)
 			   ", INT 82h of the guest's own" : "");
 	else if (vector == SYSCALL_VECTOR)
 		log_printf("INT 80h");
-	else if (vector >= IRQ_BASE && vector < IRQ_BASE + 16)
+	else if (vector_is_irq(vector))
 		log_printf("the machine's IRQ %u", vector - IRQ_BASE);
 	else
 		log_printf("vector %u, %s, error code %x", vector,

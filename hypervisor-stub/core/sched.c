@@ -296,10 +296,8 @@ static struct vcpu *ended(struct vcpu *v)
 
 struct vcpu *sched_next(struct vcpu *v, enum stop why)
 {
-	uint64_t irq = v->regs->vector - IRQ_BASE;
-
-	if (irq < 16)
-		interrupt(irq);
+	if (vector_is_irq(v->regs->vector))
+		interrupt(v->regs->vector - IRQ_BASE);
 	/* The event that one is given may be its death. */
 	for (; why; v->regs->stop = STOP_NOT) {
 		v = why == STOP_ENDED ? ended(v) :

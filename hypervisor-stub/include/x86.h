@@ -50,6 +50,12 @@ enum stop {
 	STOP_ENDED,		/* with its guest; vcpu.end says how */
 };
 
+/* Is it an interrupt of the machine, of IRQ vector - IRQ_BASE? */
+static inline bool vector_is_irq(uint64_t vector)
+{
+	return vector - IRQ_BASE < 16;
+}
+
 /* Ring of the interrupted code: 1 guest kernel, 3 guest user. */
 static inline unsigned int regs_ring(const struct regs *r)
 {

@@ -53,8 +53,7 @@ static bool all_told(struct vcpu *v)
 {
 	if (regs_ring(v->regs) == 3)
 		v->interrupted = false;
-	else if (v->regs->vector >= IRQ_BASE &&
-		 v->regs->vector < IRQ_BASE + 16)
+	else if (vector_is_irq(v->regs->vector))
 		v->interrupted = true;
 	return !v->interrupted;
 }

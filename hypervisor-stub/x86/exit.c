@@ -200,7 +200,6 @@ void hv_vm86(struct regs *r)
 {
 	struct vcpu *v = current;
 	uint32_t error = r->cs & 0xfffc;
-	bool is_irq = r->vector >= IRQ_BASE && r->vector < IRQ_BASE + 16;
 
 	v->stats.exits[r->vector]++;
 	r->cs |= 3;
@@ -214,7 +213,7 @@ void hv_vm86(struct regs *r)
 	if (r->vector == VEC_DB)
 		dr6_drop();
 	event_exception_error(v, VEC_GP, error);
-	if (is_irq)
+	if (vector_is_irq(r->vector))
 		vcpu_stop(v, STOP_INTERRUPTED);
 	else
 		event_poll(v);
@@ -245,7 +244,7 @@ void hv_fault(struct hv_frame *f)
 		dr6_take(v);
 		return;
 	}
-	if (f->vector >= IRQ_BASE && f->vector < IRQ_BASE + 16) {
+	if (vector_is_irq(f->vector)) {
 		host_interrupted(f->vector - IRQ_BASE);
 		return;
 	}
