@@ -225,25 +225,24 @@ void event_poll(struct vcpu *v)
 
 /* ---- IRET --------------------------------------------------------------- */
 
-static bool find_iret_site(struct vcpu *v)
+/* What the ROM returns to is refused: that is the fault of the place that jumped
+ * to the ROM, and the flag is as it was there. */
+static void move_to_iret_site(struct vcpu *v)
 {
 	gva_t entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
 			      SYSCALL_VECTOR : VEC_PF].eip;
 
-	return rom_find_iret_site(v->rom, &v->mmu, entry,
-				  entry - v->sh->linear[0].pa +
-				  v->sh->linear[0].va);
+	shared_clear_bits(&v->sh->flags, STUB_IF);
+	if (rom_find_iret_site(v->rom, &v->mmu, entry,
+			       entry - v->sh->linear[0].pa +
+			       v->sh->linear[0].va))
+		v->regs->eip = v->rom->iret_site;
 }
 
-/* An IRET of the ROM refused the guest's frame: that is the fault of the
- * place that jumped to the ROM, and the flag is as it was there. */
 void event_move_to_iret_site(struct vcpu *v)
 {
-	if (!rom_is_iret(v))
-		return;
-	shared_clear_bits(&v->sh->flags, STUB_IF);
-	if (find_iret_site(v))
-		v->regs->eip = v->rom->iret_site;
+	if (rom_is_iret(v))
+		move_to_iret_site(v);
 }
 
 /* What a return to this CS, or with this SS, raises: a vector, or 0. */
@@ -313,10 +312,8 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 		error = cs & 0xfffc;
 	}
 	if (vector) {
-		if (from_rom)	/* as it was there */
-			shared_clear_bits(&v->sh->flags, STUB_IF);
-		if (from_rom && find_iret_site(v))
-			r->eip = v->rom->iret_site;
+		if (from_rom)
+			move_to_iret_site(v);
 		event_exception_error(v, vector, error);
 		return;
 	}
