@@ -243,12 +243,6 @@ static void add(struct vcpu *v)
 	v->since = charged;
 }
 
-static void __attribute__((noreturn)) machine_end(void)
-{
-	stats_print();
-	host_end(worst);
-}
-
 /* What nobody asked for. */
 static void tell_why(struct vcpu *v)
 {
@@ -260,33 +254,40 @@ static void tell_why(struct vcpu *v)
 		report(v);
 }
 
-static struct vcpu *ended(struct vcpu *v)
+static bool all_ended(void)
 {
 	uint32_t i;
+
+	for (i = 0; i < guest_count; i++)
+		if (!guests[i]->vcpu.ended)
+			return false;
+	return true;
+}
+
+static struct vcpu *ended(struct vcpu *v)
+{
+	bool again;
 
 	tell_why(v);
 	trace_drain(v->g->trace, v->sh);
 	sched_charge(v);
 	v->ended = true;
 	io_end(v->g);
-	if (v->end > worst)
-		worst = v->end;
-	if (guest_starts_again(v->g)) {
-		cr_unload();
-		guest_release(v->g);
-		if (guest_restart(v->g))
-			add(v);
-		else if (v->end > worst)
+	do {
+		again = guest_starts_again(v->g);
+		if (v->end > worst)
 			worst = v->end;
-	}
-	for (i = 0; guests[i]->vcpu.ended;)
-		if (++i == guest_count)
-			machine_end();
-	if (v->ended) {
-		log_printf("%s ended, the others go on\n", v->g->name);
+		if (!again && all_ended()) {
+			stats_print();
+			host_end(worst);
+		}
+		if (!again)
+			log_printf("%s ended, the others go on\n", v->g->name);
 		cr_unload();
 		guest_release(v->g);
-	}
+	} while (again && !guest_restart(v->g));
+	if (again)
+		add(v);
 	sched_charge(v);
 	load(idle());
 	sched_charge(current);
