@@ -91,7 +91,6 @@ static void start_state(struct vcpu *v, const struct loader_out *out)
 	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
 	r->esp = out->esp;
 	r->ss = BOOT_DS | 1;
-	r->gpr[EBX] = 0;
 	r->gpr[ESI] = out->esi;
 	current = v;
 	desc_load_gdt(v, out->gdt_base, out->gdt_limit);
