@@ -316,6 +316,7 @@ void sched_run(void)
 	struct vcpu *v = &guests[0]->vcpu;
 	uint32_t i;
 
+	panic_tells = stats_print;
 	sched_charge(NULL);
 	for (i = 0; i < guest_count; i++)
 		add(&guests[i]->vcpu);

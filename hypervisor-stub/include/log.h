@@ -10,6 +10,8 @@ void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
 #define panic(...)	panic_at(__FILE__, __LINE__, __VA_ARGS__)
 void __attribute__((noreturn, format(printf, 3, 4)))
 panic_at(const char *file, int line, const char *fmt, ...);
+/* What is told beside the text, once there is anything to tell. */
+extern void (*panic_tells)(void);
 #define hv_assert(c)	do { if (!(c)) panic("assertion %s", #c); } while (0)
 
 /* What the user gave us cannot work: one line, then the end. */

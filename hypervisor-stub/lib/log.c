@@ -31,8 +31,11 @@ void log_printf(const char *fmt, ...)
 	va_end(ap);
 }
 
+void (*panic_tells)(void);
+
 void panic_at(const char *file, int line, const char *fmt, ...)
 {
+	void (*tell)(void) = panic_tells;
 	va_list ap;
 
 	log_printf("panic at %s:%d: ", file, line);
@@ -40,6 +43,9 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 	log_vprintf(fmt, ap);
 	va_end(ap);
 	log_char('\n');
+	panic_tells = NULL;	/* it may panic, too */
+	if (tell)
+		tell();
 	host_end(END_PANIC);
 }
 

@@ -8,6 +8,7 @@ import sys
 sys.dont_write_bytecode = True
 import fcntl
 import functools
+import json
 import os
 import re
 import socket
@@ -87,10 +88,13 @@ class Debugger:
     def __init__(self, directory, code, *options):
         ours, theirs = socket.socketpair()
         self.log = os.path.join(directory, "log")
+        self.stats = os.path.join(directory, "stats")
         self.socket, self.data = ours, b""
         with theirs:
             self.process = subprocess.Popen(machine(
                 directory, code, "-debugcon", "file:log", "-S",
+                "-chardev", "file,id=stats,path=stats",
+                "-device", "isa-debugcon,iobase=0xea,chardev=stats",
                 "-chardev", f"socket,id=gdb,fd={theirs.fileno()}",
                 "-gdb", "chardev:gdb", *options), cwd=directory,
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
@@ -273,7 +277,8 @@ def stacks():
 
 
 def overflow():
-    """One stack pointer at the foot of its stack."""
+    """One stack pointer at the foot of its stack. A panic tells what was
+    counted until then."""
     with scratch() as directory, Debugger(directory, RESET) as m:
         m.run_to(symbol("emulate_port"))
         m.set_register(m.RSP, m.register(m.RSP) // 4096 * 4096 - 3 * 4096 + 8)
@@ -281,6 +286,8 @@ def overflow():
         same("the status", end, PANIC)
         expect(re.search("^panic at .*: stack overflow", log, re.M),
                log[-200:])
+        exits = json.loads(read(m.stats))["exits_by_reason"]
+        expect(exits["gp"] > 0, "the exit is not counted")
 
 
 # ---- speculative execution --------------------------------------------------

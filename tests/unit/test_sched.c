@@ -90,6 +90,8 @@ void host_end(enum end end)
 	longjmp(ended, 1);
 }
 
+void (*panic_tells)(void);
+
 void panic_at(const char *file, int line, const char *fmt, ...)
 {
 	(void)fmt;
