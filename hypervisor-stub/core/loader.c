@@ -52,59 +52,12 @@ refuse(struct loader_out *out, enum loader_part part, const char *fmt, ...)
 
 /* ---- memory ------------------------------------------------------------- */
 
-/* The end of range i, which may lie beyond 64 bits. */
-static uint64_t reserved_end(const struct loader_in *in, unsigned int i)
-{
-	uint64_t end;
-
-	if (__builtin_add_overflow(in->reserved[i].start, in->reserved[i].size,
-				   &end))
-		return UINT64_MAX;
-	return end;
-}
-
-/* The lowest address above start that is reserved, or UINT64_MAX; its end. */
-static uint64_t next_reserved(const struct loader_in *in, uint64_t start,
-			      uint64_t *end)
-{
-	uint64_t found = UINT64_MAX;
-	unsigned int i;
-
-	for (i = 0; i < in->reserved_count; i++) {
-		uint64_t e = reserved_end(in, i);
-		uint64_t s = in->reserved[i].start;
-
-		if (e <= start || s == e)
-			continue;
-		if (s < start)
-			s = start;
-		if (s < found || (s == found && e > *end)) {
-			found = s;
-			*end = e;
-		}
-	}
-	return found;
-}
-
 static bool check_memory(const struct loader_in *in, struct loader_out *out)
 {
 	if (in->ram_size < LOADER_RAM_MIN)
 		return refuse(out, LOADER_MEMORY,
 			      "too small: %lu MB, at least %lu MB are needed",
 			      in->ram_size / MB, LOADER_RAM_MIN / MB);
-	if (in->ram_size > LOADER_LOW_END ||
-	    in->rest > LOADER_RAM_MAX - in->ram_size)
-		return refuse(out, LOADER_MEMORY,
-			      "too large: %lu MB and %lu MB",
-			      in->ram_size / MB, in->rest / MB);
-	if (in->ram_size % PAGE)
-		return refuse(out, LOADER_MEMORY,
-			      "%lu bytes are not a multiple of %u",
-			      in->ram_size, PAGE);
-	if (in->reserved_count > LOADER_RESERVED_MAX)
-		return refuse(out, LOADER_MEMORY,
-			      "%u reserved ranges, at most %u are possible",
-			      in->reserved_count, LOADER_RESERVED_MAX);
 	return true;
 }
 
@@ -112,8 +65,6 @@ static bool check_memory(const struct loader_in *in, struct loader_out *out)
 static bool check_range(const struct loader_in *in, struct loader_out *out,
 			uint64_t start, uint64_t end)
 {
-	uint64_t unused = 0;
-
 	if (start < HIGH)
 		return refuse(out, LOADER_KERNEL,
 			      "wants to be loaded at 0x%lx, below 1 MB",
@@ -123,10 +74,6 @@ static bool check_range(const struct loader_in *in, struct loader_out *out,
 			      "needs 0x%lx to 0x%lx, memory in one piece ends at 0x%lx: too small, %lu MB are needed" :
 			      "needs 0x%lx to 0x%lx, memory ends at 0x%lx: too small, %lu MB are needed",
 			      start, end, in->ram_size, (end + MB - 1) / MB);
-	if (next_reserved(in, start, &unused) < end)
-		return refuse(out, LOADER_KERNEL,
-			      "needs 0x%lx to 0x%lx, of which a part is reserved",
-			      start, end);
 	return true;
 }
 
@@ -379,7 +326,7 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 			struct plan *plan)
 {
 	uint64_t behind = (plan->end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-	uint64_t end = in->ram_size, start, hole, unused;
+	uint64_t end = in->ram_size;
 
 	if (!in->initrd)
 		return true;
@@ -387,19 +334,10 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 		return refuse(out, LOADER_INITRD, "empty");
 	if (plan->initrd_max < end)
 		end = plan->initrd_max + 1;
-	for (;;) {
-		if (end < in->initrd_size)
-			break;
-		start = (end - in->initrd_size) & ~(uint64_t)(PAGE - 1);
-		if (start < plan->end)
-			break;
-		hole = next_reserved(in, start, &unused);
-		if (hole >= start + in->initrd_size) {
-			plan->initrd = start;
+	if (end >= in->initrd_size) {
+		plan->initrd = (end - in->initrd_size) & ~(uint64_t)(PAGE - 1);
+		if (plan->initrd >= plan->end)
 			return true;
-		}
-		/* At or below the start of what is in the way */
-		end = hole > start ? hole : start;
 	}
 	return refuse(out, LOADER_INITRD, in->rest ?
 		      "needs 0x%lx bytes behind the kernel's end at 0x%lx, memory in one piece ends at 0x%lx: too small, %lu MB are needed" :
@@ -443,22 +381,11 @@ static void write_e820(const struct loader_in *in, struct boot_params *bp)
 {
 	uint64_t all = in->ram_size + in->rest;
 	uint64_t low = all < LOADER_LOW_END ? all : LOADER_LOW_END;
-	uint64_t pos = HIGH, kb = (low - HIGH) >> 10;
+	uint64_t kb = (low - HIGH) >> 10;
 
 	e820_add(bp, 0, LOW_RAM_END, E820_RAM);
 	e820_add(bp, LOW_ROM, HIGH, E820_RESERVED);
-	while (pos < low) {
-		uint64_t end = UINT64_MAX;
-		uint64_t start = next_reserved(in, pos, &end);
-
-		if (start > low)
-			start = low;
-		if (end > low)
-			end = low;
-		e820_add(bp, pos, start, E820_RAM);
-		e820_add(bp, start, end, E820_RESERVED);
-		pos = end;
-	}
+	e820_add(bp, HIGH, low, E820_RAM);
 	e820_add(bp, LOADER_HIGH, LOADER_HIGH + (all - low), E820_RAM);
 	bp->ext_mem_k = kb > 0xffff ? 0xffff : kb;
 	bp->alt_mem_k = kb;

@@ -20,7 +20,6 @@
 #define BOOT_DS			0x18
 
 #define LOADER_ERROR_MAX	160
-#define LOADER_RESERVED_MAX	32
 
 /* Smallest and largest guest memory that we accept, in bytes. */
 #define LOADER_RAM_MIN		(4ul << 20)
@@ -30,23 +29,16 @@
 #define LOADER_LOW_END		(3ul << 30)
 #define LOADER_HIGH		(4ul << 30)
 
-struct loader_range {
-	uint64_t start;		/* guest-physical */
-	uint64_t size;
-};
-
 struct loader_in {
 	uint8_t		*ram;		/* guest-physical 0 */
-	uint64_t	ram_size;	/* in one piece, multiple of 4 KB */
+	uint64_t	ram_size;	/* in one piece; whole pages, and no
+					 * more than LOADER_LOW_END */
 	uint64_t	rest;		/* memory of the guest beyond that */
 	const uint8_t	*kernel;
 	uint64_t	kernel_size;
 	const uint8_t	*initrd;	/* NULL: none */
 	uint64_t	initrd_size;
 	const char	*cmdline;	/* NULL: empty */
-	/* Parts of memory above 1 MB that the guest must leave alone. */
-	const struct loader_range *reserved;
-	unsigned int	reserved_count;
 };
 
 /* Which input an error is about. */

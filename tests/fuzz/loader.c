@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The boot loader: a few bytes say how much memory the guest has, what of it
- * is reserved, and which initial RAM disk and command line it gets; the rest
- * is the kernel image. Reserved memory, and what lies around the guest's, is
- * poisoned, so that ASan sees a write there; the inputs have their exact size.
+ * The boot loader: a few bytes say how much memory the guest has, and which
+ * initial RAM disk and command line it gets; the rest is the kernel image. What
+ * lies around the guest's memory is poisoned, so that ASan sees a write there;
+ * the inputs have their exact size.
  */
 #include <sanitizer/asan_interface.h>
 #include <stdlib.h>
@@ -13,60 +13,14 @@
 #include "loader.h"
 
 #define MB		(1u << 20)
-#define RAM_MAX		(4 * MB + 0x40000)
+#define RAM_MAX		(4 * MB + 0x10000)
 #define BEHIND		0x10000u
 #define CANARY		0x5ac3e1f00d15ea5eull
-#define RANGES		(LOADER_RESERVED_MAX + 1)
 
 static uint8_t *ram;
-static struct loader_range range[RANGES];
-
-/* A part of memory, mostly; now and then anything. */
-static uint64_t input_place(struct input *in, uint8_t how)
-{
-	return how & 0x40 ? (uint64_t)input_u16(in) << 8 : input_u64(in);
-}
-
-static void poison(const struct loader_in *in, bool on)
-{
-	uint64_t start, end;
-	unsigned int i;
-
-	for (i = 0; i < in->reserved_count && i < RANGES; i++) {
-		start = range[i].start < MB ? MB : range[i].start;
-		end = range[i].start + range[i].size;
-		if (end < range[i].start || end > in->ram_size)
-			end = in->ram_size;
-		if (start >= end)
-			continue;
-		if (on)
-			ASAN_POISON_MEMORY_REGION(ram + start, end - start);
-		else
-			ASAN_UNPOISON_MEMORY_REGION(ram + start, end - start);
-	}
-	if (on)
-		ASAN_POISON_MEMORY_REGION(ram + in->ram_size, BEHIND);
-	else
-		ASAN_UNPOISON_MEMORY_REGION(ram + in->ram_size, BEHIND);
-}
-
-static bool is_reserved(const struct loader_in *in, uint64_t start,
-			uint64_t end)
-{
-	unsigned int i;
-
-	for (i = 0; i < in->reserved_count; i++) {
-		unsigned __int128 stop = range[i].start;
-
-		stop += range[i].size;
-		if (range[i].size && range[i].start < end && start < stop)
-			return true;
-	}
-	return false;
-}
 
 /* What the guest is told: all of its memory, whole up to 3 GB and the rest
- * from 4 GB on, but for what is reserved in what the loader sees. */
+ * from 4 GB on. */
 static void check_e820(const struct loader_in *in)
 {
 	const struct boot_params *bp = (void *)(ram + 0x2000);
@@ -88,8 +42,6 @@ static void check_e820(const struct loader_in *in)
 			return;
 		}
 		CHECK(e->size && e->addr >= pos && end <= low);
-		if (e->type == E820_RAM && e->addr >= MB)
-			CHECK(!is_reserved(in, e->addr, end));
 		if (pos >= MB)	/* no gap, and nothing is forgotten */
 			CHECK_EQ(e->addr, pos);
 		pos = end;
@@ -105,7 +57,6 @@ static void check_loaded(const struct loader_in *in,
 	uint64_t initrd = bp->hdr.ramdisk_image;
 
 	CHECK(out->eip >= MB && out->eip < in->ram_size);
-	CHECK(!is_reserved(in, out->eip, (uint64_t)out->eip + 1));
 	CHECK_EQ(out->esi, 0x2000);
 	CHECK(!strcmp((char *)ram + bp->hdr.cmd_line_ptr,
 		      in->cmdline ? in->cmdline : ""));
@@ -113,7 +64,6 @@ static void check_loaded(const struct loader_in *in,
 	if (in->initrd) {
 		CHECK(initrd >= MB &&
 		      initrd + in->initrd_size <= in->ram_size);
-		CHECK(!is_reserved(in, initrd, initrd + in->initrd_size));
 		CHECK(!memcmp(ram + initrd, in->initrd, in->initrd_size));
 	}
 	check_e820(in);
@@ -148,34 +98,21 @@ static char *make_cmdline(uint8_t how, uint32_t len)
 void fuzz_one(struct input *input)
 {
 	static const uint64_t canary = CANARY;
-	struct loader_in in = { .reserved = range };
+	struct loader_in in = { 0 };
 	uint8_t how = input_u8(input), *kernel, *initrd = NULL;
 	struct loader_out out;
 	const uint8_t *at;
 	char *cmdline;
-	unsigned int i;
+	bool loaded;
 	size_t len;
 
 	if (!ram)
 		ram = malloc(RAM_MAX + BEHIND);
-	/* Sizes that are too large or too small must be refused. */
-	in.ram_size = how & 2 ? LOADER_RAM_MIN + input_u16(input) * 2u :
-				LOADER_RAM_MIN + input_u8(input) % 16 * 0x1000;
-	if ((how & 6) == 6) {
-		in.ram_size = input_u64(input);
-		if (in.ram_size >= LOADER_RAM_MIN &&
-		    in.ram_size <= LOADER_LOW_END)
-			in.ram_size |= 1;
-	}
+	in.ram_size = LOADER_RAM_MIN + input_u8(input) % 16 * 0x1000;
+	if (how & 2)		/* too small */
+		in.ram_size -= 16 * 0x1000;
 	if (how & 128)
 		in.rest = (uint64_t)input_u16(input) << 20;
-	in.reserved_count = input_u8(input) % 8;
-	if (how & 8)
-		in.reserved_count += input_u8(input);
-	for (i = 0; i < in.reserved_count && i < RANGES; i++) {
-		range[i].start = input_place(input, how);
-		range[i].size = input_place(input, how);
-	}
 	cmdline = make_cmdline(how, how & 16 ? input_u16(input) * 2u :
 					       input_u8(input));
 	in.cmdline = cmdline;
@@ -195,16 +132,13 @@ void fuzz_one(struct input *input)
 	memcpy(ram + 0x2000, &canary, 8);
 	memcpy(ram + 0x20000, &canary, 8);
 
-	if (in.ram_size <= RAM_MAX)
-		poison(&in, true);
-	if (loader_load(&in, &out)) {
-		poison(&in, false);
+	ASAN_POISON_MEMORY_REGION(ram + in.ram_size, BEHIND);
+	loaded = loader_load(&in, &out);
+	ASAN_UNPOISON_MEMORY_REGION(ram + in.ram_size, BEHIND);
+	if (loaded)
 		check_loaded(&in, &out);
-	} else {
-		if (in.ram_size <= RAM_MAX)
-			poison(&in, false);
+	else
 		check_refused(&out);
-	}
 	free(initrd);
 	free(kernel);
 	free(cmdline);
