@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Instruction decoding after SDM Vol. 2: prefixes (2.1.1), opcode maps
- * (appendix A), ModRM and SIB (2.1.5), for the list in decode.h.
+ * (appendix A), ModRM and SIB (2.1.5), for the list in insn.h.
  */
 #include "insn.h"
 
@@ -81,11 +81,12 @@ static void memory32(struct reader *r, struct insn *insn)
 		insn->disp = fetch(r, 4);
 }
 
-static void modrm(struct reader *r, struct insn *insn)
+/* registers: whatever the mod bits say (SDM 2B, MOV). */
+static void modrm(struct reader *r, struct insn *insn, bool registers)
 {
 	uint8_t byte = fetch8(r);
 
-	insn->mod = byte >> 6;
+	insn->mod = registers ? 3 : byte >> 6;
 	insn->reg = (byte >> 3) & 7;
 	insn->rm = byte & 7;
 	if (insn->mod == 3)
@@ -98,13 +99,6 @@ static void modrm(struct reader *r, struct insn *insn)
 	if (!insn->seg_prefix)
 		insn->seg = insn->base == ESP || insn->base == EBP ?
 			SREG_SS : SREG_DS;
-}
-
-/* The operand of A0-A3: an address and nothing else. */
-static void direct(struct reader *r, struct insn *insn)
-{
-	insn->mem = true;
-	insn->disp = fetch(r, insn->addr_size);
 }
 
 static void segment(struct insn *insn, enum insn_sreg seg)
@@ -122,23 +116,11 @@ static uint8_t prefixes(struct reader *r, struct insn *insn, bool code32)
 		uint8_t byte = fetch8(r);
 
 		switch (byte) {
-		case 0x26:
-			segment(insn, SREG_ES);
+		case 0x26: case 0x2e: case 0x36: case 0x3e:
+			segment(insn, SREG_ES + (byte >> 3 & 3));
 			continue;
-		case 0x2e:
-			segment(insn, SREG_CS);
-			continue;
-		case 0x36:
-			segment(insn, SREG_SS);
-			continue;
-		case 0x3e:
-			segment(insn, SREG_DS);
-			continue;
-		case 0x64:
-			segment(insn, SREG_FS);
-			continue;
-		case 0x65:
-			segment(insn, SREG_GS);
+		case 0x64: case 0x65:
+			segment(insn, SREG_FS + (byte & 1));
 			continue;
 		case 0x66:
 			size = true;
@@ -149,8 +131,7 @@ static uint8_t prefixes(struct reader *r, struct insn *insn, bool code32)
 		case 0xf0:
 			lock = true;
 			continue;
-		case 0xf2:
-		case 0xf3:
+		case 0xf2: case 0xf3:
 			insn->rep = byte;
 			continue;
 		}
@@ -163,253 +144,145 @@ static uint8_t prefixes(struct reader *r, struct insn *insn, bool code32)
 	}
 }
 
-static void byte_sized(struct insn *insn, uint8_t opcode)
-{
-	if (!(opcode & 1))
-		insn->size = 1;
-}
+/* ---- the list ------------------------------------------------------------ */
 
-static enum insn_op port_io(struct reader *r, struct insn *insn,
-			    uint8_t opcode)
-{
-	byte_sized(insn, opcode);
-	insn->port_dx = opcode & 8;
-	if (!insn->port_dx)
-		insn->imm = fetch8(r);
-	return opcode & 2 ? INSN_OUT : INSN_IN;
-}
+/* What comes with an opcode. */
+#define BYTE	0x01	/* an even one is of operands of one byte */
+#define MODRM	0x02
+#define REGS	0x04	/* the same, of registers alone */
+#define DIRECT	0x08	/* an address and nothing else */
+#define IMM	0x10	/* of the operand's size */
+#define IMM8	0x20
+#define IMM16	0x40
+#define DX	0x80	/* the port is there */
 
-static enum insn_op string_io(struct insn *insn, uint8_t opcode)
+struct form {
+	uint8_t	op;		/* enum insn_op */
+	uint8_t	has;
+	uint8_t	sreg;		/* enum insn_sreg, for those that load one */
+};
+
+static const struct form one_byte[256] = {
+	[0x07] = { INSN_POP_SREG, 0, SREG_ES },
+	[0x17] = { INSN_POP_SREG, 0, SREG_SS },
+	[0x1f] = { INSN_POP_SREG, 0, SREG_DS },
+	[0x6c ... 0x6d] = { INSN_INS, BYTE | DX },
+	[0x6e ... 0x6f] = { INSN_OUTS, BYTE | DX },
+	[0x88 ... 0x89] = { INSN_MOV_STORE, BYTE | MODRM },
+	[0x8a ... 0x8b] = { INSN_MOV_LOAD, BYTE | MODRM },
+	[0x8e] = { INSN_MOV_TO_SREG, MODRM },
+	[0xa0 ... 0xa1] = { INSN_MOV_LOAD, BYTE | DIRECT },	/* of EAX */
+	[0xa2 ... 0xa3] = { INSN_MOV_STORE, BYTE | DIRECT },
+	[0xc4] = { INSN_LOAD_FAR, MODRM, SREG_ES },
+	[0xc5] = { INSN_LOAD_FAR, MODRM, SREG_DS },
+	[0xc6 ... 0xc7] = { INSN_MOV_IMM, BYTE | MODRM | IMM },
+	[0xca] = { INSN_RET_FAR, IMM16 },
+	[0xcb] = { INSN_RET_FAR },
+	[0xcd] = { INSN_INT, IMM8 },
+	[0xcf] = { INSN_IRET },
+	[0xe4 ... 0xe5] = { INSN_IN, BYTE | IMM8 },
+	[0xe6 ... 0xe7] = { INSN_OUT, BYTE | IMM8 },
+	[0xec ... 0xed] = { INSN_IN, BYTE | DX },
+	[0xee ... 0xef] = { INSN_OUT, BYTE | DX },
+	[0xf4] = { INSN_HLT },
+	[0xfa] = { INSN_CLI },
+	[0xfb] = { INSN_STI },
+};
+
+/* Behind 0F. */
+static const struct form two_byte[256] = {
+	[0x06] = { INSN_CLTS },
+	[0x08] = { INSN_INVD },
+	[0x09] = { INSN_WBINVD },
+	[0x20] = { INSN_MOV_FROM_CR, REGS },
+	[0x21] = { INSN_MOV_FROM_DR, REGS },
+	[0x22] = { INSN_MOV_TO_CR, REGS },
+	[0x23] = { INSN_MOV_TO_DR, REGS },
+	[0x30] = { INSN_WRMSR },
+	[0x31] = { INSN_RDTSC },
+	[0x32] = { INSN_RDMSR },
+	[0x33] = { INSN_RDPMC },
+	[0x34] = { INSN_SYSENTER },
+	[0x35] = { INSN_SYSEXIT },
+	[0xa1] = { INSN_POP_SREG, 0, SREG_FS },
+	[0xa9] = { INSN_POP_SREG, 0, SREG_GS },
+	[0xb2] = { INSN_LOAD_FAR, MODRM, SREG_SS },
+	[0xb4] = { INSN_LOAD_FAR, MODRM, SREG_FS },
+	[0xb5] = { INSN_LOAD_FAR, MODRM, SREG_GS },
+};
+
+/* 0F 00 and 0F 01: the reg bits of ModRM say what it is. */
+static const uint8_t group[2][8] = {
+	{ INSN_SLDT, INSN_STR, INSN_LLDT, INSN_LTR },
+	{ INSN_SGDT, INSN_SIDT, INSN_LGDT, INSN_LIDT,
+	  INSN_SMSW, INSN_NONE, INSN_LMSW, INSN_INVLPG },
+};
+
+/* What an operation makes of its operands. False: there is none with these. */
+static bool complete(struct insn *insn)
 {
-	byte_sized(insn, opcode);
-	insn->port_dx = true;
-	insn->mem = true;
-	if (opcode & 2) {
+	switch (insn->op) {
+	case INSN_NONE:
+		return false;
+	case INSN_INS:
+		insn->mem = true;
+		insn->base = EDI;
+		insn->seg = SREG_ES;	/* whatever the prefix says */
+		return true;
+	case INSN_OUTS:
+		insn->mem = true;
 		insn->base = ESI;
-		return INSN_OUTS;
-	}
-	insn->base = EDI;
-	insn->seg = SREG_ES;		/* whatever the prefix says */
-	return INSN_INS;
-}
-
-static enum insn_op pop_sreg(struct insn *insn, enum insn_sreg sreg)
-{
-	insn->sreg = sreg;
-	return INSN_POP_SREG;
-}
-
-static enum insn_op load_far(struct reader *r, struct insn *insn,
-			     enum insn_sreg sreg)
-{
-	modrm(r, insn);
-	insn->sreg = sreg;
-	return insn->mem ? INSN_LOAD_FAR : INSN_NONE;
-}
-
-static enum insn_op mov_sreg(struct reader *r, struct insn *insn)
-{
-	modrm(r, insn);
-	insn->size = 2;
-	insn->sreg = insn->reg;
-	return insn->reg > SREG_GS || insn->reg == SREG_CS ?
-		INSN_NONE : INSN_MOV_TO_SREG;
-}
-
-static enum insn_op mov(struct reader *r, struct insn *insn, uint8_t opcode)
-{
-	byte_sized(insn, opcode);
-	modrm(r, insn);
-	return opcode & 2 ? INSN_MOV_LOAD : INSN_MOV_STORE;
-}
-
-static enum insn_op mov_direct(struct reader *r, struct insn *insn,
-			       uint8_t opcode)
-{
-	byte_sized(insn, opcode);
-	insn->reg = EAX;
-	direct(r, insn);
-	return opcode & 2 ? INSN_MOV_STORE : INSN_MOV_LOAD;
-}
-
-static enum insn_op mov_imm(struct reader *r, struct insn *insn,
-			    uint8_t opcode)
-{
-	byte_sized(insn, opcode);
-	modrm(r, insn);
-	insn->imm = fetch(r, insn->size);
-	return insn->reg ? INSN_NONE : INSN_MOV_IMM;
-}
-
-/* The mod bits do not count: always a register (SDM 2B, MOV). */
-static enum insn_op mov_special(struct reader *r, struct insn *insn,
-				uint8_t opcode)
-{
-	static const enum insn_op op[4] = {
-		INSN_MOV_FROM_CR, INSN_MOV_FROM_DR,
-		INSN_MOV_TO_CR, INSN_MOV_TO_DR
-	};
-	uint8_t byte = fetch8(r);
-
-	insn->mod = 3;
-	insn->reg = (byte >> 3) & 7;
-	insn->rm = byte & 7;
-	insn->size = 4;
-	/* CR1 and CR5-7 do not exist. */
-	if (!(opcode & 1) && (insn->reg == 1 || insn->reg > 4))
-		return INSN_NONE;
-	return op[opcode & 3];
-}
-
-/* 0F 00: the local table and task registers. */
-static enum insn_op group6(struct reader *r, struct insn *insn)
-{
-	static const enum insn_op op[8] = {
-		INSN_SLDT, INSN_STR, INSN_LLDT, INSN_LTR
-	};
-
-	modrm(r, insn);
-	if (insn->mem || insn->reg >= 2)
-		insn->size = 2;
-	return op[insn->reg];
-}
-
-/* 0F 01: the tables, the machine status word, INVLPG. */
-static enum insn_op group7(struct reader *r, struct insn *insn)
-{
-	static const enum insn_op memory[8] = {
-		INSN_SGDT, INSN_SIDT, INSN_LGDT, INSN_LIDT,
-		INSN_SMSW, INSN_NONE, INSN_LMSW, INSN_INVLPG
-	};
-
-	modrm(r, insn);
-	switch (insn->reg) {
-	case 4:
+		return true;
+	case INSN_MOV_FROM_CR: case INSN_MOV_TO_CR:
+		insn->size = 4;
+		return insn->reg != 1 && insn->reg <= 4;
+	case INSN_MOV_FROM_DR: case INSN_MOV_TO_DR:
+		insn->size = 4;
+		return true;
+	case INSN_SLDT: case INSN_STR: case INSN_SMSW:
 		if (insn->mem)
 			insn->size = 2;
-		return INSN_SMSW;
-	case 6:
+		return true;
+	case INSN_LLDT: case INSN_LTR: case INSN_LMSW:
 		insn->size = 2;
-		return INSN_LMSW;
+		return true;
+	case INSN_MOV_TO_SREG:
+		insn->size = 2;
+		insn->sreg = insn->reg;
+		return insn->reg <= SREG_GS && insn->reg != SREG_CS;
+	case INSN_SGDT: case INSN_SIDT: case INSN_LGDT: case INSN_LIDT:
+	case INSN_INVLPG: case INSN_LOAD_FAR:
+		return insn->mem;
+	case INSN_MOV_IMM:
+		return !insn->reg;
 	}
-	return insn->mem ? memory[insn->reg] : INSN_NONE;
+	return true;
 }
 
-static enum insn_op two_byte(struct reader *r, struct insn *insn)
+static void operands(struct reader *r, struct insn *insn, uint8_t opcode,
+		     const struct form *f)
 {
-	uint8_t opcode = fetch8(r);
-
-	switch (opcode) {
-	case 0x00:
-		return group6(r, insn);
-	case 0x01:
-		return group7(r, insn);
-	case 0x06:
-		return INSN_CLTS;
-	case 0x08:
-		return INSN_INVD;
-	case 0x09:
-		return INSN_WBINVD;
-	case 0x20:
-	case 0x21:
-	case 0x22:
-	case 0x23:
-		return mov_special(r, insn, opcode);
-	case 0x30:
-		return INSN_WRMSR;
-	case 0x31:
-		return INSN_RDTSC;
-	case 0x32:
-		return INSN_RDMSR;
-	case 0x33:
-		return INSN_RDPMC;
-	case 0x34:
-		return INSN_SYSENTER;
-	case 0x35:
-		return INSN_SYSEXIT;
-	case 0xa1:
-		return pop_sreg(insn, SREG_FS);
-	case 0xa9:
-		return pop_sreg(insn, SREG_GS);
-	case 0xb2:
-		return load_far(r, insn, SREG_SS);
-	case 0xb4:
-		return load_far(r, insn, SREG_FS);
-	case 0xb5:
-		return load_far(r, insn, SREG_GS);
+	insn->op = f->op;
+	insn->sreg = f->sreg;
+	insn->port_dx = f->has & DX;
+	if ((f->has & BYTE) && !(opcode & 1))
+		insn->size = 1;
+	if (f->has & (MODRM | REGS))
+		modrm(r, insn, f->has & REGS);
+	if (f->has & DIRECT) {
+		insn->mem = true;
+		insn->disp = fetch(r, insn->addr_size);
 	}
-	return INSN_NONE;
-}
-
-static enum insn_op one_byte(struct reader *r, struct insn *insn,
-			     uint8_t opcode)
-{
-	switch (opcode) {
-	case 0x07:
-		return pop_sreg(insn, SREG_ES);
-	case 0x0f:
-		return two_byte(r, insn);
-	case 0x17:
-		return pop_sreg(insn, SREG_SS);
-	case 0x1f:
-		return pop_sreg(insn, SREG_DS);
-	case 0x6c:
-	case 0x6d:
-	case 0x6e:
-	case 0x6f:
-		return string_io(insn, opcode);
-	case 0x88:
-	case 0x89:
-	case 0x8a:
-	case 0x8b:
-		return mov(r, insn, opcode);
-	case 0x8e:
-		return mov_sreg(r, insn);
-	case 0xa0:
-	case 0xa1:
-	case 0xa2:
-	case 0xa3:
-		return mov_direct(r, insn, opcode);
-	case 0xc4:
-		return load_far(r, insn, SREG_ES);
-	case 0xc5:
-		return load_far(r, insn, SREG_DS);
-	case 0xc6:
-	case 0xc7:
-		return mov_imm(r, insn, opcode);
-	case 0xca:
-		insn->imm = fetch(r, 2);
-		return INSN_RET_FAR;
-	case 0xcb:
-		return INSN_RET_FAR;
-	case 0xcd:
-		insn->imm = fetch8(r);
-		return INSN_INT;
-	case 0xcf:
-		return INSN_IRET;
-	case 0xe4:
-	case 0xe5:
-	case 0xe6:
-	case 0xe7:
-	case 0xec:
-	case 0xed:
-	case 0xee:
-	case 0xef:
-		return port_io(r, insn, opcode);
-	case 0xf4:
-		return INSN_HLT;
-	case 0xfa:
-		return INSN_CLI;
-	case 0xfb:
-		return INSN_STI;
-	}
-	return INSN_NONE;
+	if (f->has & (IMM | IMM8 | IMM16))
+		insn->imm = fetch(r, f->has & IMM ? insn->size :
+				     f->has & IMM8 ? 1 : 2);
 }
 
 enum decode_result decode(const uint8_t *bytes, size_t len, bool code32,
 			  struct insn *insn)
 {
 	struct reader r = { .bytes = bytes, .len = len, .error = DECODE_OK };
+	const struct form *map = one_byte;
 	uint8_t opcode;
 
 	*insn = (struct insn) {
@@ -418,10 +291,19 @@ enum decode_result decode(const uint8_t *bytes, size_t len, bool code32,
 	opcode = prefixes(&r, insn, code32);
 	if (r.error != DECODE_OK)
 		return r.error;
-	insn->op = one_byte(&r, insn, opcode);
+	if (opcode == 0x0f) {
+		map = two_byte;
+		opcode = fetch8(&r);
+	}
+	if (map == two_byte && opcode < 2) {
+		modrm(&r, insn, false);
+		insn->op = group[opcode][insn->reg];
+	} else {
+		operands(&r, insn, opcode, &map[opcode]);
+	}
 	if (r.error != DECODE_OK)
 		return r.error;
-	if (insn->op == INSN_NONE)
+	if (!complete(insn))
 		return DECODE_INVALID;
 	insn->length = r.pos;
 	return DECODE_OK;
