@@ -105,16 +105,6 @@ static void hc_flush_tlb(struct vcpu *v, uint32_t flags, uint32_t b)
 	mmu_flush(&v->mmu);
 }
 
-static void hc_set_gdt(struct vcpu *v, uint32_t base, uint32_t limit)
-{
-	desc_load_gdt(v, base, limit);
-}
-
-static void hc_set_idt(struct vcpu *v, uint32_t base, uint32_t limit)
-{
-	desc_load_idt(v, base, limit);
-}
-
 static void hc_set_ldt(struct vcpu *v, uint32_t sel, uint32_t b)
 {
 	(void)b;
@@ -135,11 +125,6 @@ static void hc_gdt_changed(struct vcpu *v, uint32_t index, uint32_t b)
 	desc_gdt_changed(v, index);
 }
 
-static void hc_ldt_changed(struct vcpu *v, uint32_t base, uint32_t index)
-{
-	desc_ldt_changed(v, base, index);
-}
-
 static void hc_idt_changed(struct vcpu *v, uint32_t index, uint32_t b)
 {
 	(void)b;
@@ -155,11 +140,6 @@ static void hc_update_va(struct vcpu *v, uint32_t va, uint32_t b)
 	if (mmu_translate(&v->mmu, va, &pa))
 		mmu_entry_changed(&v->mmu, pa);
 	mmu_flush_tlb(&v->mmu);
-}
-
-static void hc_set_dr(struct vcpu *v, uint32_t nr, uint32_t value)
-{
-	dr_write(v, nr, value);
 }
 
 static void hc_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub)
@@ -262,15 +242,15 @@ static const struct hypercall {
 	[STUB_HC_CLTS]		= { hc_clts, false },
 	[STUB_HC_INVAL_PAGE]	= { hc_inval_page, true },
 	[STUB_HC_FLUSH_TLB]	= { hc_flush_tlb, true },
-	[STUB_HC_SET_GDT]	= { hc_set_gdt, true },
-	[STUB_HC_SET_IDT]	= { hc_set_idt, true },
+	[STUB_HC_SET_GDT]	= { desc_load_gdt, true },
+	[STUB_HC_SET_IDT]	= { desc_load_idt, true },
 	[STUB_HC_SET_LDT]	= { hc_set_ldt, true },
 	[STUB_HC_SET_TR]	= { hc_set_tr, true },
 	[STUB_HC_GDT_CHANGED]	= { hc_gdt_changed, true },
-	[STUB_HC_LDT_CHANGED]	= { hc_ldt_changed, true },
+	[STUB_HC_LDT_CHANGED]	= { desc_ldt_changed, true },
 	[STUB_HC_IDT_CHANGED]	= { hc_idt_changed, true },
 	[STUB_HC_UPDATE_VA]	= { hc_update_va, true },
-	[STUB_HC_SET_DR]	= { hc_set_dr, false },
+	[STUB_HC_SET_DR]	= { dr_write, false },
 	[STUB_HC_CPUID]		= { hc_cpuid, false },
 	[STUB_HC_HALT]		= { hc_halt, false },
 	[STUB_HC_REBOOT]	= { hc_end, false },
