@@ -66,18 +66,22 @@ static void page_fault(struct vcpu *v, struct regs *r)
 
 /* ---- other exceptions --------------------------------------------------- */
 
-static void general_protection(struct vcpu *v, struct regs *r)
+/* With an error code, of a selector most often: its table may have changed since
+ * we looked. Bit 1: it is the IDT, which the CPU does not see at all. */
+static void exception_error(struct vcpu *v, struct regs *r)
 {
 	uint32_t error = r->error;
 
-	if (emulate(v))
-		return;
-	/* Its table may have changed since we looked. Bit 1: it is the IDT,
-	 * which the CPU does not see at all. */
 	if ((error & ~7u) && !(error & 2) && desc_refresh(v, error))
 		return;
 	event_move_to_iret_site(v);
-	event_exception_error(v, VEC_GP, error);
+	event_exception_error(v, r->vector, error);
+}
+
+static void general_protection(struct vcpu *v, struct regs *r)
+{
+	if (!emulate(v))
+		exception_error(v, r);
 }
 
 /* AMD's processors have neither SYSENTER nor SYSEXIT in compatibility mode
@@ -95,25 +99,9 @@ static void debug_exception(struct vcpu *v, struct regs *r)
 	event_exception(v, VEC_DB);
 }
 
-/* Of a selector: segment not present, stack fault, invalid TSS. */
-static void selector_fault(struct vcpu *v, struct regs *r)
-{
-	uint32_t error = r->error;
-
-	if ((error & ~7u) && desc_refresh(v, error))
-		return;
-	event_move_to_iret_site(v);
-	event_exception_error(v, r->vector, error);
-}
-
 static void exception(struct vcpu *v, struct regs *r)
 {
 	event_exception(v, r->vector);
-}
-
-static void exception_error(struct vcpu *v, struct regs *r)
-{
-	event_exception_error(v, r->vector, r->error);
 }
 
 /* INT3 and INTO, as one byte or as INT n. */
@@ -160,7 +148,7 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[VEC_NM] = exception,
 	[VEC_DF] = stray,		/* never come so far */
 	[9] = exception,
-	[VEC_TS ... VEC_SS] = selector_fault,
+	[VEC_TS ... VEC_SS] = exception_error,
 	[VEC_GP] = general_protection,
 	[VEC_PF] = page_fault,
 	[15 ... 16] = exception,
