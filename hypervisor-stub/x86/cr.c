@@ -83,25 +83,14 @@ static uint32_t dr7_allowed(uint32_t value)
 	return value;
 }
 
-static void dr_apply(uint32_t nr, uint64_t value)
+static void dr_load(const struct vcpu *v)
 {
-	switch (nr) {
-	case 0:
-		write_dr0(value);
-		break;
-	case 1:
-		write_dr1(value);
-		break;
-	case 2:
-		write_dr2(value);
-		break;
-	case 3:
-		write_dr3(value);
-		break;
-	case 7:
-		write_dr7(value);
-		break;
-	}
+	write_dr7(0x400);	/* nothing while the others are mixed */
+	write_dr0(v->dr[0]);
+	write_dr1(v->dr[1]);
+	write_dr2(v->dr[2]);
+	write_dr3(v->dr[3]);
+	write_dr7(v->dr[7]);
 }
 
 void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
@@ -114,25 +103,20 @@ void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 	if (nr == 7)
 		value = dr7_allowed(value);
 	v->dr[nr] = v->sh->dr[nr] = value;
-	dr_apply(nr, value);
+	dr_load(v);
 }
 
 void cr_load(struct vcpu *v)
 {
-	uint32_t nr;
-
 	write_cr3(v->mmu.pml4);
 	cr0_apply(v->cr0);
 	cr4_apply(v->cr4);
-	dr_apply(7, 0x400);	/* nothing while the others are mixed */
-	for (nr = 0; nr < 4; nr++)
-		dr_apply(nr, v->dr[nr]);
-	dr_apply(7, v->dr[7]);
+	dr_load(v);
 }
 
 void cr_unload(void)
 {
-	dr_apply(7, 0x400);
+	write_dr7(0x400);
 	cr0_apply(0);
 	cr4_apply(0);
 	write_cr3(host_tables());
