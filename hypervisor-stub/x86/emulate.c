@@ -54,27 +54,12 @@ static enum outcome sti(struct vcpu *v, struct insn *in)
 
 /* ---- system registers --------------------------------------------------- */
 
+/* Of CR0, CR2, CR3 and CR4: the decoder knows no others. */
 static enum outcome mov_from_cr(struct vcpu *v, struct insn *in)
 {
-	uint32_t val;
+	const uint32_t cr[] = { v->cr0, 0, v->sh->cr2, v->mmu.cr3, v->cr4 };
 
-	switch (in->reg) {
-	case 0:
-		val = v->cr0;
-		break;
-	case 2:
-		val = v->sh->cr2;
-		break;
-	case 3:
-		val = v->mmu.cr3;
-		break;
-	case 4:
-		val = v->cr4;
-		break;
-	default:
-		return REFUSED;
-	}
-	set_reg(v, in->rm, val, 4);
+	set_reg(v, in->rm, cr[in->reg], 4);
 	return DONE;
 }
 
@@ -83,21 +68,15 @@ static enum outcome mov_to_cr(struct vcpu *v, struct insn *in)
 	uint32_t val = get_reg(v, in->rm);
 
 	queue_drain(v);
-	switch (in->reg) {
-	case 0:
+	if (in->reg == 0)
 		cr0_write(v, val);
-		return DONE;
-	case 2:
+	else if (in->reg == 2)
 		v->sh->cr2 = val;
-		return DONE;
-	case 3:
+	else if (in->reg == 3)
 		cr3_write(v, val);
-		return DONE;
-	case 4:
+	else
 		cr4_write(v, val);
-		return DONE;
-	}
-	return REFUSED;
+	return DONE;
 }
 
 static enum outcome mov_from_dr(struct vcpu *v, struct insn *in)
@@ -136,16 +115,9 @@ static enum outcome lmsw(struct vcpu *v, struct insn *in)
 	return DONE;
 }
 
-static enum outcome read_msr(struct vcpu *v, struct insn *in)
+static enum outcome access_msr(struct vcpu *v, struct insn *in)
 {
-	(void)in;
-	return done_if(msr_access(v, false));
-}
-
-static enum outcome write_msr(struct vcpu *v, struct insn *in)
-{
-	(void)in;
-	return done_if(msr_access(v, true));
+	return done_if(msr_access(v, in->op == INSN_WRMSR));
 }
 
 /* What is read of the counters that nobody has: RDPMC, SDM Vol. 2. */
@@ -369,8 +341,8 @@ static enum outcome (*const carry_out[INSN_OPS])(struct vcpu *,
 	[INSN_CLTS]		= clts,
 	[INSN_INVD]		= nothing,
 	[INSN_WBINVD]		= nothing,
-	[INSN_RDMSR]		= read_msr,
-	[INSN_WRMSR]		= write_msr,
+	[INSN_RDMSR]		= access_msr,
+	[INSN_WRMSR]		= access_msr,
 	[INSN_RDPMC]		= rdpmc,
 	[INSN_RDTSC]		= read_tsc,
 	[INSN_LGDT]		= load_table,
@@ -404,42 +376,39 @@ static bool user_op(const struct vcpu *v, const struct insn *in)
 	       in->op == INSN_INT || in->op == INSN_SYSENTER;
 }
 
-bool emulate(struct vcpu *v)
+static bool emulate_insn(struct vcpu *v, struct insn *in)
 {
 	struct regs *r = v->regs;
 	enum outcome outcome;
-	struct insn in;
 
-	if (!insn_fetch(v, &in) || (regs_ring(r) == 3 && !user_op(v, &in)) ||
-	    !carry_out[in.op])
+	if ((regs_ring(r) == 3 && !user_op(v, in)) || !carry_out[in->op])
 		return false;
-	outcome = carry_out[in.op](v, &in);
+	outcome = carry_out[in->op](v, in);
 	if (outcome == REFUSED || outcome == AGAIN)
 		return outcome == AGAIN;
 	if (outcome == DONE && r->stop != STOP_ENDED)
-		r->eip += in.length;
+		r->eip += in->length;
 	r->eip &= UINT32_MAX;
-	v->stats.emulated[in.op]++;
+	v->stats.emulated[in->op]++;
 	return true;
+}
+
+bool emulate(struct vcpu *v)
+{
+	struct insn in;
+
+	return insn_fetch(v, &in) && emulate_insn(v, &in);
 }
 
 bool emulate_sysenter(struct vcpu *v)
 {
 	struct insn in;
-	bool went;
 
-	if (!insn_fetch(v, &in))
+	if (!insn_fetch(v, &in) ||
+	    (in.op != INSN_SYSENTER && in.op != INSN_SYSEXIT))
 		return false;
-	if (in.op == INSN_SYSENTER)
-		went = event_sysenter(v);
-	else if (in.op == INSN_SYSEXIT)
-		went = regs_ring(v->regs) == 1 && event_sysexit(v);
-	else
-		return false;
-	if (!went)
+	if (!emulate_insn(v, &in))
 		event_exception_error(v, VEC_GP, 0);
-	v->stats.emulated[in.op]++;
-	event_poll(v);
 	return true;
 }
 
