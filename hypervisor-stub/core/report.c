@@ -62,7 +62,7 @@ static void print_stack(struct vcpu *v, gva_t at)
 		}
 		log_printf(i && i % 8 == 0 ? "\n\t%08x" : " %08x", word);
 	}
-	log_char('\n');
+	log_printf("\n");
 }
 
 static void print_code(struct vcpu *v, gva_t at)
@@ -78,7 +78,7 @@ static void print_code(struct vcpu *v, gva_t at)
 		}
 		log_printf(" %02x", byte);
 	}
-	log_char('\n');
+	log_printf("\n");
 }
 
 /* ---- the last hypercalls ------------------------------------------------ */
@@ -172,7 +172,7 @@ static void print_call(struct vcpu *v, const struct call *c, uint32_t times)
 		print_caller(v, c);
 	if (times > 1)
 		log_printf(", %u times", times);
-	log_char('\n');
+	log_printf("\n");
 }
 
 static bool same_call(const struct call *a, const struct call *b)
@@ -299,7 +299,7 @@ static void print_interrupts(struct vcpu *v)
 	at = pit_next(&g->pit, now);
 	if (at != PIT_NEVER)
 		print_due("PIT", at, now);
-	log_char('\n');
+	log_printf("\n");
 }
 
 void report(struct vcpu *v)

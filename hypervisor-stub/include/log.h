@@ -3,7 +3,6 @@
 #ifndef LOG_H
 #define LOG_H
 
-void log_char(char c);
 void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
 
 /* Our own mistake: the end of everything. */

@@ -6,20 +6,10 @@
 #include "log.h"
 #include "lib.h"
 
-void log_char(char c)
-{
-	host_log(c);
-}
-
 static void put(void *arg, char c)
 {
 	(void)arg;
 	host_log(c);
-}
-
-static void log_vprintf(const char *fmt, va_list ap)
-{
-	print(put, NULL, fmt, ap);
 }
 
 void log_printf(const char *fmt, ...)
@@ -27,7 +17,7 @@ void log_printf(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_vprintf(fmt, ap);
+	print(put, NULL, fmt, ap);
 	va_end(ap);
 }
 
@@ -40,9 +30,9 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 
 	log_printf("panic at %s:%d: ", file, line);
 	va_start(ap, fmt);
-	log_vprintf(fmt, ap);
+	print(put, NULL, fmt, ap);
 	va_end(ap);
-	log_char('\n');
+	host_log('\n');
 	panic_tells = NULL;	/* it may panic, too */
 	if (tell)
 		tell();
@@ -55,8 +45,8 @@ void bad_input(const char *fmt, ...)
 
 	log_printf("error: ");
 	va_start(ap, fmt);
-	log_vprintf(fmt, ap);
+	print(put, NULL, fmt, ap);
 	va_end(ap);
-	log_char('\n');
+	host_log('\n');
 	host_end(END_BAD_INPUT);
 }

@@ -5,18 +5,8 @@
 
 #include "lib.h"
 
-struct sink {
-	void	(*put)(void *arg, char c);
-	void	*arg;
-};
-
-static void put(const struct sink *out, char c)
-{
-	out->put(out->arg, c);
-}
-
-static void number(const struct sink *out, uint64_t val, unsigned int base,
-		   int width, char pad, bool negative)
+static void number(void (*put)(void *arg, char c), void *arg, uint64_t val,
+		   unsigned int base, int width, char pad, bool negative)
 {
 	char digits[24];
 	int n = 0;
@@ -27,12 +17,13 @@ static void number(const struct sink *out, uint64_t val, unsigned int base,
 	if (negative)
 		digits[n++] = '-';
 	while (width-- > n)
-		put(out, pad);
+		put(arg, pad);
 	while (n)
-		put(out, digits[--n]);
+		put(arg, digits[--n]);
 }
 
-static void format(const struct sink *out, const char *fmt, va_list ap)
+void print(void (*put)(void *arg, char c), void *arg, const char *fmt,
+	   va_list ap)
 {
 	for (; *fmt; fmt++) {
 		char pad = ' ';
@@ -42,7 +33,7 @@ static void format(const struct sink *out, const char *fmt, va_list ap)
 		int64_t val;
 
 		if (*fmt != '%') {
-			put(out, *fmt);
+			put(arg, *fmt);
 			continue;
 		}
 		if (*++fmt == '0')
@@ -57,33 +48,28 @@ static void format(const struct sink *out, const char *fmt, va_list ap)
 			is_long = true;
 		switch (*fmt) {
 		case 'c':
-			put(out, va_arg(ap, int));
+			put(arg, va_arg(ap, int));
 			break;
 		case 's':
 			for (s = va_arg(ap, const char *); *s && max; s++, max--)
-				put(out, *s);
+				put(arg, *s);
 			break;
 		case 'd':
 			val = is_long ? va_arg(ap, long) : va_arg(ap, int);
-			number(out, val < 0 ? -val : val, 10, width, pad,
+			number(put, arg, val < 0 ? -val : val, 10, width, pad,
 			       val < 0);
 			break;
 		case 'u':
 		case 'x':
-			number(out, is_long ? va_arg(ap, unsigned long) :
-					      va_arg(ap, unsigned int),
+			number(put, arg,
+			       is_long ? va_arg(ap, unsigned long) :
+					 va_arg(ap, unsigned int),
 			       *fmt == 'x' ? 16 : 10, width, pad, false);
 			break;
 		default:
-			put(out, *fmt);
+			put(arg, *fmt);
 		}
 	}
-}
-
-void print(void (*each)(void *arg, char c), void *arg, const char *fmt,
-	   va_list ap)
-{
-	format(&(struct sink){ each, arg }, fmt, ap);
 }
 
 struct buffer {
