@@ -8,28 +8,30 @@ sys.dont_write_bytecode = True
 import os
 import re
 
-from harness import (BUILD, elf, expect, plan, read, same, scratch, tail,
-                     test_one, vmi_run, write)
+from harness import (BUILD, elf, expect, private_vmi_run, read, same, scratch,
+                     tail, test_all, vmi_run, write)
 
 NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
 STARTS = 100
 
 
 def run(*each):
-    """The run, and what its first guest's console says."""
+    """The run, what its first guest's console says, and the hypervisor's log.
+    """
     with scratch() as directory:
+        program, folder = private_vmi_run(directory)
         args = []
         for n, keys in enumerate(each):
             path = os.path.join(directory, f"console{n}")
             args += ["--guest", f"console={path},{keys}"]
         ended = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
-                        "--memory", "64", *args)
-        return ended, read(os.path.join(directory, "console0")).decode()
+                        "--memory", "64", *args, program=program)
+        return (ended, read(os.path.join(directory, "console0")).decode(),
+                read(os.path.join(folder, "hypervisor.log")).decode())
 
 
-def memory_is_the_same(name):
-    """What was free at each start, by the hypervisor's log."""
-    log = read(os.path.join(BUILD, "run/hypervisor.log")).decode()
+def memory_is_the_same(name, log):
+    """What was free at each start."""
     free = re.findall(
         rf"^{name}: start \d+ of {STARTS}, (\d+) KB of memory free$", log, re.M)
     same("the starts", len(free), STARTS)
@@ -38,21 +40,21 @@ def memory_is_the_same(name):
 
 
 def in_turn():
-    ended, console = run(f"append=busy=2,starts={STARTS}")
+    ended, console, log = run(f"append=busy=2,starts={STARTS}")
     same("the end", (ended.returncode, tail(ended.stderr)), (0, ""))
     results = re.findall(r"rounds=\d+ checksum=\d+", console)
     same("the results", len(results), STARTS)
     same("different ones", len(set(results)), 1)
-    memory_is_the_same("guest")
+    memory_is_the_same("guest", log)
 
 
 def beside_another():
     """It dies each time, in less memory than the other has."""
-    ended, console = run("append=busy=1024",
-                         f"append=dying=2,memory=16,starts={STARTS}")
+    ended, console, log = run("append=busy=1024", "append=dying=2,memory=16,"
+                              f"starts={STARTS}")
     same("the status", ended.returncode, 3)
     expect("rounds=" in console, "the other says " + console)
-    memory_is_the_same("guest 2")
+    memory_is_the_same("guest 2", log)
 
 
 def with_fpu_off(bit):
@@ -66,9 +68,7 @@ def with_fpu_off(bit):
     same("the end", (ended.returncode, tail(ended.stderr)), (0, ""))
 
 
-# One after the other: they read the hypervisor's log.
-test_one(f"{STARTS} guests in turn", in_turn)
-test_one(f"{STARTS} deaths beside another", beside_another)
-test_one("ends with CR0.TS", with_fpu_off, 8)
-test_one("ends with CR0.EM", with_fpu_off, 4)
-sys.exit(plan())
+test_all([(f"{STARTS} guests in turn", in_turn),
+          (f"{STARTS} deaths beside another", beside_another),
+          ("ends with CR0.TS", with_fpu_off, 8),
+          ("ends with CR0.EM", with_fpu_off, 4)])

@@ -9,13 +9,13 @@ import json
 import os
 import re
 
-from harness import (BUILD, LOAD, ROOT, elf, expect, same, scratch, tail,
-                     test_all, vmi_run, write)
+from harness import (BUILD, LOAD, elf, expect, private_vmi_run, read, same,
+                     scratch, tail, test_all, vmi_run, write)
 
 
-def run_code(directory, name, code, *options, timeout="60"):
+def run_code(directory, name, code, *options, **how):
     return vmi_run("--kernel", write(directory, name, elf(code)), "--initrd",
-                   "", *options, timeout=timeout)
+                   "", *options, **how)
 
 
 def say(text):
@@ -222,10 +222,12 @@ def options():
 
 def log_is_apart(directory):
     """The hypervisor's own words are in its log, not on the console."""
-    run_code(directory, "log", say("hello") + b"\xb0\xfe\xe6\x64")
-    with open(os.path.join(ROOT, "build/run/hypervisor.log"),
-              encoding="ascii") as f:
-        expect("OpenVMI: TSC" in f.read(), "the log is empty")
+    with scratch() as own:
+        program, folder = private_vmi_run(own)
+        run = run_code(directory, "log", say("hello") + RESET, program=program)
+        same("the console", run.stdout, "hello")
+        log = read(os.path.join(folder, "hypervisor.log"))
+    expect(b"OpenVMI: TSC" in log, "the log is empty")
 
 
 with scratch() as d:

@@ -14,9 +14,9 @@ import re
 import subprocess
 import threading
 
-from harness import (BUILD, ROOT, SMOKE, VMI_RUN, expect, same, scratch,
-                     smoke, smoke_lines, tail, test_all, test_one, vmi_run,
-                     write)
+from harness import (BUILD, SMOKE, VMI_RUN, expect, private_vmi_run, read,
+                     same, scratch, smoke, smoke_lines, tail, test_all,
+                     test_one, vmi_run, write)
 
 NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
 STEPS = 4096                        # in a round of a neighbour's work
@@ -270,17 +270,19 @@ def steal():
 
 def stdio():
     """One of the guests talks to us, the first if nobody says another."""
-    path = os.path.join(ROOT, "build/run/guest1.console")
-    run = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
-                  "--memory", "16", "--guest", "append=busy=2",
-                  "--guest", "append=busy=16,console=stdio")
+    with scratch() as directory:
+        program, folder = private_vmi_run(directory)
+        path = os.path.join(folder, "guest1.console")
+        run = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
+                      "--memory", "16", "--guest", "append=busy=2",
+                      "--guest", "append=busy=16,console=stdio",
+                      program=program)
+        other = read(path).decode()
     same("the status", run.returncode, 0)
     same("the notice", run.stderr,
-         f"vmi-run: the console of guest 1 is {os.path.relpath(path)}\n")
+         f"vmi-run: the console of guest 1 is {path}\n")
     lines = run.stdout.splitlines()
     same("the number of lines", len(lines), 1)
-    with open(path, encoding="ascii") as f:
-        other = f.read()
     expect(re.match(r"rounds=\d+ ", other), "the file has " + other)
     expect(lines[0] != other.strip(), "both have the same")
 

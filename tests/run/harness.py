@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -37,11 +38,25 @@ def same(what, found, expected):
     expect(found == expected, f"{what} is {found!r}, not {expected!r}")
 
 
-def vmi_run(*args, stdin=subprocess.DEVNULL, timeout=HANG):
+def vmi_run(*args, stdin=subprocess.DEVNULL, timeout=HANG, program=VMI_RUN):
     """A finished run: returncode, stdout and stderr as text."""
-    return subprocess.run([VMI_RUN, "--timeout", timeout, *args], stdin=stdin,
+    return subprocess.run([program, "--timeout", timeout, *args], stdin=stdin,
                           capture_output=True, text=True, errors="replace",
                           check=False)
+
+
+def private_vmi_run(directory):
+    """A vmi-run for whoever reads build/run, where each run that ends leaves
+    its log, those of other tests too; and that folder."""
+    shutil.copy(VMI_RUN, directory)
+    shutil.copytree(os.path.join(ROOT, "vmi_run"),
+                    os.path.join(directory, "vmi_run"))
+    build = os.path.join(directory, "build")
+    os.mkdir(build)
+    for name in os.listdir(BUILD):
+        if name != "run":
+            os.symlink(os.path.join(BUILD, name), os.path.join(build, name))
+    return os.path.join(directory, "vmi-run"), os.path.join(build, "run")
 
 
 def tail(text):
