@@ -13,9 +13,10 @@ from harness import (BUILD, LOAD, elf, expect, private_vmi_run, read, same,
                      scratch, tail, test_all, vmi_run, write)
 
 
-def run_code(directory, name, code, *options, **how):
-    return vmi_run("--kernel", write(directory, name, elf(code)), "--initrd",
-                   "", *options, **how)
+def run_code(code, *options, **how):
+    with scratch() as directory:
+        return vmi_run("--kernel", write(directory, "kernel", elf(code)),
+                       "--initrd", "", *options, **how)
 
 
 def say(text):
@@ -26,11 +27,11 @@ def say(text):
     return code
 
 
-def dies(directory, name, code, past, why):
+def dies(code, past, why):
     """Status 3, and a report that lets its developer find the reason. past:
     how many bytes of the code were executed."""
     mark = b"\xb8\xfe\xca\xad\x0b"              # mov eax, 0badcafeh
-    run = run_code(directory, name, say("hello\n") + mark + code)
+    run = run_code(say("hello\n") + mark + code)
     same("the console", run.stdout, "hello\n")
     same("the status", run.returncode, 3)
     lines = run.stderr.splitlines()
@@ -67,25 +68,23 @@ def check_report(text, first, native, *more):
         expect(what in text, f"{what} is not in the report: {text}")
 
 
-def timeout(directory, code, past, place, *options):
+def timeout(code, past, place, *options):
     """Where the guest was, and why it did not go on."""
     native = "--native" in options
-    run = run_code(directory, "loop" + "".join(options), code, "--memory",
-                   "16", *options, timeout="5")
+    run = run_code(code, "--memory", "16", *options, timeout="5")
     same("the status", run.returncode, 124)
     check_report(run.stderr, "guest at the time-out: " + place, native,
                  f"eip {LOAD + past:08x} cs 00", "code: " + code[past:].hex(" "))
 
 
-def timeout_of_several(directory):
-    spin = write(directory, "spin", elf(b"\xeb\xfe"))
-    sleep = write(directory, "sleep", elf(MASK_ALL + b"\xfb\xf4"))
-    end = write(directory, "end", elf(RESET))
+def timeout_of_several():
     options = []
-    for n, path in enumerate((spin, sleep, end)):
-        options += ["--guest", f"kernel={path},initrd=,memory=16,console="
-                    + os.path.join(directory, f"console{n}")]
-    run = vmi_run(*options, timeout="5")
+    with scratch() as directory:
+        for n, code in enumerate((b"\xeb\xfe", MASK_ALL + b"\xfb\xf4", RESET)):
+            path = write(directory, f"kernel{n}", elf(code))
+            options += ["--guest", f"kernel={path},initrd=,memory=16,"
+                        "console=" + os.path.join(directory, f"console{n}")]
+        run = vmi_run(*options, timeout="5")
     same("the status", run.returncode, 124)
     said = run.stderr.replace("vmi-run: guest 3 ended, the others go on\n", "")
     first, second, third = said.split("guest ")[1:]
@@ -97,9 +96,8 @@ def timeout_of_several(directory):
     same("of the third", third, "3 at the time-out: ended\n")
 
 
-def native_death(directory):
-    run = run_code(directory, "triple", say("hello\n") + b"\x0f\x0b",
-                   "--native")
+def native_death():
+    run = run_code(say("hello\n") + b"\x0f\x0b", "--native")
     same("the console", run.stdout, "hello\n")
     same("the status", run.returncode, 3)
     check_report(run.stderr, "guest died: triple fault", True,
@@ -115,33 +113,34 @@ TO_BIOS = (b"\x0f\x20\xc0\x24\xfe\x0f\x22\xc0\x90\xea\xf0\xff\0\xf0"
            b"\xeb\xfe")
 
 
-def reboots(directory, name, code, said, *options):
+def reboots(code, said, *options):
     """As a PC does: an orderly end."""
-    run = run_code(directory, name, say("bye") + code, *options)
+    run = run_code(say("bye") + code, *options)
     same("the end", (run.returncode, run.stdout, run.stderr.splitlines()[:1]),
          (0, "bye", said))
 
 
-def reboots_beside(directory, name, code, how):
+def reboots_beside(code, how):
     """One of two guests, so that vmi-run says how."""
-    reboots(directory, name, code, [f"vmi-run: guest 1 rebooted by {how}"],
-            "--guest", "", "--guest", f"kernel={write(directory, name + '2', elf(RESET))},"
-            f"console={directory}/{name}.console")
+    with scratch() as directory:
+        other = write(directory, "other", elf(RESET))
+        reboots(code, [f"vmi-run: guest 1 rebooted by {how}"], "--guest", "",
+                "--guest", f"kernel={other},console={directory}/console")
 
 
-def real_mode(directory):
+def real_mode():
     """But no BIOS behind it: only a death."""
-    run = run_code(directory, "real mode", TO_BIOS[:8] + b"\xeb\xfe")
+    run = run_code(TO_BIOS[:8] + b"\xeb\xfe")
     same("the status", run.returncode, 3)
     check_report(run.stderr, "guest died: real mode is not supported", False,
                  f"eip {LOAD + 5:08x}")
 
 
-def bad_write(directory):
+def bad_write():
     """The death report has the linear address: here page tables are off, so
     it is the physical one, beyond the memory."""
     code = b"\xa3\0\0\0\x80"                     # mov [80000000h], eax
-    run = run_code(directory, "bad write", code)
+    run = run_code(code)
     same("the status", run.returncode, 3)
     check_report(run.stderr, "guest died: write to guest-physical 080000000, "
                  "outside its memory", False,
@@ -168,36 +167,34 @@ def last_calls():
            "the last exit is not a hypercall")
 
 
-def reset(directory):
+def reset():
     """The keyboard controller's reset is an orderly end."""
-    stats = os.path.join(directory, "stats, with a comma")
-    run = run_code(directory, "reset", say("abcd") + b"\xb0\xfe\xe6\x64",
-                   "--stats", stats)
-    same("the status", (run.returncode, tail(run.stderr)), (0, ""))
-    with open(stats, encoding="ascii") as f:
-        same("emulated OUTs", json.load(f)["emulated_instructions"]["out"], 5)
+    with scratch() as directory:
+        stats = os.path.join(directory, "stats, with a comma")
+        run = run_code(say("abcd") + RESET, "--stats", stats)
+        same("the status", (run.returncode, tail(run.stderr)), (0, ""))
+        counted = json.loads(read(stats))
+    same("emulated OUTs", counted["emulated_instructions"]["out"], 5)
 
 
-def halt(directory):
+def halt():
     """With interrupts off nothing can follow: a kernel that died silently."""
-    run = run_code(directory, "halt", say("bye") + b"\xfa\xf4")
+    run = run_code(say("bye") + b"\xfa\xf4")
     same("the end", (run.returncode, run.stdout), (3, "bye"))
     expect("HLT with interrupts off" in run.stderr, "the report says not why")
 
 
-def icount(directory):
+def icount():
     """Cycles of a loop of 2 * 1000000 instructions, as the guest sees them."""
     code = (b"\x0f\x31\x89\xc3"                 # rdtsc; mov ebx, eax
             b"\xb9\x40\x42\x0f\x00"             # mov ecx, 1000000
             b"\x49\x75\xfd"                     # dec ecx; jnz
             b"\x0f\x31\x29\xd8"                 # rdtsc; sub eax, ebx
             b"\xba\xf8\x03\0\0\xee"             # out 3f8h, al, four times
-            + b"\xc1\xe8\x08\xee" * 3 +
-            b"\xb0\xfe\xe6\x64")                # reset
+            + b"\xc1\xe8\x08\xee" * 3 + RESET)
     counts = []
-    for n in range(2):
-        path = write(directory, f"count{n}", elf(code))
-        run = vmi_run("--kernel", path, "--initrd", "", "--icount")
+    for _ in range(2):
+        run = run_code(code, "--icount")
         same("the status", (run.returncode, tail(run.stderr)), (0, ""))
         counts.append(run.stdout)
     same("the second count", counts[1], counts[0])
@@ -220,44 +217,40 @@ def options():
         expect("error: " in run.stderr, "no message for " + " ".join(bad))
 
 
-def log_is_apart(directory):
+def log_is_apart():
     """The hypervisor's own words are in its log, not on the console."""
-    with scratch() as own:
-        program, folder = private_vmi_run(own)
-        run = run_code(directory, "log", say("hello") + RESET, program=program)
+    with scratch() as directory:
+        program, folder = private_vmi_run(directory)
+        run = run_code(say("hello") + RESET, program=program)
         same("the console", run.stdout, "hello")
         log = read(os.path.join(folder, "hypervisor.log"))
     expect(b"OpenVMI: TSC" in log, "the log is empty")
 
 
-with scratch() as d:
-    test_all([
-        ("options", options),
-        *[(f"time-out {how}", timeout, d, code, past, place, *options)
-          for options in ((), ("--native",))
-          for how, code, past, place in (
-              ("of a loop " + " ".join(options), b"\xeb\xfe", 0,
-               "runs in its kernel"),
-              ("of one that waits " + " ".join(options),
-               MASK_ALL + b"\xfb\xf4\x90", 8,
-               "halted, waiting for an interrupt"))],
-        ("time-out of several guests", timeout_of_several, d),
-        ("a triple fault natively", native_death, d),
-        ("a reboot by triple fault", reboots_beside, d, "triple",
-         EMPTY_IDT + INT3, "triple fault"),
-        ("a reboot by triple fault natively", reboots, d, "native triple",
-         EMPTY_IDT + INT3, [], "--native"),
-        ("a reboot by the BIOS", reboots_beside, d, "bios", TO_BIOS,
-         "the BIOS"),
-        ("real mode", real_mode, d),
-        ("a bad write", bad_write, d),
-        ("the last calls", last_calls),
-        ("reset and statistics", reset, d),
-        ("halt", halt, d),
-        ("fault without a handler", dies, d, "fault", b"\x0f\x0b", 0,
-         "triple fault"),
-        ("unknown hypercall", dies, d, "hypercall", b"\xcd\x82\x90", 2,
-         "hypercall"),
-        ("the same count twice", icount, d),
-        ("log", log_is_apart, d),
-    ])
+test_all([
+    ("options", options),
+    *[(f"time-out {how}", timeout, code, past, place, *options)
+      for options in ((), ("--native",))
+      for how, code, past, place in (
+          ("of a loop " + " ".join(options), b"\xeb\xfe", 0,
+           "runs in its kernel"),
+          ("of one that waits " + " ".join(options),
+           MASK_ALL + b"\xfb\xf4\x90", 8,
+           "halted, waiting for an interrupt"))],
+    ("time-out of several guests", timeout_of_several),
+    ("a triple fault natively", native_death),
+    ("a reboot by triple fault", reboots_beside, EMPTY_IDT + INT3,
+     "triple fault"),
+    ("a reboot by triple fault natively", reboots, EMPTY_IDT + INT3, [],
+     "--native"),
+    ("a reboot by the BIOS", reboots_beside, TO_BIOS, "the BIOS"),
+    ("real mode", real_mode),
+    ("a bad write", bad_write),
+    ("the last calls", last_calls),
+    ("reset and statistics", reset),
+    ("halt", halt),
+    ("fault without a handler", dies, b"\x0f\x0b", 0, "triple fault"),
+    ("unknown hypercall", dies, b"\xcd\x82\x90", 2, "hypercall"),
+    ("the same count twice", icount),
+    ("log", log_is_apart),
+])
