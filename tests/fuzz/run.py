@@ -59,7 +59,7 @@ class Target:
         if self.args.check:
             how = {"runs": CHECK_RUNS, "seed": 1}
         return [self.binary, f"-max_len={self.length}",
-                "-print_final_stats=1", "-timeout=10", "-entropic=0",
+                "-print_final_stats=1", "-timeout=100", "-entropic=0",
                 f"-artifact_prefix={OUT}/crash/{self.name}-",
                 *(f"-{k}={v}" for k, v in how.items() if v is not None),
                 self.corpus, self.seeds]

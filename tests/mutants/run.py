@@ -29,7 +29,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.realpath(__file__))))
 LIST = os.path.join(ROOT, "tests/mutants/list")
 OUT = os.path.join(ROOT, "build/mutants")
-LIMIT = 900             # seconds, as in tests/runner
+LIMIT = 3600            # seconds, as in tests/runner
 SPARE = 60
 ENOUGH = 95             # per cent
 LEAST = 60              # mutants

@@ -17,7 +17,7 @@ import fnmatch
 import os
 import re
 
-from harness import (BUILD, ROOT, Tap, expect, plan, same, scratch, tail,
+from harness import (BUILD, HANG, ROOT, Tap, expect, plan, same, scratch, tail,
                      test_all, test_one, vmi_run)
 
 ATTACKER = os.path.join(BUILD, "tests/attack.elf")
@@ -58,18 +58,18 @@ def reports(run):
 
 
 def boot(case):
-    """The case, with its neighbour. Most take 0.5 s; nothing waits longer."""
+    """The case, with its neighbour. Most take 0.5 s."""
     options = ["--icount"] if "icount" in case.boot else []
     append = "case=" + case.name
     if "alone" in case.boot:
         return vmi_run(*options, "--memory", "64", "--kernel", ATTACKER,
-                       "--initrd", "", "--append", append, timeout="60")
+                       "--initrd", "", "--append", append)
     with scratch() as directory:
         console = os.path.join(directory, "bystander")
         run = vmi_run(*options, "--kernel", ATTACKER, "--initrd", "",
                       "--guest", "memory=64,console=stdio,append=" + append,
                       "--guest", "memory=16,append=case=bystander,console="
-                      + console, timeout="60")
+                      + console)
         check_bystander(console)
     return run
 
@@ -110,7 +110,7 @@ def flood(seconds, pages):
         for case, console in zip(cases + ["bystander"], consoles):
             guests += ["--guest", f"append=case={case},console={console}"]
         run = vmi_run("--kernel", ATTACKER, "--initrd", "", "--memory", "64",
-                      *guests, timeout=str(seconds * 4 + 120))
+                      *guests, timeout=str(seconds + int(HANG)))
         check_bystander(consoles[-1])
         total = 0
         for n, path in enumerate(consoles[:-1]):
@@ -137,8 +137,7 @@ Case = collections.namedtuple("Case", "name end end_checked boot")
 
 def list_cases():
     """All, by name."""
-    run = vmi_run("--memory", "64", "--kernel", ATTACKER, "--initrd", "",
-                  timeout="60")
+    run = vmi_run("--memory", "64", "--kernel", ATTACKER, "--initrd", "")
     same("the status", run.returncode, 0)
     cases = [Case(*line.split("\t")[1:]) for line in run.stdout.splitlines()
              if line.startswith("case\t")]

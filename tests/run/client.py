@@ -33,8 +33,8 @@ FLAG = ("EnableInterrupts", "DisableInterrupts", "GetInterruptMask",
 
 
 def run(mode, *options):
-    got = vmi_run("--memory", "64", "--kernel", CLIENT, "--append", mode,
-                  *options)
+    got = vmi_run("--icount", "--memory", "64", "--kernel", CLIENT,
+                  "--append", mode, *options)
     same("the status", (got.returncode, tail(got.stderr)), (0, ""))
     bad = re.findall(r"^not ok .*|^Bail out.*", got.stdout, re.M)
     expect(not bad, " | ".join(bad[:3]))

@@ -9,8 +9,8 @@ import json
 import os
 import re
 
-from harness import (BUILD, LOAD, elf, expect, private_vmi_run, read, same,
-                     scratch, tail, test_all, vmi_run, write)
+from harness import (BUILD, LOAD, RESET, elf, expect, patience, private_vmi_run,
+                     read, same, scratch, tail, test_all, vmi_run, write)
 
 
 def run_code(code, *options, **how):
@@ -52,7 +52,6 @@ REPORT = ("eip", "eax", "esi", "ds", "cr0", "gdt", "tr", "8259", "code:",
 REPORT_HV = ("last exit:", *REPORT[:8], "clock:", *REPORT[8:],
              "last hypercalls")
 
-RESET = b"\xb0\xfe\xe6\x64\xeb\xfe"             # by the keyboard controller
 MASK_ALL = b"\xb0\xff\xe6\x21\xe6\xa1"        # of both 8259s
 
 
@@ -71,7 +70,7 @@ def check_report(text, first, native, *more):
 def timeout(code, past, place, *options):
     """Where the guest was, and why it did not go on."""
     native = "--native" in options
-    run = run_code(code, "--memory", "16", *options, timeout="5")
+    run = run_code(code, "--memory", "16", *options, timeout=patience())
     same("the status", run.returncode, 124)
     check_report(run.stderr, "guest at the time-out: " + place, native,
                  f"eip {LOAD + past:08x} cs 00", "code: " + code[past:].hex(" "))
@@ -84,7 +83,7 @@ def timeout_of_several():
             path = write(directory, f"kernel{n}", elf(code))
             options += ["--guest", f"kernel={path},initrd=,memory=16,"
                         "console=" + os.path.join(directory, f"console{n}")]
-        run = vmi_run(*options, timeout="5")
+        run = vmi_run(*options, timeout=patience())
     same("the status", run.returncode, 124)
     said = run.stderr.replace("vmi-run: guest 3 ended, the others go on\n", "")
     first, second, third = said.split("guest ")[1:]

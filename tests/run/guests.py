@@ -14,7 +14,7 @@ import re
 import subprocess
 import threading
 
-from harness import (BUILD, SMOKE, VMI_RUN, expect, private_vmi_run, read,
+from harness import (BUILD, HANG, SMOKE, VMI_RUN, expect, private_vmi_run, read,
                      same, scratch, smoke, smoke_lines, tail, test_all,
                      test_one, vmi_run, write)
 
@@ -180,8 +180,7 @@ def typing():
             run = vmi_run("--icount", "--kernel", NEIGHBOUR, "--initrd", "",
                           "--memory", "16", "--guest",
                           "console=stdio,append=reading=512", "--guest",
-                          f"console={path},append=busy=512", stdin=stdin,
-                          timeout="60")
+                          f"console={path},append=busy=512", stdin=stdin)
         with open(path, encoding="ascii") as f:
             busy = results_of(f.read())
     same("the status", run.returncode, 0)
@@ -220,7 +219,7 @@ def nobody_reads():
     ours, theirs = os.pipe()
     path = f"/proc/{os.getpid()}/fd/{theirs}"
     with subprocess.Popen(
-            [VMI_RUN, "--timeout", "60", "--kernel", NEIGHBOUR, "--initrd", "",
+            [VMI_RUN, "--timeout", HANG, "--kernel", NEIGHBOUR, "--initrd", "",
              "--memory", "16", "--guest", "append=chatty=4096",
              "--guest", f"append=busy=2048,console={path}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -81,7 +81,8 @@ def too_long(rom):
 
 def points(*options):
     """The result of each point of the suite, and how many were skipped."""
-    run = vmi_run("--memory", "64", "--kernel", SUITE, *options)
+    run = vmi_run("--icount", "--memory", "64", "--kernel", SUITE,
+                  *options)
     found = POINT.findall(run.stdout)
     expect(f"\n1..{len(found)}\n" in run.stdout,
            "the suite did not come to its end: " + tail(run.stdout))

@@ -16,13 +16,12 @@ import struct
 import subprocess
 import threading
 
-from harness import (BUILD, HANG, LOAD, ROM, VMI_RUN, Failed, elf, expect, read,
-                     same, scratch, test_all, write)
+from harness import (BUILD, HANG, LOAD, RESET, ROM, VMI_RUN, Failed, elf, expect,
+                     read, same, scratch, test_all, write)
 
 HYPERVISOR = os.path.join(BUILD, "hypervisor-stub.elf")
 ORDERLY, GUEST_DIED, PANIC, BAD_INPUT = 1, 3, 5, 7      # as in vmi-run
 
-RESET = b"\xb0\xfe\xe6\x64"     # mov al, 0feh; out 64h, al
 LOOP = b"\xeb\xfe"
 UD2 = b"\x0f\x0b"
 SAY_A = b"\xba\xf8\x03\0\0\xb0\x41\xee"     # mov edx, 3f8h; mov al, 'A'; out

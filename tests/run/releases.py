@@ -33,8 +33,8 @@ def kernel_on(release, reference):
 
 
 def guest_on(kernel, image, mode=""):
-    run = vmi_run("--memory", "64", "--rom", image, "--kernel", kernel,
-                  "--append", mode)
+    run = vmi_run("--icount", "--memory", "64", "--rom", image, "--kernel",
+                  kernel, "--append", mode)
     same("the status", run.returncode, 0)
     bad = re.findall(r"^not ok .*", run.stdout, re.M)
     expect(not bad, " | ".join(bad[:3]))

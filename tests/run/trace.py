@@ -11,8 +11,8 @@ import os
 import re
 import subprocess
 
-from harness import (BUILD, ROM, ROOT, VMI_RUN, expect, same, scratch, smoke,
-                     tail, test_all, test_one, vmi_run)
+from harness import (BUILD, ROM, ROOT, VMI_RUN, expect, patience, same, scratch,
+                     smoke, tail, test_all, test_one, vmi_run)
 
 GUEST = os.path.join(ROOT, "tests/data/guest-0.1.elf")
 
@@ -78,7 +78,7 @@ def traced(reference, directory):
 
 def behaviour(directory):
     """Every behaviour that the test guest checks; costs are others here."""
-    run = vmi_run("--kernel", GUEST, "--memory", "64", "--trace",
+    run = vmi_run("--icount", "--kernel", GUEST, "--memory", "64", "--trace",
                   os.path.join(directory, "guest"))
     same("the status", run.returncode, 0)
     points = re.findall(r"^((?:not )?ok) \d+ - (.*)", run.stdout, re.M)
@@ -126,7 +126,7 @@ def timed_out(directory):
     path = os.path.join(directory, "late")
     run = vmi_run("--memory", "64", "--trace", path, "--append", "stay",
                   "--kernel", os.path.join(BUILD, "tests/guest.elf"),
-                  timeout="5")
+                  timeout=patience())
     same("the status", run.returncode, 124)
     expect("guest at the time-out: " in run.stderr, "no report: " + run.stderr)
     same("the last call", last_line(path), ("SetCR2", " eax=000057a7"))
