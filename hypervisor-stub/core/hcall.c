@@ -219,9 +219,9 @@ static void hc_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
 static void hc_page(struct vcpu *v, uint32_t gfn, uint32_t op)
 {
 	if (op == STUB_QP_ALLOC)
-		mmu_page_alloc(&v->mmu, gfn);
+		mmu_page_table(&v->mmu, gfn, true);
 	else if (op == STUB_QP_RELEASE)
-		mmu_page_release(&v->mmu, gfn);
+		mmu_page_table(&v->mmu, gfn, false);
 	mmu_flush_tlb(&v->mmu);
 }
 

@@ -102,7 +102,7 @@ struct mmu {
 	uint64_t	*pdpt;		/* the root's four pages; behind it */
 	uint64_t	pml4;		/* machine address, for the real CR3 */
 	uint32_t	cr3;
-	uint32_t	cr0, cr4, efer;	/* what mmu_set_mode() was told, of
+	uint32_t	mode;		/* what mmu_set_mode() was told, of the
 					 * bits that matter here */
 	uint32_t	pde_bits;	/* PTE_P, and PTE_PS if that means a large
 					 * page */
@@ -210,8 +210,7 @@ const volatile uint32_t *mmu_run_changed(struct mmu *, gpa_t pa, uint32_t word,
 					 const volatile uint32_t *at,
 					 const volatile uint32_t *end);
 /* A frame becomes a table whose changes will be told of, or stops being one. */
-void mmu_page_alloc(struct mmu *, uint32_t gfn);
-void mmu_page_release(struct mmu *, uint32_t gfn);
+void mmu_page_table(struct mmu *, uint32_t gfn, bool);
 
 /* The TLB, if a translation was taken away. */
 static inline void mmu_flush_tlb(struct mmu *m)

@@ -68,12 +68,12 @@ enum fault fill(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
 	make_room(m);
 	*error = (*error & m->error_bits) | PF_P;
 	if (mm->fmt.pae && ((w.pde | w.leaf) & PTE_NX) &&
-	    ((*error & PF_I) || !m->efer)) {
-		*error |= m->efer ? 0 : PF_RSVD;
+	    ((*error & PF_I) || !(m->mode & EFER_NXE))) {
+		*error |= m->mode & EFER_NXE ? 0 : PF_RSVD;
 		return FAULT_GUEST;
 	}
 	/* What remains is a write by the kernel that CR0.WP = 0 allows. */
-	if (lacking && (access != PF_W || (m->cr0 & CR0_WP)))
+	if (lacking && (access != PF_W || (m->mode & CR0_WP)))
 		return FAULT_GUEST;
 	gfn = leaf_gfn(mm, w.leaf, w.large, va);
 	*bus = gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));

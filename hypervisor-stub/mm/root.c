@@ -215,7 +215,7 @@ static struct root *root_get(struct mmu *m)
 	uint32_t offset = mm->fmt.pae ? m->cr3 & 0xfe0 : 0;
 	struct root *r;
 
-	if (!(m->cr0 & CR0_PG))
+	if (!(m->mode & CR0_PG))
 		return &mm->roots[0];
 	if (!gmem_leaf(&mm->gmem, gfn))
 		return NULL;
@@ -281,7 +281,7 @@ static bool load(struct mmu *m)
 bool mmu_set_cr3(struct mmu *m, uint32_t cr3)
 {
 	m->cr3 = cr3;
-	return !(m->cr0 & CR0_PG) || load(m);
+	return !(m->mode & CR0_PG) || load(m);
 }
 
 static const struct mm_format format_legacy = {
@@ -303,7 +303,7 @@ static const struct mm_format format_pae = {
 static void set_format(struct mmu *m)
 {
 	struct mm *mm = m->mm;
-	bool paging = m->cr0 & CR0_PG, pae = paging && (m->cr4 & CR4_PAE);
+	bool paging = m->mode & CR0_PG, pae = paging && (m->mode & CR4_PAE);
 
 	if (pae != mm->fmt.pae) {
 		/* Shadows of one format mean nothing in the other. */
@@ -313,30 +313,26 @@ static void set_format(struct mmu *m)
 	}
 	/* With paging off each directory entry is of a large page. */
 	m->pde_bits = PTE_P;
-	if (!paging || pae || (m->cr4 & CR4_PSE))
+	if (!paging || pae || (m->mode & CR4_PSE))
 		m->pde_bits |= PTE_PS;
 	/* Fetches have a bit of their own only if they can be forbidden (SDM
 	 * Vol. 3, 4.7). */
-	m->error_bits = PF_U | PF_W | (pae && m->efer ? PF_I : 0);
+	m->error_bits = PF_U | PF_W | (pae && (m->mode & EFER_NXE) ? PF_I : 0);
 }
 
+/* The bits of all three registers are different ones. */
 bool mmu_set_mode(struct mmu *m, uint32_t cr0, uint32_t cr4, uint32_t efer)
 {
-	uint32_t cr0_changed = m->cr0 ^ (cr0 & (CR0_PG | CR0_WP));
-	uint32_t cr4_changed = m->cr4 ^ (cr4 & (CR4_PAE | CR4_PSE | CR4_PGE));
-	uint32_t efer_changed = m->efer ^ (efer & EFER_NXE);
+	uint32_t mode = (cr0 & (CR0_PG | CR0_WP)) | (efer & EFER_NXE) |
+			(cr4 & (CR4_PAE | CR4_PSE | CR4_PGE));
+	uint32_t changed = m->mode ^ mode;
 
-	if (!(cr0_changed | cr4_changed | efer_changed))
-		return true;
-	m->cr0 ^= cr0_changed;
-	m->cr4 ^= cr4_changed;
-	m->efer ^= efer_changed;
-	if ((cr0_changed & CR0_WP) | (cr4_changed & (CR4_PSE | CR4_PGE)))
+	m->mode = mode;
+	if (changed & (CR0_WP | CR4_PSE | CR4_PGE))
 		root_zap(m);
-	set_format(m);
-	if ((cr0_changed & CR0_PG) | (cr4_changed & CR4_PAE) | efer_changed)
-		return load(m);
-	return true;
+	if (changed)
+		set_format(m);
+	return !(changed & (CR0_PG | CR4_PAE | EFER_NXE)) || load(m);
 }
 
 /* ---- set-up ------------------------------------------------------------- */

@@ -90,27 +90,15 @@ static void drop(struct mmu *m, struct gframe *f)
 	root_drop(m, f);
 }
 
-/* From now on the guest tells of changes to this frame; what its shadows
- * held of the time before is forgotten. */
-static void track(struct mmu *m, struct gframe *f)
+/* What its shadows held of the time before is forgotten. */
+void mmu_page_table(struct mmu *m, uint32_t gfn, bool is)
 {
+	struct gframe *f = &m->mm->frames[gfn];
+
+	if (!gmem_leaf(&m->mm->gmem, gfn))
+		return;
 	drop(m, f);
-	f->flags |= GF_TRACKED;
-}
-
-void mmu_page_alloc(struct mmu *m, uint32_t gfn)
-{
-	if (!gmem_leaf(&m->mm->gmem, gfn))
-		return;
-	track(m, &m->mm->frames[gfn]);
-}
-
-void mmu_page_release(struct mmu *m, uint32_t gfn)
-{
-	if (!gmem_leaf(&m->mm->gmem, gfn))
-		return;
-	drop(m, &m->mm->frames[gfn]);
-	m->mm->frames[gfn].flags &= ~GF_TRACKED;
+	f->flags = is ? GF_TRACKED : 0;
 }
 
 /* ---- updates ------------------------------------------------------------ */
@@ -151,7 +139,7 @@ void mmu_entry_changed(struct mmu *m, gpa_t pa)
 		return;
 	f = &mm->frames[pa >> PAGE_SHIFT];
 	if (!(f->flags & GF_TRACKED))
-		track(m, f);
+		mmu_page_table(m, pa >> PAGE_SHIFT, true);
 	entry = read_entry(mm, gmem_leaf_table(leaf, 0), i);
 	pt = f->pt[i >> 9];
 	if (pt)

@@ -46,7 +46,7 @@ static bool verify_leaf(struct verify *c, gva_t va, uint64_t shadow,
 	must = (must ? must : gmem->bus) & PTE_ADDR;
 	if ((leaf & (PTE_A | PTE_P)) != (PTE_A | PTE_P) || frame != must ||
 	    (shadow & PTE_U & ~leaf) || (leaf & PTE_NX & ~shadow) ||
-	    ((shadow & PTE_W) && (c->m->cr0 & CR0_WP) &&
+	    ((shadow & PTE_W) && (c->m->mode & CR0_WP) &&
 	     (leaf & (PTE_W | PTE_D)) != (PTE_W | PTE_D)))
 		return wrong(c, va, shadow, pde, leaf);
 	return true;
@@ -64,7 +64,7 @@ static bool verify_table(struct verify *c, gva_t va, uint64_t link,
 
 	if (!large && ((link & ~(uint64_t)pde & PTE_U) ||
 		       ((link & ~(uint64_t)pde & PTE_W) &&
-			(c->m->cr0 & CR0_WP)) ||
+			(c->m->mode & CR0_WP)) ||
 		       (pde & PTE_NX & ~link) ||
 		       page_of(mm, link)->gfn != entry_gfn(pde)))
 		return wrong(c, va, link, pde, 0);

@@ -16,9 +16,9 @@ static void drain_other(struct mmu *m, uint32_t entry)
 	if ((entry & STUB_Q_KIND) == STUB_Q_INVAL)
 		mmu_inval(m, entry & ~(PAGE_SIZE - 1));
 	else if ((entry & STUB_QP_OP) == STUB_QP_ALLOC)
-		mmu_page_alloc(m, entry >> PAGE_SHIFT);
+		mmu_page_table(m, entry >> PAGE_SHIFT, true);
 	else if ((entry & STUB_QP_OP) == STUB_QP_RELEASE)
-		mmu_page_release(m, entry >> PAGE_SHIFT);
+		mmu_page_table(m, entry >> PAGE_SHIFT, false);
 }
 
 /* Updates come in runs within one table: their entries differ only in where in

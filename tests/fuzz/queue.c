@@ -175,10 +175,10 @@ static void call(struct input *in)
 		mmu_flush(mmu);
 		break;
 	case 2:
-		mmu_page_alloc(mmu, 16 + input_u8(in) % 16);
+		mmu_page_table(mmu, 16 + input_u8(in) % 16, true);
 		break;
 	case 3:
-		mmu_page_release(mmu, frame(in));
+		mmu_page_table(mmu, frame(in), false);
 		break;
 	case 4:
 		mmu_entry_changed(mmu, (gpa_t)frame(in) << PAGE_SHIFT);

@@ -67,17 +67,17 @@ static void test_shadow_is_told(void **state)
 	(void)state;
 	v->efer = EFER_NXE;
 	cr0_write(v, CR0_PE | CR0_WP);
-	assert_int_equal(v->mmu.cr0, CR0_WP);
+	assert_int_equal(v->mmu.mode, EFER_NXE | CR0_WP);
 	cr0_write(v, CR0_PE | CR0_WP | CR0_PG);
-	assert_int_equal(v->mmu.cr0, CR0_WP | CR0_PG);
+	assert_int_equal(v->mmu.mode, EFER_NXE | CR0_WP | CR0_PG);
 	cr4_write(v, CR4_PSE);
-	assert_int_equal(v->mmu.cr4, CR4_PSE);
+	assert_int_equal(v->mmu.mode, EFER_NXE | CR0_WP | CR0_PG | CR4_PSE);
 	cr4_write(v, CR4_PSE | CR4_PAE);
-	assert_int_equal(v->mmu.cr4, CR4_PSE | CR4_PAE);
+	assert_int_equal(v->mmu.mode, EFER_NXE | CR0_WP | CR0_PG | CR4_PSE |
+				      CR4_PAE);
 	cr4_write(v, CR4_PSE | CR4_PAE | CR4_PGE);
-	assert_int_equal(v->mmu.cr4, CR4_PSE | CR4_PAE | CR4_PGE);
-	assert_int_equal(v->mmu.cr0, CR0_WP | CR0_PG);
-	assert_int_equal(v->mmu.efer, EFER_NXE);
+	assert_int_equal(v->mmu.mode, EFER_NXE | CR0_WP | CR0_PG | CR4_PSE |
+				      CR4_PAE | CR4_PGE);
 	cr3_write(v, 0x5000);
 	assert_int_equal(v->mmu.cr3, 0x5000);
 	assert_int_equal(v->sh->cr3, 0x5000);

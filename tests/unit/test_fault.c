@@ -103,8 +103,8 @@ static void test_absent_frames(void **state)
 		assert_int_equal(bus, a);
 	}
 	/* Far beyond all frames. */
-	mmu_page_alloc(mmu, UINT32_MAX);
-	mmu_page_release(mmu, UINT32_MAX);
+	mmu_page_table(mmu, UINT32_MAX, true);
+	mmu_page_table(mmu, UINT32_MAX, false);
 	error = 0;
 	assert_int_equal(mmu_fault(mmu, wide ? 0x600000 : 0xc00000, &error,
 				      &bus), FAULT_FIXED);

@@ -212,7 +212,7 @@ static void start(void)
 	assert_true(mmu_set_mode(&v->mmu, CR0_PG | CR0_WP,
 				 wide ? CR4_PAE : CR4_PSE, EFER_NXE));
 	for (i = 16; i < 32; i++)
-		mmu_page_alloc(&v->mmu, i);
+		mmu_page_table(&v->mmu, i, true);
 }
 
 /* Few addresses, so that things meet. */
@@ -241,7 +241,7 @@ static void step(void)
 		mmu_inval(&v->mmu, random_va());
 		break;
 	case 4:
-		mmu_page_alloc(&v->mmu, hostile_word() >> PAGE_SHIFT);
+		mmu_page_table(&v->mmu, hostile_word() >> PAGE_SHIFT, true);
 		break;
 	case 5:
 		if (mmu_translate(&v->mmu, random_va(), &pa))
