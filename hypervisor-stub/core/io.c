@@ -177,7 +177,7 @@ static enum bus_result lapic_write(void *opaque, uint64_t at, uint32_t val)
 static void ports(struct guest *g, struct bus_region r)
 {
 	r.opaque = g;
-	hv_assert(bus_add_ports(&g->bus, &r));
+	hv_assert(bus_add(&g->bus.ports, &r));
 }
 
 void io_init(struct guest *g)
@@ -212,5 +212,5 @@ void io_init(struct guest *g)
 	PORTS(PORT_A, 1, 1 | 2 | 4, reset);
 	PORTS(RESET_CONTROL, 1, 1 | 2 | 4, reset);
 #undef PORTS
-	hv_assert(bus_add_memory(&g->bus, &lapic));
+	hv_assert(bus_add(&g->bus.memory, &lapic));
 }

@@ -33,27 +33,23 @@ struct bus_region {
 	void		*opaque;
 };
 #define BUS_REGIONS	16
-#define BUS_PORTS	65536u
 
-struct bus {
-	struct bus_region port[BUS_REGIONS], memory[BUS_REGIONS];
-	uint32_t	ports, memories;	/* port[0] answers nothing */
-	uint8_t		at_port[BUS_PORTS];	/* index of port[] */
+struct bus_space {
+	struct bus_region region[BUS_REGIONS];
+	uint32_t	regions;
 };
 
-/* To one that was zeroed. False: somebody is there, or there are too many. */
-bool bus_add_ports(struct bus *, const struct bus_region *);
-bool bus_add_memory(struct bus *, const struct bus_region *);
+struct bus {
+	struct bus_space ports, memory;
+};
 
-/* IN, OUT; and loads and stores of memory. */
-enum bus_result bus_in(const struct bus *, uint16_t port, unsigned int size,
-		       uint32_t *val);
-enum bus_result bus_out(const struct bus *, uint16_t port, unsigned int size,
-			uint32_t val);
-enum bus_result bus_load(const struct bus *, uint64_t at, unsigned int size,
-			 uint32_t *val);
-enum bus_result bus_store(const struct bus *, uint64_t at, unsigned int size,
-			  uint32_t val);
+/* False: somebody is there, or there are too many. */
+bool bus_add(struct bus_space *, const struct bus_region *);
+
+enum bus_result bus_read(const struct bus_space *, uint64_t at,
+			 unsigned int size, uint32_t *val);
+enum bus_result bus_write(const struct bus_space *, uint64_t at,
+			  unsigned int size, uint32_t val);
 
 /* ---- 8259 --------------------------------------------------------------- */
 

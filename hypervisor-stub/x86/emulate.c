@@ -416,7 +416,7 @@ bool emulate_sysenter(struct vcpu *v)
  * Vol. 3, 10.4.1: aligned, 32 bits). */
 bool emulate_mmio(struct vcpu *v, gpa_t pa)
 {
-	const struct bus *bus = v->bus;
+	const struct bus_space *memory = &v->bus->memory;
 	struct regs *r = v->regs;
 	enum bus_result res;
 	struct insn in;
@@ -426,15 +426,15 @@ bool emulate_mmio(struct vcpu *v, gpa_t pa)
 		return false;
 	switch (in.op) {
 	case INSN_MOV_LOAD:
-		res = bus_load(bus, pa, 4, &val);
+		res = bus_read(memory, pa, 4, &val);
 		if (res == BUS_DONE)
 			set_reg(v, in.reg, val, 4);
 		break;
 	case INSN_MOV_STORE:
-		res = bus_store(bus, pa, 4, get_reg(v, in.reg));
+		res = bus_write(memory, pa, 4, get_reg(v, in.reg));
 		break;
 	case INSN_MOV_IMM:
-		res = bus_store(bus, pa, 4, in.imm);
+		res = bus_write(memory, pa, 4, in.imm);
 		break;
 	default:
 		return false;

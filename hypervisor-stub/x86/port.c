@@ -25,7 +25,7 @@ static uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size)
 {
 	uint32_t val = UINT32_MAX;
 
-	if (bus_in(v->bus, port, size, &val) == BUS_NOBODY)
+	if (bus_read(&v->bus->ports, port, size, &val) == BUS_NOBODY)
 		v->stats.io_unknown++;
 	return val;
 }
@@ -34,7 +34,7 @@ static uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size)
 static bool port_out(struct vcpu *v, uint16_t port, unsigned int size,
 		     uint32_t val)
 {
-	enum bus_result res = bus_out(v->bus, port, size, val);
+	enum bus_result res = bus_write(&v->bus->ports, port, size, val);
 
 	if (res == BUS_NOBODY)
 		v->stats.io_unknown++;

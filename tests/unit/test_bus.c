@@ -47,9 +47,9 @@ static void test_ports(void **state)
 	unsigned int size;
 
 	(void)state;
-	assert_true(bus_add_ports(&bus, REGION(0x3f8, 8, 1, &one)));
-	assert_true(bus_add_ports(&bus, REGION(0xffff, 1, 7, &other)));
-	for (port = 0; port < BUS_PORTS; port++) {
+	assert_true(bus_add(&bus.ports, REGION(0x3f8, 8, 1, &one)));
+	assert_true(bus_add(&bus.ports, REGION(0xffff, 1, 7, &other)));
+	for (port = 0; port < 65536; port++) {
 		bool is_one = port >= 0x3f8 && port < 0x400;
 
 		for (size = 1; size <= 4; size *= 2) {
@@ -57,9 +57,9 @@ static void test_ports(void **state)
 
 			val = 77;
 			reads = writes = 0;
-			assert_int_equal(bus_in(&bus, port, size, &val),
+			assert_int_equal(bus_read(&bus.ports, port, size, &val),
 					 there ? BUS_DONE : BUS_NOBODY);
-			assert_int_equal(bus_out(&bus, port, size, port),
+			assert_int_equal(bus_write(&bus.ports, port, size, port),
 					 there ? BUS_DONE : BUS_NOBODY);
 			assert_int_equal(reads, there);
 			assert_int_equal(writes, there);
@@ -78,16 +78,21 @@ static void test_memory(void **state)
 	uint32_t val;
 
 	(void)state;
-	assert_true(bus_add_memory(&bus, REGION(0xfee00000, 4096, 4, NULL)));
-	assert_true(bus_add_memory(&bus, REGION(5ull << 32, 16, 4, NULL)));
-	assert_int_equal(bus_load(&bus, 0xfee00030, 4, &val), BUS_DONE);
+	assert_true(bus_add(&bus.memory, REGION(0xfee00000, 4096, 4, NULL)));
+	assert_true(bus_add(&bus.memory, REGION(5ull << 32, 16, 4, NULL)));
+	assert_int_equal(bus_read(&bus.memory, 0xfee00030, 4, &val), BUS_DONE);
 	assert_int_equal(where, 0xfee00030);
-	assert_int_equal(bus_store(&bus, (5ull << 32) + 15, 4, 9), BUS_DONE);
+	assert_int_equal(bus_write(&bus.memory, (5ull << 32) + 15, 4, 9),
+			 BUS_DONE);
 	assert_int_equal(where, (5ull << 32) + 15);
-	assert_int_equal(bus_load(&bus, 0xfee00030, 2, &val), BUS_NOBODY);
-	assert_int_equal(bus_store(&bus, 0xfee01000, 4, 9), BUS_NOBODY);
-	assert_int_equal(bus_load(&bus, 0xfedfffff, 4, &val), BUS_NOBODY);
-	assert_int_equal(bus_store(&bus, (5ull << 32) + 16, 4, 9), BUS_NOBODY);
+	assert_int_equal(bus_read(&bus.memory, 0xfee00030, 2, &val),
+			 BUS_NOBODY);
+	assert_int_equal(bus_write(&bus.memory, 0xfee01000, 4, 9),
+			 BUS_NOBODY);
+	assert_int_equal(bus_read(&bus.memory, 0xfedfffff, 4, &val),
+			 BUS_NOBODY);
+	assert_int_equal(bus_write(&bus.memory, (5ull << 32) + 16, 4, 9),
+			 BUS_NOBODY);
 	assert_int_equal(reads, 1);
 	assert_int_equal(writes, 1);
 }
@@ -98,11 +103,11 @@ static void test_answers(void **state)
 	uint32_t val;
 
 	(void)state;
-	assert_true(bus_add_ports(&bus, REGION(0x70, 2, 1, NULL)));
+	assert_true(bus_add(&bus.ports, REGION(0x70, 2, 1, NULL)));
 	answer = BUS_AGAIN;
-	assert_int_equal(bus_out(&bus, 0x71, 1, 0), BUS_AGAIN);
+	assert_int_equal(bus_write(&bus.ports, 0x71, 1, 0), BUS_AGAIN);
 	answer = BUS_NOBODY;
-	assert_int_equal(bus_in(&bus, 0x71, 1, &val), BUS_NOBODY);
+	assert_int_equal(bus_read(&bus.ports, 0x71, 1, &val), BUS_NOBODY);
 }
 
 static void test_taken(void **state)
@@ -110,19 +115,18 @@ static void test_taken(void **state)
 	uint32_t i, n;
 
 	(void)state;
-	assert_true(bus_add_ports(&bus, REGION(0x20, 2, 1, NULL)));
-	assert_false(bus_add_ports(&bus, REGION(0x1f, 2, 1, NULL)));
-	assert_false(bus_add_ports(&bus, REGION(0x21, 2, 1, NULL)));
-	assert_false(bus_add_ports(&bus, REGION(0xffff, 2, 1, NULL)));
-	assert_true(bus_add_ports(&bus, REGION(0x22, 1, 1, NULL)));
+	assert_true(bus_add(&bus.ports, REGION(0x20, 2, 1, NULL)));
+	assert_false(bus_add(&bus.ports, REGION(0x1f, 2, 1, NULL)));
+	assert_false(bus_add(&bus.ports, REGION(0x21, 2, 1, NULL)));
+	assert_true(bus_add(&bus.ports, REGION(0x22, 1, 1, NULL)));
 	for (i = n = 0; i < 100; i++)
-		n += bus_add_ports(&bus, REGION(0x100 + i, 1, 1, NULL));
-	assert_int_equal(n, BUS_REGIONS - 3);
-	assert_true(bus_add_memory(&bus, REGION(0x2000, 0x1000, 4, NULL)));
-	assert_false(bus_add_memory(&bus, REGION(0x1000, 0x1001, 4, NULL)));
-	assert_false(bus_add_memory(&bus, REGION(0x2fff, 1, 4, NULL)));
+		n += bus_add(&bus.ports, REGION(0x100 + i, 1, 1, NULL));
+	assert_int_equal(n, BUS_REGIONS - 2);
+	assert_true(bus_add(&bus.memory, REGION(0x2000, 0x1000, 4, NULL)));
+	assert_false(bus_add(&bus.memory, REGION(0x1000, 0x1001, 4, NULL)));
+	assert_false(bus_add(&bus.memory, REGION(0x2fff, 1, 4, NULL)));
 	for (i = n = 0; i < 100; i++)
-		n += bus_add_memory(&bus, REGION(0x3000 + i, 1, 4, NULL));
+		n += bus_add(&bus.memory, REGION(0x3000 + i, 1, 4, NULL));
 	assert_int_equal(n, BUS_REGIONS - 1);
 }
 

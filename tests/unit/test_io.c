@@ -43,14 +43,14 @@ static uint32_t io_in(struct vcpu *at, uint16_t port, unsigned int size)
 {
 	uint32_t val = UINT32_MAX;
 
-	unknown += bus_in(at->bus, port, size, &val) == BUS_NOBODY;
+	unknown += bus_read(&at->bus->ports, port, size, &val) == BUS_NOBODY;
 	return val;
 }
 
 static bool io_out(struct vcpu *at, uint16_t port, unsigned int size,
 		   uint32_t val)
 {
-	enum bus_result res = bus_out(at->bus, port, size, val);
+	enum bus_result res = bus_write(&at->bus->ports, port, size, val);
 
 	unknown += res == BUS_NOBODY;
 	return res != BUS_AGAIN;
@@ -184,13 +184,13 @@ static void test_apic(void **state)
 	uint32_t val;
 
 	(void)state;
-	assert_int_equal(bus_store(&g->bus, APIC_BASE + APIC_TPR, 4, 0x30),
+	assert_int_equal(bus_write(&g->bus.memory, APIC_BASE + APIC_TPR, 4, 0x30),
 			 BUS_DONE);
 	assert_int_equal(apic_read(&g->apic, APIC_TPR), 0x30);
-	assert_int_equal(bus_load(&g->bus, APIC_BASE + APIC_TPR, 4, &val),
+	assert_int_equal(bus_read(&g->bus.memory, APIC_BASE + APIC_TPR, 4, &val),
 			 BUS_DONE);
 	assert_int_equal(val, 0x30);
-	assert_int_equal(bus_load(&g->bus, APIC_BASE + 4096, 4, &val),
+	assert_int_equal(bus_read(&g->bus.memory, APIC_BASE + 4096, 4, &val),
 			 BUS_NOBODY);
 }
 
