@@ -5,12 +5,12 @@ HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify) \
 		   vmi/queue
 HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats report) \
 		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \
-		   $(addprefix x86/,entry thunk exit vcpu drain event desc emulate \
+		   $(addprefix x86/,entry exit vcpu drain event desc emulate \
 			operand port decode cr cpuid msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic uart rtc) \
 		   $(addprefix metal/,boot main map mce memory clock serial idt \
 			debug watchdog) \
-		   $(addprefix lib/,string print log) rom_check
+		   $(addprefix lib/,string print log thunk) rom_check
 # The public headers: what else a folder has is for itself. <cpu.h> is the
 # machine's, which tests replace.
 HV_INCLUDES	:= -Ihypervisor-stub/include
@@ -54,10 +54,11 @@ $(B)/hv/asm_offsets.s: hypervisor-stub/x86/asm_offsets.c hypervisor-stub/hv.mk |
 $(HV_INC): $(B)/hv/asm_offsets.s
 	@sed -n 's/.*"->\([A-Z0-9_]*\) \$$\(-\{0,1\}[0-9]*\)".*/%define \1 \2/p' $< >$@
 
-$(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) | $(B)/.deps
+$(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) hypervisor-stub/include/plain.inc | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  NASM    $@"
-	@nasm -f elf64 -g -F dwarf -w+all -w-unknown-warning -w+error -I$(B)/hv/ -o $@ $<
+	@nasm -f elf64 -g -F dwarf -w+all -w-unknown-warning -w+error -I$(B)/hv/ \
+		-Ihypervisor-stub/include/ -o $@ $<
 
 $(B)/hv/hypervisor64.elf: $(HV_OBJ) hypervisor-stub/metal/hv.ld
 	@echo "  LD      $@"

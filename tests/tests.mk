@@ -48,7 +48,7 @@ $(B)/coverage/obj/%.o: %.c $(TEST_HEADERS) | $(B)/.deps
 	@clang $(UNITFLAGS) $(COVERAGE_FLAGS) -c -o $@ $<
 
 # All that handles what a guest does, and runs on the host; and the host.
-HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/thunk x86/espfix x86/speculation \
+HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry lib/thunk x86/espfix x86/speculation \
 		   lib/string rom_check,$(HV_SRC))
 HOSTED		:= $(HV_HOSTED:%=hypervisor-stub/%.c) rom/tool/check.c \
 		   $(addprefix tests/,host/cpu.c host/host.c host/processor.c unit/testing.c)

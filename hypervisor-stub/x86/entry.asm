@@ -10,13 +10,14 @@
 ; nothing, and ring 1 or 3 finds its own again.
 
 %include "hv.inc"			; offsets, from asm_offsets.c
+%include "plain.inc"
 
 bits 64
 default rel
 
-extern exit_by_vector, hv_fault, hv_iret_fault, hv_vm86, report_asked, host_machine_check, current
-extern __x86_indirect_thunk_r11
-global exit_stubs, vcpu_enter, exit_call
+extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, report_asked, host_machine_check, current
+extern __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
+global exit_stubs, vcpu_enter
 
 section .text
 
@@ -76,7 +77,7 @@ exit_common:
 	mov	rdi, [rsp + REGS_VCPU]
 	mov	rsi, rsp
 	inc	qword [rdi + VCPU_EXITS + rax * 8]
-exit_call:				; as a processor needs it: thunk.asm
+exit_call:
 	call	exit_by_vector
 	o16 nop
 exit_handled:
@@ -117,6 +118,14 @@ espfix:
 	mov	rsp, r8
 espfix_iret:
 	iretq
+
+; As a processor that speculates needs it; else the call is the branch. rax is
+; the vector.
+align 16
+exit_by_vector:
+	mov	rax, [abs exit_handler + rax * 8]
+	jmp	__x86_indirect_thunk_rax
+	PLAIN	exit_call, call [abs exit_handler + rax * 8]
 
 ; ---- from the scheduler and back ------------------------------------------------
 

@@ -4,7 +4,7 @@
  * are supervisor mode. What separates user mode from a kernel (enhanced IBRS,
  * automatic IBRS, SMEP) does not separate a guest's kernel from us. So
  *
- * our indirect branches	are retpolines (thunk.asm): a guest's kernel can
+ * our indirect branches	are retpolines (lib/thunk.asm): a guest's kernel can
  *	train the predictor for any address of ours, and where our code lies is
  *	no secret. No flag tells of a processor that does not need them. What the
  *	compiler makes of a switch has no table of jumps (hv.mk).
@@ -46,7 +46,7 @@
 #define MSR_PRED_CMD		0x49
 #define PRED_CMD_IBPB		1u
 
-/* thunk.asm */
+/* lib/thunk.asm */
 extern const struct {
 	uint8_t		*at;
 	const uint8_t	*code;

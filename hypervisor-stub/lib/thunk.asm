@@ -1,23 +1,14 @@
 ; SPDX-License-Identifier: GPL-2.0-only
 ;
-; Indirect branches of the hypervisor (speculation.c). Here they are as they
+; Indirect branches of the hypervisor (x86/speculation.c). Here they are as they
 ; need to be on a processor that speculates: retpolines, a RET whose predicted
 ; target is a loop. Set-up replaces them by plain ones where that need not be.
 
 bits 64
 
-extern exit_handler, exit_call
-global exit_by_vector, fill_return_stack
+%include "plain.inc"
 
-; What becomes of the instructions at a label: PLAIN label, instruction
-%macro PLAIN 2+
-section .rodata
-%%code:	%2
-%%end:
-section plain progbits alloc noexec nowrite align=8
-	dq %1, %%code, %%end - %%code
-section .text
-%endmacro
+global fill_return_stack
 
 section .text
 
@@ -51,13 +42,6 @@ THUNK r12
 THUNK r13
 THUNK r14
 THUNK r15
-
-; The one of every exit: rax is the vector.
-align 16
-exit_by_vector:
-	mov	rax, [abs exit_handler + rax * 8]
-	jmp	__x86_indirect_thunk_rax
-	PLAIN	exit_call, call [abs exit_handler + rax * 8]
 
 ; void fill_return_stack(void)
 ; Predictions of 32 returns, to nowhere; more than any processor keeps.
