@@ -9,7 +9,7 @@ HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats report) \
 			operand port decode cr cpuid msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic uart rtc) \
 		   $(addprefix metal/,boot main map mce memory clock serial idt \
-			debug watchdog) \
+			debug watchdog nmi) \
 		   $(addprefix lib/,string print log thunk) rom_check
 # The public headers: what else a folder has is for itself. <cpu.h> is the
 # machine's, which tests replace.
@@ -54,7 +54,7 @@ $(B)/hv/asm_offsets.s: hypervisor-stub/x86/asm_offsets.c hypervisor-stub/hv.mk |
 $(HV_INC): $(B)/hv/asm_offsets.s
 	@sed -n 's/.*"->\([A-Z0-9_]*\) \$$\(-\{0,1\}[0-9]*\)".*/%define \1 \2/p' $< >$@
 
-$(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) hypervisor-stub/include/plain.inc | $(B)/.deps
+$(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) $(wildcard hypervisor-stub/include/*.inc) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  NASM    $@"
 	@nasm -f elf64 -g -F dwarf -w+all -w-unknown-warning -w+error -I$(B)/hv/ \

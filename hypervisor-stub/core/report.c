@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where a guest is, for its developer: when it dies, and when vmi-run asks
- * because its time is out. vmi-run writes REPORT_ASKED to the scratch register
- * of the machine's UART, which no guest reaches, and sends an NMI, which comes
- * even to a hypervisor that is stuck.
+ * because its time is out. It does so by an NMI (metal/nmi.asm), which comes even
+ * to a hypervisor that is stuck.
  *
  * What is read of the guest's memory goes by its tables alone: nothing here
  * can fault, whichever vCPU has the processor and whatever is not done yet.

@@ -220,12 +220,6 @@ void hv_fault(struct hv_frame *);	/* in ring 0 */
 void hcall(struct vcpu *, struct regs *);
 extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
 
-/* By entry.asm, when an NMI finds that vmi-run asks where everybody is: the
- * end. What was interrupted may be the hypervisor itself. */
-void __attribute__((noreturn)) report_asked(const struct regs *);
-#define REPORT_PORT	(COM1 + 7)	/* scratch register, of no use to us */
-#define REPORT_ASKED	0x57	/* there: it asks, as in vmi-run */
-
 /* ---- drain.c ------------------------------------------------------------ */
 
 void queue_drain(struct vcpu *);

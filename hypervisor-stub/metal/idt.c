@@ -32,7 +32,8 @@ static void fill_idt(void)
 	int i, dpl, ist;
 
 	for (i = 0; i < 256; i++) {
-		at = (uint64_t)exit_stubs[i];
+		at = i == VEC_NMI ? (uint64_t)nmi_entry :
+				    (uint64_t)exit_stubs[i];
 		dpl = i == VEC_BP || i == VEC_OF || i == SYSCALL_VECTOR ? 3 :
 		      i == STUB_VECTOR ? 1 : 0;
 		ist = i == VEC_NMI ? 1 : i == VEC_DF ? 2 : i == VEC_MC ? 3 : 0;

@@ -12,6 +12,7 @@ void mce_init(void);
 void memory_add(uint64_t start, uint64_t bytes);	/* physical, RAM */
 void clock_init(void);		/* and interrupt controllers */
 void idt_init(void);
+void nmi_entry(void);		/* for its gate */
 
 /* Our own words on the serial port. */
 void serial_log(uint8_t byte);

@@ -5,7 +5,7 @@
  * like (exit.c, hv_vm86), and so keep the processor for ever. There each tick
  * of the clock comes as an NMI too: through the I/O APIC, which has the PIT on
  * pin 2 beside the 8259. The NMI does nothing but look for that mode
- * (entry.asm). A guest that runs has a tick, whether anybody needs one or not.
+ * (x86/entry.asm). A guest that runs has a tick, whether anybody needs one or not.
  */
 #include <host.h>
 #include <string.h>

@@ -11,11 +11,12 @@
 
 %include "hv.inc"			; offsets, from asm_offsets.c
 %include "plain.inc"
+%include "regs.inc"
 
 bits 64
 default rel
 
-extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, report_asked, host_machine_check, current
+extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, host_machine_check, current
 extern __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
 global exit_stubs, vcpu_enter
 
@@ -34,7 +35,7 @@ exit_stubs:
   %if v == SYSCALL_VECTOR
 	jmp	syscall_entry
   %elif v == NMI_VECTOR
-	jmp	nmi_entry
+	jmp	nmi_exit
   ; On stacks of their own (host.h), where no registers of a guest are.
   %elif v == DF_VECTOR
 	push	v
@@ -52,16 +53,6 @@ exit_stubs:
   %endif
 %assign v v+1
 %endrep
-
-%macro SAVE_GPR 0
-	mov	[rsp + REGS_GPR + 0 * 4], eax
-	mov	[rsp + REGS_GPR + 1 * 4], ecx
-	mov	[rsp + REGS_GPR + 2 * 4], edx
-	mov	[rsp + REGS_GPR + 3 * 4], ebx
-	mov	[rsp + REGS_GPR + 5 * 4], ebp
-	mov	[rsp + REGS_GPR + 6 * 4], esi
-	mov	[rsp + REGS_GPR + 7 * 4], edi
-%endmacro
 
 ; In virtual-8086 mode CS is no selector and has no ring: VM is looked at first.
 align 16
@@ -222,17 +213,8 @@ from_hypervisor:
 ; ---- virtual-8086 mode --------------------------------------------------------
 
 ; An NMI may come anywhere, in the hypervisor too. It looks for this mode
-; (watchdog.c), or is vmi-run's: void report_asked(const struct regs *), which
-; does not return.
-nmi_entry:
-	push	rax
-	push	rdx
-	mov	edx, REPORT_PORT
-	in	al, dx
-	cmp	al, REPORT_ASKED
-	pop	rdx
-	pop	rax
-	je	nmi_asked
+; (watchdog.c).
+nmi_exit:
 	test	byte [rsp + 16 + 2], EFLAGS_VM >> 16	; rflags
 	jnz	nmi_vm86
 	test	byte [rsp + 8], 3			; cs
@@ -244,14 +226,6 @@ nmi_entry:
 	jmp	espfix
 nmi_iret:
 	iretq
-nmi_asked:
-	push	byte 0
-	push	NMI_VECTOR
-	sub	rsp, REGS_VECTOR
-	SAVE_GPR
-	cld
-	mov	rdi, rsp
-	call	report_asked
 nmi_vm86:
 	push	byte 0
 	push	NMI_VECTOR

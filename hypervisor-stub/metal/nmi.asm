@@ -1,0 +1,36 @@
+; SPDX-License-Identifier: GPL-2.0-only
+;
+; An NMI may be vmi-run's, which asks where everybody is: it has written so to
+; the scratch register of the machine's UART, which is of no use to us and which
+; no guest reaches. Else it is the watchdog's (x86/entry.asm).
+
+%include "hv.inc"
+%include "regs.inc"
+
+bits 64
+
+extern exit_stubs, report_asked
+global nmi_entry
+
+REPORT_PORT	equ 3f8h + 7
+REPORT_ASKED	equ 57h			; as in vmi-run
+
+section .text
+
+nmi_entry:
+	push	rax
+	push	rdx
+	mov	edx, REPORT_PORT
+	in	al, dx
+	cmp	al, REPORT_ASKED
+	pop	rdx
+	pop	rax
+	jne	exit_stubs + NMI_VECTOR * 16
+	; void report_asked(const struct regs *): the end
+	push	byte 0
+	push	NMI_VECTOR
+	sub	rsp, REGS_VECTOR
+	SAVE_GPR
+	cld
+	mov	rdi, rsp
+	call	report_asked
