@@ -76,7 +76,7 @@ static bool load_images(struct guest *g, struct loader_out *out, char *error)
  * The state that Linux's 32-bit boot protocol asks for, but at ring 1:
  * __BOOT_CS 10h and __BOOT_DS 18h, flat (Documentation/x86/boot.rst).
  */
-static void start_state(struct vcpu *v, const struct loader_out *out)
+static void start_state(struct vcpu *v, uint32_t eip)
 {
 	struct regs *r = v->regs;
 	uint32_t i;
@@ -86,14 +86,14 @@ static void start_state(struct vcpu *v, const struct loader_out *out)
 	dr_write(v, 6, 0);
 	dr_write(v, 7, 0);
 	v->pat = 0x0007040600070406;	/* SDM Vol. 3, 12.12.4 */
-	r->eip = out->eip;
+	r->eip = eip;
 	r->cs = BOOT_CS | 1;
 	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
-	r->esp = out->esp;
+	r->esp = BOOT_STACK;
 	r->ss = BOOT_DS | 1;
-	r->gpr[ESI] = out->esi;
+	r->gpr[ESI] = BOOT_PARAMS;
 	current = v;
-	desc_load_gdt(v, out->gdt_base, out->gdt_limit);
+	desc_load_gdt(v, BOOT_GDT, BOOT_GDT_BYTES - 1);
 	for (i = 0; i < ARRAY_SIZE(v->sreg); i++)
 		v->sreg[i] = BOOT_DS;
 	desc_load(v);
@@ -160,7 +160,7 @@ static bool start(struct guest *g, char *error)
 		guest_release(g);
 		return false;
 	}
-	start_state(v, &out);
+	start_state(v, out.eip);
 	v->ended = false;
 	log_printf("%s: %lu MB of memory, entry at %08x\n", g->name,
 		   config->memory, out.eip);

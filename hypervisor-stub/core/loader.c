@@ -10,10 +10,7 @@
 #include "lib.h"
 #include "loader.h"
 
-/* Guest-physical layout below 1 MB; above it the kernel and its RAM disk. */
-#define LOW_GDT		0x1000u
-#define LOW_PARAMS	0x2000u
-#define LOW_STACK	0x8000u		/* grows down from here */
+/* The rest of the layout below 1 MB; above it the kernel and its RAM disk. */
 #define LOW_CMDLINE	0x20000u
 #define LOW_CMDLINE_MAX	0x10000u
 #define LOW_RAM_END	0x9fc00u	/* where a PC keeps its EBDA */
@@ -393,7 +390,7 @@ static void write_e820(const struct loader_in *in, struct boot_params *bp)
 
 static void write_params(const struct loader_in *in, const struct plan *plan)
 {
-	struct boot_params *bp = (struct boot_params *)(in->ram + LOW_PARAMS);
+	struct boot_params *bp = (struct boot_params *)(in->ram + BOOT_PARAMS);
 
 	memset(bp, 0, sizeof(*bp));
 	bp->hdr = plan->hdr;
@@ -410,12 +407,12 @@ static void write_params(const struct loader_in *in, const struct plan *plan)
 static void write_low(const struct loader_in *in)
 {
 	/* Flat, DPL 0, accessed, as the 32-bit boot protocol wants them. */
-	static const uint64_t gdt[4] = {
+	static const uint64_t gdt[BOOT_GDT_BYTES / 8] = {
 		0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
 	};
 	const char *cmdline = in->cmdline ? in->cmdline : "";
 
-	memcpy(in->ram + LOW_GDT, gdt, sizeof(gdt));
+	memcpy(in->ram + BOOT_GDT, gdt, sizeof(gdt));
 	memcpy(in->ram + LOW_CMDLINE, cmdline, strlen(cmdline) + 1);
 }
 
@@ -442,9 +439,5 @@ bool loader_load(const struct loader_in *in, struct loader_out *out)
 	if (in->initrd)
 		memcpy(in->ram + plan.initrd, in->initrd, in->initrd_size);
 	out->eip = plan.entry;
-	out->esi = LOW_PARAMS;
-	out->esp = LOW_STACK;
-	out->gdt_base = LOW_GDT;
-	out->gdt_limit = 4 * 8 - 1;
 	return true;
 }

@@ -15,9 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Selectors that the protocol names, in the table that the loader makes. */
+/* What the kernel is to start with, below 1 MB: flat segments, by selectors that
+ * the protocol names, in a table of so many bytes; the boot parameters; a few KB
+ * of stack below this. */
 #define BOOT_CS			0x10
 #define BOOT_DS			0x18
+#define BOOT_GDT		0x1000u
+#define BOOT_GDT_BYTES		32
+#define BOOT_PARAMS		0x2000u
+#define BOOT_STACK		0x8000u
 
 #define LOADER_ERROR_MAX	160
 
@@ -50,16 +56,12 @@ enum loader_part {
 };
 
 struct loader_out {
-	uint32_t	eip;		/* CS, DS, ES, SS: flat; EBP, EDI, EBX 0 */
-	uint32_t	esi;		/* boot parameters */
-	uint32_t	esp;		/* a few KB of stack below this */
-	uint32_t	gdt_base;	/* in guest memory: flat BOOT_CS, */
-	uint32_t	gdt_limit;	/* flat BOOT_DS */
+	uint32_t	eip;		/* ESI: BOOT_PARAMS; EBP, EDI, EBX 0 */
 	enum loader_part part;		/* these two: after an error alone */
 	char		error[LOADER_ERROR_MAX];
 };
 
-/* True: out->eip and out->esi are set. False: out->part and out->error. */
+/* True: out->eip is set. False: out->part and out->error. */
 bool loader_load(const struct loader_in *in, struct loader_out *out);
 
 #endif

@@ -57,7 +57,6 @@ static void check_loaded(const struct loader_in *in,
 	uint64_t initrd = bp->hdr.ramdisk_image;
 
 	CHECK(out->eip >= MB && out->eip < in->ram_size);
-	CHECK_EQ(out->esi, 0x2000);
 	CHECK(!strcmp((char *)ram + bp->hdr.cmd_line_ptr,
 		      in->cmdline ? in->cmdline : ""));
 	CHECK_EQ(bp->hdr.ramdisk_size, in->initrd ? in->initrd_size : 0);

@@ -114,10 +114,9 @@ struct loader_out load(const uint8_t *kernel, uint64_t size,
 	return out;
 }
 
-const struct boot_params *params(const struct loader_out *out)
+const struct boot_params *params(void)
 {
-	assert_true(out->esi >= 0x1000 && out->esi < 0x90000);
-	return (const struct boot_params *)(ram + out->esi);
+	return (const struct boot_params *)(ram + BOOT_PARAMS);
 }
 
 int free_ram(void **state)

@@ -36,6 +36,6 @@ void put32(uint8_t *p, uint32_t v);
 
 /* The error must be this one, "" for none. */
 struct loader_out load(const uint8_t *kernel, uint64_t size, const char *error);
-const struct boot_params *params(const struct loader_out *out);
+const struct boot_params *params(void);
 
 #endif

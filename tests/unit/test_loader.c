@@ -22,7 +22,7 @@ static void test_bzimage(void **state)
 	assert_int_equal(out.eip, 0x400000);
 	for (i = 0; i < CODE; i++)
 		assert_int_equal(ram[0x400000 + i], code_byte(i));
-	bp = params(&out);
+	bp = params();
 	assert_int_equal(bp->unused_3[0x1ef - 0x1e9], 0);	/* sentinel */
 	assert_int_equal(bp->hdr.header, SETUP_MAGIC);
 	assert_int_equal(bp->hdr.version, 0x20f);
@@ -38,14 +38,13 @@ static void test_bzimage(void **state)
 	assert_int_equal(bp->ext_mem_k, 63 * 1024);
 	assert_int_equal(bp->alt_mem_k, 63 * 1024);
 	/* The GDT that the 32-bit boot protocol asks for. */
-	assert_int_equal(out.gdt_limit, 31);
-	assert_memory_equal(ram + out.gdt_base + 16,
+	assert_memory_equal(ram + BOOT_GDT + 16,
 			    "\xff\xff\0\0\0\x9b\xcf\0\xff\xff\0\0\0\x93\xcf\0",
 			    16);
 	/* Nothing lies in another's place. */
-	assert_true(out.gdt_base + 32 <= out.esi);
-	assert_true(out.esi + 4096 + 4096 <= out.esp);
-	assert_true(out.esp <= bp->hdr.cmd_line_ptr);
+	assert_true(BOOT_GDT + BOOT_GDT_BYTES <= BOOT_PARAMS);
+	assert_true(BOOT_PARAMS + 4096 + 4096 <= BOOT_STACK);
+	assert_true(BOOT_STACK <= bp->hdr.cmd_line_ptr);
 	/* What follows the image in the file is not loaded. */
 	image = realloc(image, BZ_SIZE + 100);
 	memset(image + BZ_SIZE, 0xee, 100);
@@ -118,8 +117,8 @@ static void test_old_header_is_short(void **state)
 	header(image)->jump_offset = 0x3a;	/* up to cmdline_size */
 	header(image)->payload_offset = 0xdead;
 	out = load(image, BZ_SIZE, "");
-	assert_int_equal(params(&out)->hdr.cmdline_size, 2047);
-	assert_int_equal(params(&out)->hdr.payload_offset, 0);
+	assert_int_equal(params()->hdr.cmdline_size, 2047);
+	assert_int_equal(params()->hdr.payload_offset, 0);
 	assert_int_equal(out.eip, 0x200000);
 	free(image);
 }
@@ -205,7 +204,7 @@ static void test_elf(void **state)
 	for (i = 0x300080; i < 0x301000; i++)
 		assert_int_equal(ram[i], 0);
 	assert_int_equal(ram[0x301000], 0xaa);
-	bp = params(&out);
+	bp = params();
 	assert_int_equal(bp->hdr.header, SETUP_MAGIC);
 	assert_int_equal(bp->hdr.boot_flag, SETUP_BOOT_FLAG);
 	assert_string_equal((char *)ram + bp->hdr.cmd_line_ptr,
@@ -304,7 +303,7 @@ static void hostile(uint8_t *good, uint64_t size, unsigned int interesting,
 					extreme[(s >> 40) & 3];
 		}
 		if (loader_load(&in, &out)) {
-			const struct setup_header *h = &params(&out)->hdr;
+			const struct setup_header *h = &params()->hdr;
 
 			accepted++;
 			assert_true(out.eip >= MB && out.eip < ram_size);

@@ -54,7 +54,7 @@ static void test_cmdline(void **state)
 	memset(line, 'x', 70000);
 	line[2047] = 0;
 	assert_true(loader_load(&in, &out));
-	assert_string_equal((char *)ram + params(&out)->hdr.cmd_line_ptr, line);
+	assert_string_equal((char *)ram + params()->hdr.cmd_line_ptr, line);
 	line[2047] = 'x';
 	line[2048] = 0;
 	assert_false(loader_load(&in, &out));
@@ -81,7 +81,7 @@ static void test_cmdline(void **state)
 	assert_false(loader_load(&in, &out));
 	in.cmdline = NULL;
 	assert_true(loader_load(&in, &out));
-	assert_int_equal(ram[params(&out)->hdr.cmd_line_ptr], 0);
+	assert_int_equal(ram[params()->hdr.cmd_line_ptr], 0);
 	free(image);
 	free(line);
 }
@@ -102,7 +102,7 @@ static void test_initrd(void **state)
 	in.ram_size = ram_size;
 	memset(initrd, 0x77, 3 * MB);
 	assert_true(loader_load(&in, &out));
-	h = &params(&out)->hdr;
+	h = &params()->hdr;
 	assert_int_equal(h->ramdisk_image, 13 * MB);
 	assert_int_equal(h->ramdisk_size, 3 * MB - 5);
 	assert_memory_equal(ram + 13 * MB, initrd, 3 * MB - 5);
@@ -136,21 +136,20 @@ static void test_large_memory(void **state)
 {
 	uint8_t *image = bzimage();
 	const struct e820_entry *map;
-	struct loader_out out;
 
 	(void)state;
 	/* Untouched pages of calloc cost nothing. */
 	need_ram(2048 * MB);
-	out = load(image, BZ_SIZE, "");
-	assert_int_equal(params(&out)->ext_mem_k, 0xffff);
-	assert_int_equal(params(&out)->alt_mem_k, 2047 * 1024);
-	map = params(&out)->e820_table;
+	load(image, BZ_SIZE, "");
+	assert_int_equal(params()->ext_mem_k, 0xffff);
+	assert_int_equal(params()->alt_mem_k, 2047 * 1024);
+	map = params()->e820_table;
 	assert_true(map[0].addr == 0 && map[0].size == 0x9fc00 &&
 		    map[0].type == E820_RAM);
 	assert_true(map[1].addr == 0xa0000 && map[1].size == 0x60000 &&
 		    map[1].type == E820_RESERVED);
 	assert_true(map[2].size == 2047 * MB && map[2].type == E820_RAM);
-	assert_int_equal(params(&out)->e820_entries, 3);
+	assert_int_equal(params()->e820_entries, 3);
 	free(image);
 }
 
@@ -170,11 +169,10 @@ static void test_memory_behind_the_hole(void **state)
 	need_ram(512 * MB);
 	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
 		const struct boot_params *bp;
-		struct loader_out out;
 
 		rest = maps[i].rest;
-		out = load(image, BZ_SIZE, "");
-		bp = params(&out);
+		load(image, BZ_SIZE, "");
+		bp = params();
 		assert_int_equal(bp->e820_entries, maps[i].high ? 4 : 3);
 		assert_true(bp->e820_table[2].addr == MB);
 		assert_true(bp->e820_table[2].size == maps[i].low - MB);
