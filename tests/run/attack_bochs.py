@@ -16,7 +16,7 @@ import subprocess
 import attack
 from harness import (BUILD, HANG, Failed, expect, result, same, scratch, tail,
                      test_all)
-from iso import BOCHSRC, Machine
+from iso import Machine, bochs_command
 
 FILES = ("hypervisor-stub.elf", "tests/attack.elf", "rom/stub.rom")
 AT_ONCE = 7
@@ -80,16 +80,7 @@ def make_iso(directory, parts):
 
 
 def bochs(iso):
-    def command(directory, port):
-        config = BOCHSRC.format(iso=iso, port=port, directory=directory)
-        config = config.replace("guest=512, host=512", "guest=768, host=768")
-        for name, text in (("bochsrc", config), ("debug.rc", "c\n")):
-            with open(os.path.join(directory, name), "w",
-                      encoding="ascii") as f:
-                f.write(text)
-        return ["bochs", "-q", "-f", directory + "/bochsrc",
-                "-rc", directory + "/debug.rc"]
-    return command
+    return lambda directory, port: bochs_command(directory, iso, port, 768)
 
 
 def run(iso, key):

@@ -7,8 +7,10 @@ anywhere (natively in Bochs, which would only test Bochs, nothing is run)."""
 
 import sys
 sys.dont_write_bytecode = True
+import fcntl
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -26,10 +28,10 @@ BOCHSRC = """
 plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1
 config_interface: textconfig
 display_library: rfb, options="timeout=0"
-romimage: file=/usr/share/bochs/BIOS-bochs-latest
+romimage: file={bios}
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 cpu: model=corei7_icelake_u, count=1, ips=25000000, reset_on_triple_fault=0
-memory: guest=512, host=512
+memory: guest={memory}, host={memory}
 clock: sync=none, time0=1700000000
 ata0-master: type=cdrom, path={iso}, status=inserted
 boot: cdrom
@@ -37,8 +39,18 @@ com1: enabled=1, mode=socket-client, dev=localhost:{port}
 sound: driver=dummy
 panic: action=fatal
 port_e9_hack: enabled=1
-log: {directory}/bochs.log
+log: -
 """
+BOCHS_BIOS = "/usr/share/bochs/BIOS-bochs-latest"
+
+
+def bochs_command(directory, iso, port, memory=512, more=""):
+    config = BOCHSRC.format(bios=BOCHS_BIOS, iso=iso, port=port, memory=memory)
+    for name, text in (("bochsrc", config + more), ("debug.rc", "c\n")):
+        with open(os.path.join(directory, name), "w", encoding="ascii") as f:
+            f.write(text)
+    return ["bochs", "-q", "-f", directory + "/bochsrc",
+            "-rc", directory + "/debug.rc"]
 
 
 def qemu(directory, port):
@@ -50,12 +62,28 @@ def qemu(directory, port):
 
 
 def bochs(directory, port):
-    for name, text in (("bochsrc", BOCHSRC.format(
-            iso=ISO, port=port, directory=directory)), ("debug.rc", "c\n")):
-        with open(os.path.join(directory, name), "w", encoding="ascii") as f:
-            f.write(text)
-    return ["bochs", "-q", "-f", directory + "/bochsrc",
-            "-rc", directory + "/debug.rc"]
+    return bochs_command(directory, ISO, port)
+
+
+def start_bochs(command, out):
+    """One at a time on the whole machine, until its display has a port: between
+    Bochs's bind() and listen() the port looks free to another Bochs, which then
+    finds none."""
+    with open(BOCHS_BIOS, "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=subprocess.PIPE)
+        for line in process.stderr:
+            if b"listening for connections" in line:
+                break
+    threading.Thread(target=shutil.copyfileobj, args=(
+        process.stderr, open(os.devnull, "wb"))).start()
+    return process
+
+
+def start_qemu(command, out):
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+                            stderr=out)
 
 
 class Machine:
@@ -66,9 +94,9 @@ class Machine:
         with socket.create_server(("localhost", 0)) as server:
             server.settimeout(float(HANG))
             self.out = open(os.path.join(directory, "out"), "wb")
-            self.process = subprocess.Popen(
-                command(directory, server.getsockname()[1]),
-                stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out)
+            line = command(directory, server.getsockname()[1])
+            start = start_bochs if line[0] == "bochs" else start_qemu
+            self.process = start(line, self.out)
             # It ends even when it hangs silently, or never connects.
             self.timer = threading.Timer(float(HANG), self.process.kill)
             self.timer.start()
@@ -121,10 +149,8 @@ def boot(command, key, kind, reference):
 
 def bochs_with_rom(directory, port):
     """With native.rom where a card would have it."""
-    command = bochs(directory, port)
-    with open(os.path.join(directory, "bochsrc"), "a", encoding="ascii") as f:
-        f.write(f"optromimage1: file={NATIVE_ROM}, address=0xd0000\n")
-    return command
+    return bochs_command(directory, ISO, port, more=(
+        f"optromimage1: file={NATIVE_ROM}, address=0xd0000\n"))
 
 
 def lines(*text):
