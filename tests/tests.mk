@@ -73,9 +73,11 @@ MODELLED	:= $(HV_MM:%=hypervisor-stub/%.c) hypervisor-stub/x86/drain.c \
 $(eval $(call unit_test,shadow,$(MODELLED)))
 $(eval $(call unit_test,fault,$(MODELLED)))
 $(eval $(call unit_test,queue,$(MODELLED)))
-$(eval $(call unit_test,emul,$(addprefix \
-	hypervisor-stub/,x86/emulate.c x86/operand.c x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) tests/host/cpu.c,\
-	-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
+EMULATOR	:= $(addprefix hypervisor-stub/,x86/emulate.c x86/operand.c \
+		   x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) \
+		   tests/host/cpu.c tests/unit/emul.c
+$(eval $(call unit_test,emul,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
+$(eval $(call unit_test,emul_port,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c))
 # Of the whole core.

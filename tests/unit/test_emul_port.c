@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The emulator's way to devices, by IN, OUT and the local APIC's page: operands
+ * in registers and in the guest's memory, whose faults are the guest's, and who
+ * may use which port. And how an instruction is fetched and counted.
+ */
+#include "emul.h"
+
+static void test_port_io(void **state)
+{
+	(void)state;
+	port_value = 0xaabbccdd;
+	RUNS("\xe4\x21");
+	CALLED("in", 0x21, 1);
+	assert_int_equal(regs.gpr[EAX], 0x111111dd);
+	RUNS("\x66\xe5\x40");
+	CALLED("in", 0x40, 2);
+	assert_int_equal(regs.gpr[EAX], 0x1111ccdd);
+	RUNS("\xed");
+	CALLED("in", 0x3333, 4);
+	assert_int_equal(regs.gpr[EAX], 0xaabbccdd);
+	RUNS("\xe6\x80");
+	CALLED("out", 0x80, 0xaabbccdd);
+	RUNS("\xef");
+	CALLED("out", 0x3333, 0xaabbccdd);
+}
+
+static void test_string_io(void **state)
+{
+	(void)state;
+	port_value = 0x41424344;
+	regs.gpr[ECX] = 2;
+	regs.gpr[EDI] = DATA;
+	/* rep insb: the first element leaves eip where it is */
+	assert_true(emul_run("\xf3\x6c", 2));
+	assert_int_equal(regs.eip, CODE);
+	assert_int_equal(regs.gpr[ECX], 1);
+	assert_true(emul_run("\xf3\x6c", 2));
+	assert_int_equal(regs.eip, CODE + 2);
+	assert_int_equal(regs.gpr[ECX], 0);
+	assert_int_equal(regs.gpr[EDI], DATA + 2);
+	assert_memory_equal(memory + DATA, "\x44\x44\x90", 3);
+	/* with ecx 0 nothing happens */
+	last.calls = 0;
+	RUNS("\xf3\x6c");
+	assert_int_equal(last.calls, 0);
+	/* outsd, downwards */
+	regs.gpr[ESI] = DATA;
+	regs.eflags |= EFLAGS_DF;
+	RUNS("\x6f");
+	CALLED("out", 0x3333, 0x90904444);
+	assert_int_equal(regs.gpr[ESI], DATA - 4);
+	/* faults */
+	regs.gpr[EDI] = UNMAPPED;
+	FAULTS("\x6c", UNMAPPED, PF_W);
+	regs.gpr[ESI] = UNMAPPED;
+	FAULTS("\x6e", UNMAPPED, 0);
+}
+
+/* What the device does not take now the guest executes again. */
+#define IS_PUT_OFF(bytes) do {						\
+		struct regs before = regs;				\
+		struct vcpu_stats stats = v->stats;					\
+									\
+		last.calls = 0;						\
+		assert_true(emul_run(bytes, sizeof(bytes) - 1));		\
+		assert_int_equal(last.calls, 1);			\
+		assert_memory_equal(&before, &regs, sizeof(regs));	\
+		assert_memory_equal(&stats, &v->stats, sizeof(stats)); \
+	} while (0)
+
+static void test_busy_port(void **state)
+{
+	(void)state;
+	port_busy = true;
+	regs.gpr[ECX] = 2;
+	regs.gpr[ESI] = DATA;
+	memcpy(memory + DATA, "ab", 2);
+	IS_PUT_OFF("\xee");
+	IS_PUT_OFF("\x6e");
+	IS_PUT_OFF("\xf3\x6e");
+	port_busy = false;
+	assert_true(emul_run("\xf3\x6e", 2));
+	CALLED("out", 0x3333, 'a');
+	assert_int_equal(regs.gpr[ECX], 1);
+	port_busy = true;
+	IS_PUT_OFF("\xf3\x6e");
+	CALLED("out", 0x3333, 'b');
+	port_busy = false;
+	RUNS("\xf3\x6e");
+	assert_int_equal(regs.gpr[ECX], 0);
+	assert_int_equal(regs.gpr[ESI], DATA + 2);
+	assert_int_equal(guest.vcpu.stats.emulated[INSN_OUTS], 2);
+}
+
+static void test_user_io(void **state)
+{
+	(void)state;
+	regs.cs = 0x73;
+	REFUSES("\xe4\x21");
+	v->iopl = EFLAGS_IOPL;
+	RUNS("\xe4\x21");
+	v->iopl = 0;
+	/* a TSS with its bitmap at 68h: ports 0-7 but 5 */
+	v->tss_base = DATA;
+	v->tss_limit = 0x68 + 2;
+	memcpy(memory + DATA + 102, "\x68\x00\x20\xff\x00\x00", 6);
+	RUNS("\xe4\x04");
+	REFUSES("\xe4\x05");
+	REFUSES("\x66\xe5\x04");
+	REFUSES("\xe4\x10");	/* beyond the limit */
+	/* one that ends within the word that says where the bitmap is */
+	memset(memory + DATA, 0, 104);
+	v->tss_limit = 102;
+	REFUSES("\xe4\x04");
+	v->tss_limit = 103;
+	RUNS("\xe4\x04");
+	v->tr = 0;
+	REFUSES("\xe4\x04");
+}
+
+static void test_user_string_io_is_a_user_access(void **state)
+{
+	(void)state;
+	regs.cs = 0x73;
+	v->iopl = EFLAGS_IOPL;
+	regs.gpr[EDI] = CODE + 0x800;
+	last.calls = 0;
+	FAULTS("\x6c", CODE + 0x800, PF_P | PF_W | PF_U);
+	assert_int_equal(last.calls, 1);	/* the port was left alone */
+	regs.gpr[EDI] = UNMAPPED;
+	FAULTS("\x6c", UNMAPPED, PF_W | PF_U);
+	regs.gpr[ESI] = CODE + 0x800;
+	FAULTS("\x6e", CODE + 0x800, PF_P | PF_U);
+	/* across the end of what is mapped */
+	regs.gpr[EDI] = UNMAPPED - 2;
+	FAULTS("\x6d", UNMAPPED, PF_W | PF_U);
+	regs.gpr[EDI] = DATA + 0x100;
+	RUNS("\x6c");
+}
+
+static enum bus_result load(void *opaque, uint64_t at, uint32_t *val)
+{
+	(void)opaque;
+	*val = apic_read(&guest.apic, at - APIC_BASE);
+	return BUS_DONE;
+}
+
+static enum bus_result store(void *opaque, uint64_t at, uint32_t val)
+{
+	(void)opaque;
+	apic_write(&guest.apic, at - APIC_BASE, val);
+	return BUS_DONE;
+}
+
+static void test_apic_page(void **state)
+{
+	const struct bus_region page = {
+		APIC_BASE, PAGE_SIZE, 4, load, store, NULL
+	};
+
+	(void)state;
+	apic_init(&guest.apic);
+	assert_true(bus_add(&guest.bus.memory, &page));
+	memcpy(memory + CODE, "\xa1\x30\x00\xe0\xfe", 5);	/* mov eax, [] */
+	assert_true(emulate_mmio(v, APIC_BASE + APIC_VERSION));
+	assert_int_equal(regs.gpr[EAX], 0x50014);
+	assert_int_equal(regs.eip, CODE + 5);
+	regs.eip = CODE;
+	memcpy(memory + CODE, "\x89\x13", 2);			/* [ebx], edx */
+	regs.gpr[EDX] = 0x77;
+	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x77);
+	regs.eip = CODE;
+	memcpy(memory + CODE, "\xc7\x03\x55\x00\x00\x00", 6);
+	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x55);
+	assert_int_equal(regs.eip, CODE + 6);
+	/* nobody there */
+	regs.eip = CODE;
+	assert_false(emulate_mmio(v, APIC_BASE + PAGE_SIZE));
+	assert_int_equal(regs.eip, CODE);
+	/* 16 bits, 8 bits, another instruction, user mode */
+	regs.eip = CODE;
+	memcpy(memory + CODE, "\x66\x8b\x13", 3);
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	memcpy(memory + CODE, "\x8a\x13", 2);
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	memcpy(memory + CODE, "\x01\x13", 2);
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	memcpy(memory + CODE, "\x8b\x13", 2);
+	regs.cs = 0x73;
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	assert_int_equal(regs.eip, CODE);
+}
+
+static void test_fetch(void **state)
+{
+	(void)state;
+	/* across a page boundary */
+	regs.eip = DATA - 1;
+	RUNS("\xe4\x21");
+	/* up to the last byte that is mapped */
+	regs.eip = UNMAPPED - 1;
+	RUNS("\xfa");
+	/* and beyond it */
+	regs.eip = UNMAPPED - 1;
+	memory[UNMAPPED - 1] = 0xe4;
+	assert_false(emulate(v));
+	regs.eip = UNMAPPED;
+	assert_false(emulate(v));
+	/* in the ROM, from its working copy */
+	v->rom->base = 0xfc000000;
+	v->rom->end = 0xfc000000 + 2;
+	guest.rom.image = (uint8_t *)"\xf4\xe4\x21";
+	regs.eip = 0xfc000000;
+	assert_true(emulate(v));
+	assert_int_equal(regs.eip, 0xfc000001);
+	assert_false(emulate(v));	/* cut off by the image's end */
+	regs.eip = 0xfc000010;
+	assert_false(emulate(v));
+}
+
+static void test_counts(void **state)
+{
+	(void)state;
+	RUNS("\xe4\x21");
+	RUNS("\xe4\x21");
+	RUNS("\xfa");
+	assert_int_equal(guest.vcpu.stats.emulated[INSN_IN], 2);
+	assert_int_equal(guest.vcpu.stats.emulated[INSN_CLI], 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EMUL_TEST(test_port_io),
+		EMUL_TEST(test_string_io),
+		EMUL_TEST(test_busy_port),
+		EMUL_TEST(test_user_io),
+		EMUL_TEST(test_user_string_io_is_a_user_access),
+		EMUL_TEST(test_apic_page),
+		EMUL_TEST(test_fetch),
+		EMUL_TEST(test_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
