@@ -79,7 +79,7 @@ EMULATOR	:= $(addprefix hypervisor-stub/,x86/emulate.c x86/operand.c \
 $(eval $(call unit_test,emul,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,emul_port,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
-	devices/pic.c) tests/host/cpu.c))
+	devices/pic.c) tests/host/cpu.c tests/host/host.c tests/unit/testing.c))
 # Of the whole core.
 $(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,timer,tests/unit/no_guest.c,,$(HOSTED)))

@@ -3,21 +3,20 @@
  * The scheduler: vCPUs that share one processor by their run time, sleep and
  * wake, and end.
  */
-#include "unit.h"
 #include "core.h"
 #include "log.h"
+#include "machine.h"
+#include "unit.h"
 
-#define MS	1000000ull		/* at 1 GHz */
+#define MS	(MACHINE_TSC_HZ / 1000ull)
 #define GUESTS	3
 
-uint64_t host_tsc_hz = 1000 * MS;
 struct guest *guests[GUESTS_MAX];
 uint32_t guest_count;
 
 static struct guest guest[GUESTS];
 static struct stub_shared shared[GUESTS];
 static struct regs regs[GUESTS][2];
-static uint64_t programmed;
 static uint64_t due, wakes;		/* what the clocks say */
 static struct vcpu *serial;		/* gets what was typed */
 static uint64_t switch_takes, update_takes;
@@ -64,7 +63,7 @@ static void serve(struct vcpu *v, uint64_t takes)
 }
 
 /* Nobody can run: in the end an interrupt comes for the last one. */
-uint32_t host_wait(void)
+void machine_waits(void)
 {
 	struct vcpu *last = &guest[GUESTS - 1].vcpu;
 
@@ -74,17 +73,9 @@ uint32_t host_wait(void)
 		last->wake = cpu.tsc;
 		last->apic->next = 0x40;
 	}
-	return 1 << IRQ_TIMER;
 }
 
-void host_irq_ack(int irq) { (void)irq; }
-
-void host_timer(uint64_t tsc)
-{
-	programmed = tsc;
-}
-
-void host_end(enum end end)
+void machine_ended(enum end end)
 {
 	how = end;
 	longjmp(ended, 1);
@@ -157,13 +148,6 @@ bool guest_restart(struct guest *g)
 	return true;
 }
 
-void host_watchdog_start(void) { }
-
-uint64_t host_watchdog_next(uint64_t now)
-{
-	(void)now;
-	return UINT64_MAX;
-}
 void log_printf(const char *fmt, ...) { (void)fmt; }
 
 /* ---- tests -------------------------------------------------------------- */
@@ -227,7 +211,7 @@ static void test_equal_shares(void **state)
 	for (i = 0; i < GUESTS; i++)
 		assert_in_range(ran[i], 990, 1010);
 	/* The next interrupt is there to switch. */
-	assert_in_range(programmed, cpu.tsc, cpu.tsc + 6 * MS);
+	assert_in_range(machine_timer, cpu.tsc, cpu.tsc + 6 * MS);
 	/* Who waits to run is stolen from. */
 	for (i = 0; i < GUESTS; i++)
 		assert_in_range(shared[i].stolen, 1900 * MS, 2010 * MS);
@@ -378,21 +362,21 @@ static void test_interrupts(void **state)
 	guest_count = 2;
 	wakes = cpu.tsc + 3 * MS;
 	halt(current);
-	assert_int_equal(programmed, wakes);
+	assert_int_equal(machine_timer, wakes);
 	due = cpu.tsc + 2 * MS;
 	tick(current);
-	assert_int_equal(programmed, due);
+	assert_int_equal(machine_timer, due);
 	guest[0].apic.next = 0x40;
 	serve(&guest[0].vcpu, MS);
 	tick(current);
-	assert_int_equal(programmed, due);
+	assert_int_equal(machine_timer, due);
 	due = UINT64_MAX;
 	tick(current);
-	assert_in_range(programmed, cpu.tsc + 4 * MS, cpu.tsc + 7 * MS);
+	assert_in_range(machine_timer, cpu.tsc + 4 * MS, cpu.tsc + 7 * MS);
 	guest_count = 1;
 	current = &guest[0].vcpu;
 	tick(current);
-	assert_int_equal(programmed, UINT64_MAX);
+	assert_int_equal(machine_timer, UINT64_MAX);
 }
 
 /* The machine's tick is for those that it wakes, at their expense. */
@@ -437,7 +421,7 @@ static void test_nobody_can_run(void **state)
 	assert_int_equal(waits, 3);
 	assert_ptr_equal(current, &guest[GUESTS - 1].vcpu);
 	assert_int_equal(updates, 2);		/* as it goes, and as it comes */
-	assert_int_equal(programmed, wakes);	/* of the others */
+	assert_int_equal(machine_timer, wakes);	/* of the others */
 	/* The time that passed so was nobody's. */
 	assert_int_equal(current->ran, ran + MS / 2 + MS / 10);
 	for (i = 0; i < GUESTS; i++)
