@@ -6,6 +6,7 @@
 	bits 32
 
 %include "cpu.inc"
+%include "stubs.inc"
 
 %define BASE		0xc0000000
 %define BOOT_MB		8		; mapped twice before there is C
@@ -135,29 +136,7 @@ stub_14:
 	push 14
 	jmp near trap_common
 
-	section .text
-%define HAS_ERROR(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17)
-%assign v 0
-%rep 256
-%if v != 14
-stub_%[v]:
- %if !HAS_ERROR(v)
-	push 0
- %endif
-	push v
-	jmp near trap_common
-%endif
- %assign v v + 1
-%endrep
-
-	section .rodata
-	global trap_stub
-trap_stub:
-%assign v 0
-%rep 256
-	dd stub_%[v]
- %assign v v + 1
-%endrep
+	TRAP_STUBS 14
 
 	section .text
 	extern trap, op_iret, op_sysexit

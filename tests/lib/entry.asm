@@ -5,6 +5,7 @@
 	bits 32
 
 %include "cpu.inc"
+%include "stubs.inc"
 
 ; ---- boot: Linux/x86 boot protocol, 32-bit entry, or multiboot ---------------
 
@@ -59,28 +60,7 @@ load_tables:
 
 ; ---- traps -----------------------------------------------------------------------
 
-; Vectors for which the CPU pushes an error code.
-%define HAS_ERROR(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17)
-
-%assign v 0
-%rep 256
-stub_%[v]:
- %if !HAS_ERROR(v)
-	push 0
- %endif
-	push v
-	jmp near trap_common
- %assign v v + 1
-%endrep
-
-	section .rodata
-	global trap_stub
-trap_stub:
-%assign v 0
-%rep 256
-	dd stub_%[v]
- %assign v v + 1
-%endrep
+	TRAP_STUBS
 
 	section .text
 	extern trap
