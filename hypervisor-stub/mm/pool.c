@@ -133,6 +133,35 @@ void pool_pt_drop(struct mmu *m, struct spage *p)
 	m->flush = true;
 }
 
+/* ---- directories of PAE: a list of two at most -------------------------- */
+
+struct spage *pool_pd_find(struct mm *mm, uint32_t gfn, bool reserved)
+{
+	uint32_t n = mm->frames[gfn].pd;
+
+	while (n && mm->pages[n].reserved != reserved)
+		n = mm->pages[n].next;
+	return n ? &mm->pages[n] : NULL;
+}
+
+void pool_pd_enter(struct mm *mm, struct spage *p)
+{
+	uint32_t *first = &mm->frames[p->gfn].pd;
+
+	p->next = *first;
+	*first = index_of(mm, p);
+}
+
+void pool_pd_leave(struct mm *mm, const struct spage *p)
+{
+	uint32_t *link = &mm->frames[p->gfn].pd;
+
+	while (*link && *link != index_of(mm, p))
+		link = &mm->pages[*link].next;
+	if (*link)
+		*link = p->next;
+}
+
 /* ---- set-up ------------------------------------------------------------- */
 
 bool pool_init(struct mm *mm, uint32_t pages)

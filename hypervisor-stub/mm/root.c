@@ -25,7 +25,7 @@ static uint32_t reserved_quarter(const struct mm *mm)
 static void pd_put(struct mmu *m, struct root *r, uint32_t q)
 {
 	struct spage *pd = r->pd[q];
-	uint32_t i, *known;
+	uint32_t i;
 
 	if (!pd)
 		return;
@@ -38,9 +38,7 @@ static void pd_put(struct mmu *m, struct root *r, uint32_t q)
 	for (i = 0; i < 512; i++)
 		if (pd->table[i] & SE_LINK)
 			pool_set_pde(m, &pd->table[i], 0);
-	known = &m->mm->frames[pd->gfn].pd[pd->reserved];
-	if (*known == index_of(m->mm, pd))
-		*known = 0;
+	pool_pd_leave(m->mm, pd);
 	pool_give(m->mm, pd);
 }
 
@@ -64,7 +62,7 @@ static struct spage *pd_new(struct mmu *m, uint32_t q)
 	p->reserved = q == reserved_quarter(mm);
 	if (mm->fmt.pae && r->dir[q]) {
 		p->gfn = r->dir_gfn[q];
-		mm->frames[p->gfn].pd[p->reserved] = index_of(mm, p);
+		pool_pd_enter(mm, p);
 	}
 	if (!p->reserved)
 		return p;
@@ -94,12 +92,10 @@ static struct spage *pd_shared(struct mm *mm, const struct root *r, uint32_t q)
 {
 	const struct root *other = mm->offered;
 	bool reserved = q == reserved_quarter(mm);
-	uint32_t n;
 
-	if (mm->fmt.pae) {
-		n = r->dir[q] ? mm->frames[r->dir_gfn[q]].pd[reserved] : 0;
-		return n ? &mm->pages[n] : NULL;
-	}
+	if (mm->fmt.pae)
+		return r->dir[q] ? pool_pd_find(mm, r->dir_gfn[q], reserved) :
+				   NULL;
 	if (reserved && other && other->pd[q] && tracked(mm, r) &&
 	    tracked(mm, other) && same_quarter(mm, r, other, q))
 		return other->pd[q];

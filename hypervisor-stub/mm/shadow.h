@@ -39,8 +39,8 @@ struct root {
 struct gframe {
 	uint32_t	pt[2];		/* as a page table, of its first 2 MB and
 					 * of its second, if it has one */
-	uint32_t	pd[2];		/* as a directory of PAE, without and with
-					 * the reserved top */
+	uint32_t	pd;		/* as a directory of PAE: a list, without
+					 * and with the reserved top */
 	uint16_t	root;		/* as what CR3 points to; a list */
 	uint16_t	flags;		/* GF_* */
 };
@@ -182,6 +182,11 @@ void pool_set_pde(struct mmu *, uint64_t *pde, uint64_t val);
 /* The shadow of a guest page table, of its first or second 2 MB. */
 struct spage *pool_pt_get(struct mm *, uint32_t gfn, uint32_t second);
 void pool_pt_drop(struct mmu *, struct spage *);
+/* With PAE: the shadow of a directory, for a root's part with or without the
+ * reserved top; NULL if there is none yet. */
+struct spage *pool_pd_find(struct mm *, uint32_t gfn, bool reserved);
+void pool_pd_enter(struct mm *, struct spage *);
+void pool_pd_leave(struct mm *, const struct spage *);
 bool pool_init(struct mm *, uint32_t pages);
 
 /* ---- root.c ------------------------------------------------------------- */

@@ -81,12 +81,11 @@ static void drop(struct mmu *m, struct gframe *f)
 	struct spage *pages = m->mm->pages;
 	uint32_t n;
 
-	for (n = 0; n < 2; n++) {
+	for (n = 0; n < 2; n++)
 		if (f->pt[n])
 			pool_pt_drop(m, &pages[f->pt[n]]);
-		if (f->pd[n])
-			pd_empty(m, &pages[f->pd[n]]);
-	}
+	for (n = f->pd; n; n = pages[n].next)
+		pd_empty(m, &pages[n]);
 	root_drop(m, f);
 }
 
@@ -120,10 +119,11 @@ static void update_upper(struct mmu *m, const struct gframe *f, uint64_t entry,
 			sync_guest_pde(m, pd, entry, va);
 		return;
 	}
-	if (f->pd[0])
-		sync_pde(m, &mm->pages[f->pd[0]], entry, va);
-	if (f->pd[1] && va < (mm->reserved & 0x3fffffff))
-		sync_pde(m, &mm->pages[f->pd[1]], entry, va);
+	for (n = f->pd; n; n = pd->next) {
+		pd = &mm->pages[n];
+		if (!pd->reserved || va < (mm->reserved & 0x3fffffff))
+			sync_pde(m, pd, entry, va);
+	}
 	for (n = f->root; n; n = roots[n].next)
 		root_load_dirs(m, &roots[n]);
 }
@@ -145,7 +145,7 @@ void mmu_entry_changed(struct mmu *m, gpa_t pa)
 	if (pt)
 		set_leaf(m, &mm->pages[pt].table[i & 511],
 			 leaf_shadow(&mm->gmem, entry));
-	if (f->root | f->pd[0] | f->pd[1])
+	if (f->root | f->pd)
 		update_upper(m, f, entry, i);
 }
 
@@ -173,8 +173,7 @@ const volatile uint32_t *run_changed(struct mmu *m, gpa_t pa, uint32_t word,
 	uint64_t *pt;
 	uint32_t n;
 
-	if (!leaf || f->root || f->flags != GF_TRACKED ||
-	    (wide && (f->pd[0] | f->pd[1]))) {
+	if (!leaf || f->root || f->flags != GF_TRACKED || (wide && f->pd)) {
 		mmu_entry_changed(m, pa);
 		return at + 1;
 	}
