@@ -46,7 +46,7 @@ bool emul_run(const char *bytes, size_t len);
 #define RUNS(bytes)	do {						\
 		uint32_t at = regs.eip;					\
 									\
-		assert_true(emul_run(bytes, sizeof(bytes) - 1));		\
+		assert_true(emul_run(bytes, sizeof(bytes) - 1));	\
 		assert_int_equal(regs.eip, at + sizeof(bytes) - 1);	\
 	} while (0)
 
@@ -54,7 +54,7 @@ bool emul_run(const char *bytes, size_t len);
 #define REFUSES(bytes)	do {						\
 		struct regs before = regs;				\
 									\
-		assert_false(emul_run(bytes, sizeof(bytes) - 1));		\
+		assert_false(emul_run(bytes, sizeof(bytes) - 1));	\
 		assert_memory_equal(&before, &regs, sizeof(regs));	\
 	} while (0)
 
@@ -62,7 +62,7 @@ bool emul_run(const char *bytes, size_t len);
 #define FAULTS(bytes, va, error) do {					\
 		struct regs before = regs;				\
 									\
-		assert_true(emul_run(bytes, sizeof(bytes) - 1));		\
+		assert_true(emul_run(bytes, sizeof(bytes) - 1));	\
 		assert_memory_equal(&before, &regs, sizeof(regs));	\
 		assert_string_equal(last.name, "#PF");			\
 		assert_int_equal(last.a, va);				\

@@ -60,13 +60,13 @@ static void test_string_io(void **state)
 /* What the device does not take now the guest executes again. */
 #define IS_PUT_OFF(bytes) do {						\
 		struct regs before = regs;				\
-		struct vcpu_stats stats = v->stats;					\
+		struct vcpu_stats stats = v->stats;			\
 									\
 		last.calls = 0;						\
-		assert_true(emul_run(bytes, sizeof(bytes) - 1));		\
+		assert_true(emul_run(bytes, sizeof(bytes) - 1));	\
 		assert_int_equal(last.calls, 1);			\
 		assert_memory_equal(&before, &regs, sizeof(regs));	\
-		assert_memory_equal(&stats, &v->stats, sizeof(stats)); \
+		assert_memory_equal(&stats, &v->stats, sizeof(stats));	\
 	} while (0)
 
 static void test_busy_port(void **state)
