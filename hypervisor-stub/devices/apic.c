@@ -140,9 +140,7 @@ void apic_alarm(struct apic *a)
 	uint32_t lvtt = APIC_REG(a, APIC_LVTT);
 
 	a->alarm = (lvtt & LVT_MASKED) || !software_enabled(a);
-	if (a->alarm)
-		return;
-	if ((lvtt & LVT_VECTOR) >= FIRST_VECTOR)
+	if (!a->alarm && (lvtt & LVT_VECTOR) >= FIRST_VECTOR)
 		request(a, lvtt & LVT_VECTOR);
 }
 

@@ -103,16 +103,6 @@ static uint64_t edges(const struct pit *p, const struct pit_channel *c,
 	return c->mode >= 4 ? t > c->count : t >= c->count;
 }
 
-/* The count of c is about to change: note an edge that nobody has seen. */
-static void settle(struct pit *p, struct pit_channel *c, uint64_t now)
-{
-	if (c != &p->channel[0])
-		return;
-	if (edges(p, c, now) > p->edges)
-		p->missed = true;
-	p->edges = 0;
-}
-
 static void restart(struct pit_channel *c, uint64_t now, bool running)
 {
 	c->elapsed = 0;
@@ -129,7 +119,10 @@ static bool triggered_by_gate(const struct pit_channel *c)
 static void load(struct pit *p, struct pit_channel *c, uint32_t count,
 		 uint64_t now)
 {
-	settle(p, c, now);
+	if (c == &p->channel[0]) {	/* an edge that nobody has seen */
+		p->missed |= edges(p, c, now) > p->edges;
+		p->edges = 0;
+	}
 	c->count = count;
 	restart(c, now, count && !triggered_by_gate(c) && c->gate);
 }
@@ -276,7 +269,7 @@ void pit_out(struct pit *p, unsigned int port, uint8_t val, uint64_t now)
 		control(p, val, now);
 		break;
 	case PIT_PORT61:
-		p->speaker = val & P61_SPEAKER;
+		p->port61 = val & (P61_GATE2 | P61_SPEAKER);
 		set_gate(p, &p->channel[2], val & P61_GATE2, now);
 		break;
 	}
@@ -285,12 +278,8 @@ void pit_out(struct pit *p, unsigned int port, uint8_t val, uint64_t now)
 static uint8_t port61(const struct pit *p, uint64_t now)
 {
 	const struct pit_channel *c = &p->channel[2];
-	uint8_t val = 0;
+	uint8_t val = p->port61;
 
-	if (c->gate)
-		val |= P61_GATE2;
-	if (p->speaker)
-		val |= P61_SPEAKER;
 	if (ticks(p, now) / REFRESH_TICKS & 1)
 		val |= P61_REFRESH;
 	if (out(p, c, now))

@@ -151,7 +151,7 @@ struct pit {
 	struct pit_channel channel[3];
 	uint64_t edges;		/* edges of this count that were reported */
 	bool	missed;		/* one happened before the last reload */
-	bool	speaker;
+	uint8_t	port61;		/* as written: gate of channel 2, speaker */
 };
 
 void pit_init(struct pit *p, uint64_t tsc_hz);

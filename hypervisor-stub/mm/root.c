@@ -78,26 +78,19 @@ static struct spage *pd_new(struct mmu *m, uint32_t q)
 	return p;
 }
 
-/* Do two directories agree on the quarter with the reserved top? */
-static bool same_quarter(const struct mm *mm, const struct root *a,
-			 const struct root *b, uint32_t q)
-{
-	uint32_t n = (mm->reserved >> 22) - q * 256;
-
-	return gtable_equal(a->dir[q], b->dir[q], n);
-}
-
 /* A page that is there already, and right for this root. */
 static struct spage *pd_shared(struct mm *mm, const struct root *r, uint32_t q)
 {
 	const struct root *other = mm->offered;
+	uint32_t entries = (mm->reserved >> 22) - q * 256;
 	bool reserved = q == reserved_quarter(mm);
 
 	if (mm->fmt.pae)
 		return r->dir[q] ? pool_pd_find(mm, r->dir_gfn[q], reserved) :
 				   NULL;
 	if (reserved && other && other->pd[q] && tracked(mm, r) &&
-	    tracked(mm, other) && same_quarter(mm, r, other, q))
+	    tracked(mm, other) &&
+	    gtable_equal(r->dir[q], other->dir[q], entries))
 		return other->pd[q];
 	return NULL;
 }
