@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The processor's own tables that are the same for all guests: IDT, TSS. */
 #include <host.h>
-#include <port.h>
 
 #include "core.h"
 #include "metal.h"
@@ -53,7 +52,7 @@ void idt_init(void)
 		tss.ist[i] = stack_top(STACK_IST + i);
 	tss.iomap = sizeof(tss);
 	fill_idt();
-	lidt(&idtr);
+	asm volatile("lidt %0" : : "m"(idtr));
 }
 
 uint64_t host_tss(void)
@@ -68,8 +67,10 @@ void host_exit_stack(uint64_t top)
 
 void host_gdt_loaded(uint16_t cs, uint16_t task)
 {
-	load_cs(cs);
-	ltr(task);
+	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq;"
+		     "1: xorl %%eax, %%eax; movl %%eax, %%ss"
+		     : : "r"((uint64_t)cs) : "rax", "memory");
+	asm volatile("ltr %0" : : "r"(task));
 }
 
 static volatile uint32_t taken;
@@ -82,6 +83,8 @@ void host_interrupted(int irq)
 uint32_t host_wait(void)
 {
 	taken = 0;
-	wait_for_interrupt();
+	/* sti takes effect after the next instruction, so none can slip in
+	 * between (SDM Vol. 2, STI). */
+	asm volatile("sti; hlt; cli" : : : "memory");
 	return taken;
 }

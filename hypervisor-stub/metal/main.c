@@ -54,9 +54,7 @@ struct multiboot_range {
 
 struct module {
 	const char	*string;
-	const char	*name;
-	const uint8_t	*data;
-	uint64_t	size;
+	struct guest_image image;
 };
 
 /* What one guest is made of. */
@@ -90,7 +88,7 @@ static const char *option(const struct module *m, const char *word)
 {
 	const char *at = after(m->string, word);
 
-	return at && at <= m->name ? at : NULL;
+	return at && at <= m->image.name ? at : NULL;
 }
 
 static uint64_t number(const char *s)
@@ -124,9 +122,7 @@ static struct module module_at(const struct multiboot_info *mb, uint32_t i)
 		bad_input("module \"%s\": it has no role=, or no name=", string);
 	return (struct module){
 		.string = string,
-		.name = name,
-		.data = host_va(m[i].start),
-		.size = m[i].end - m[i].start,
+		.image = { name, host_va(m[i].start), m[i].end - m[i].start },
 	};
 }
 
@@ -145,13 +141,14 @@ static uint32_t find_guests(const struct multiboot_info *mb,
 				bad_input("more than %u guests", GUESTS_MAX);
 			guest[n++].kernel = m;
 		} else if (!n) {
-			bad_input("%s: a module before the first kernel", m.name);
+			bad_input("%s: a module before the first kernel",
+				  m.image.name);
 		} else if (starts_with(role, "rom")) {
 			guest[n - 1].rom = m;
 		} else if (starts_with(role, "initrd")) {
 			guest[n - 1].initrd = m;
 		} else {
-			bad_input("%s: its role is unknown", m.name);
+			bad_input("%s: its role is unknown", m.image.name);
 		}
 	}
 	if (!n)
@@ -163,7 +160,7 @@ static uint32_t find_guests(const struct multiboot_info *mb,
 static const char *command_line(struct module *kernel)
 {
 	static const char mark[] = " -- ";
-	char *at = (char *)kernel->name;
+	char *at = (char *)kernel->image.name;
 
 	for (; *at && !starts_with(at, mark); at++)
 		;
@@ -224,11 +221,6 @@ static const char *const guest_name[GUESTS_MAX] = {
 	"guest 5", "guest 6", "guest 7", "guest 8",
 };
 
-static struct guest_image image(const struct module *m)
-{
-	return (struct guest_image){ m->name, m->data, m->size };
-}
-
 /* Of a whole number in the kernel's string; without it the value. */
 static uint64_t number_of(const struct modules *m, const char *word,
 			  uint64_t value)
@@ -245,14 +237,14 @@ static void configure(struct guest_config *c, struct modules *m,
 	uint64_t starts = number_of(m, "starts=", 1);
 
 	if (!option(&m->kernel, "memory="))
-		bad_input("%s: memory=MB is missing", m->kernel.name);
+		bad_input("%s: memory=MB is missing", m->kernel.image.name);
 	if (console > HOST_CONSOLES)
 		bad_input("console=%lu: there are %u", console, HOST_CONSOLES);
 	if (!starts || starts > UINT32_MAX)
 		bad_input("starts=%lu: 1 or more", starts);
 	if (starts > 1 && option(&m->kernel, "trace"))
 		bad_input("starts=%lu: a trace is of one start", starts);
-	if (!m->rom.data)
+	if (!m->rom.image.data)
 		bad_input("no module with role=rom");
 	*c = (struct guest_config){
 		.name = name,
@@ -263,10 +255,10 @@ static void configure(struct guest_config *c, struct modules *m,
 		.verify = option(&m->kernel, "verify"),
 		.trace = option(&m->kernel, "trace"),
 		.cmdline = command_line(&m->kernel),
+		.kernel = m->kernel.image,
+		.rom = m->rom.image,
+		.initrd = m->initrd.image,
 	};
-	c->kernel = image(&m->kernel);
-	c->rom = image(&m->rom);
-	c->initrd = image(&m->initrd);
 }
 
 void hv_main(uint32_t magic, uint32_t info);
@@ -293,7 +285,7 @@ void hv_main(uint32_t magic, uint32_t info)
 		bad_input("no memory for the hypervisor");
 	log_printf("OpenVMI: TSC %lu Hz\n", host_tsc_hz);
 	for (i = 0; i < count; i++) {
-		if (!modules[i].rom.data)
+		if (!modules[i].rom.image.data)
 			modules[i].rom = modules[0].rom;
 		configure(&config[i], &modules[i],
 			  count > 1 ? guest_name[i] : "guest");

@@ -44,7 +44,7 @@ RULES = [
     (r"\bextable\b", "linear addresses of the guest",
      {"cpu.h", "entry.asm", "copy.asm", "exit.c", "hv.ld"}),
     (r"\bSTORE_WORD\b", "linear addresses of the guest", {"mm.h", "cpu.h"}),
-    (r"\b(?:inb|outb|lidt|ltr|load_cs|wait_for_interrupt)\(|<port\.h>",
+    (r"\b(?:inb|outb)\(|<port\.h>|\"(?:lidt %|ltr %|sti; hlt)",
      "the machine, without host.h",
      {"port.h", "clock.c", "serial.c", "debug.c", "idt.c"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
@@ -86,7 +86,7 @@ def seen():
                  "((uint64_t *)dir)[3]", "(const volatile uint32_t *) at",
                  "struct stub_shared *sh = v->sh;", "v->sh->flags |= 1",
                  "memcpy(&x, (void *)&v->sh->cr0, 4)", "copy_fixup(a, b, 4)",
-                 ".pushsection extable", "outb(0x80, 0)", '#include <port.h>', "STORE_WORD(at, word, fault)", "v->sh->dr[6] |= dr6"):
+                 ".pushsection extable", "outb(0x80, 0)", '#include <port.h>', 'asm("ltr %0");', "STORE_WORD(at, word, fault)", "v->sh->dr[6] |= dr6"):
         expect(wrong("other.c", text), f"not found: {text}")
     for text in ("/* p2m */", "volatile struct stub_shared *sh = v->sh;",
                  "v->sh->cr2 = va", "table = (uint64_t *)(tables + i)"):
