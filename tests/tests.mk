@@ -87,7 +87,10 @@ $(eval $(call unit_test,guest,tests/unit/images.c,,$(HOSTED)))
 $(eval $(call unit_test,cr,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
 $(addprefix $(B)/,$(addsuffix /unit/guest,tests coverage) $(addsuffix /unit/cr,tests coverage)): \
 	| $(B)/rom/stub.rom
-$(eval $(call unit_test,clock,hypervisor-stub/metal/clock.c tests/host/cpu.c))
+$(eval $(call unit_test,clock,$(addprefix hypervisor-stub/metal/,clock.c lapic.c) \
+	tests/host/cpu.c))
+$(eval $(call unit_test,firmware,$(addprefix hypervisor-stub/metal/,acpi.c \
+	mptable.c) tests/host/cpu.c))
 $(eval $(call unit_test,serial,hypervisor-stub/metal/serial.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/host/cpu.c))

@@ -28,8 +28,11 @@ def quoted(text):
 
 
 def common(args):
-    cmd = ["qemu-system-x86_64", "-machine", "pc", "-accel", args.engine,
-           "-cpu", CPU, "-nodefaults", "-display", "none", "-no-reboot",
+    engine = args.engine
+    if args.host_cpus > 1 and engine == "tcg" and not args.icount:
+        engine += ",thread=multi"
+    cmd = ["qemu-system-x86_64", "-machine", "pc", "-accel", engine,
+           "-cpu", CPU, "-smp", str(args.host_cpus), "-nodefaults", "-display", "none", "-no-reboot",
            "-chardev", "stdio,id=con,signal=off,mux=on",
            "-serial", "chardev:con", "-mon", "chardev=con"]
     if args.icount:

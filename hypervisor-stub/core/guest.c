@@ -169,7 +169,8 @@ static bool start(struct guest *g, char *error)
 
 bool guest_create(const struct guest_config *config, char *error)
 {
-	struct guest *g = guest_count < GUESTS_MAX ?
+	struct guest *g = guest_count < GUESTS_MAX &&
+			  host_stack(STACK_VCPU + guest_count) ?
 			  host_pages(sizeof(*g), PAGE_SIZE) : NULL;
 
 	if (!g)

@@ -328,6 +328,7 @@ void report_asked(const struct regs *r)
 	uint64_t rip = r->cs == HV_CS && !(r->eflags & EFLAGS_VM) ? r->eip : 0;
 	uint32_t i;
 
+	log_last_words();
 	if (rip && !(guest_count && current->halted))
 		log_printf("time-out: the hypervisor is at %lx\n", rip);
 	if (!rip)

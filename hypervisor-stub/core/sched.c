@@ -149,10 +149,8 @@ static uint64_t next_wake(void)
 static void go_on(struct vcpu *v)
 {
 	const struct vcpu *other = least_run(v);
-	uint64_t next = next_wake(), at = host_watchdog_next(charged);
+	uint64_t next = next_wake(), at;
 
-	if (at < next)
-		next = at;
 	v->stolen += charged - v->since;
 	v->since = charged;
 	v->sh->stolen = v->stolen;

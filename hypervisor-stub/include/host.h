@@ -39,23 +39,43 @@ extern uint64_t host_tsc_hz;
 /* Nanoseconds since 1970-01-01 UTC. */
 uint64_t host_wallclock_ns(void);
 
-/* The next interrupt of the timer, IRQ_TIMER, comes then, or somewhat earlier
- * if that is far away; at once if the time has passed; UINT64_MAX: never. */
+/* The next interrupt of this processor's timer, IRQ_TIMER, comes then, or
+ * somewhat earlier if that is far away; at once if the time has passed;
+ * UINT64_MAX: never. */
 void host_timer(uint64_t tsc);
 
 /* The same, unless one comes sooner as it is. */
 void host_timer_before(uint64_t tsc);
 
 /* Somebody may turn the machine's interrupts off (metal/watchdog.c). From the
- * first guest on; and when one that runs from now on is to be looked at. */
+ * first guest on. */
 void host_watchdog_start(void);
-uint64_t host_watchdog_next(uint64_t now);
+
+/* ---- processors --------------------------------------------------------- */
+
+/* This one: host_cpu(), in <cpu.h>, 0 to host_cpus - 1; 0 has booted. What says
+ * nothing else is of the one that calls. */
+#define HOST_CPUS	16		/* more are not used */
+extern uint32_t host_cpus;		/* known before the first guest is made */
+
+/* Each but this one: run(), on its boot stack, with the tables of
+ * host_tables(). It does not return. */
+void host_start(void (*run)(void));
+
+/* IRQ_KICK comes there. */
+void host_kick(uint32_t cpu);
+
+/* The others stop where they are and never go on: for the end. Whoever else
+ * calls it at the same time stops, too. */
+void host_stop_others(void);
 
 /* ---- interrupts --------------------------------------------------------- */
 
 #define IRQ_BASE	0x20		/* vector of the machine's IRQ 0 */
-#define IRQ_TIMER	0
-#define IRQ_COM1	4		/* a byte came in on console 0 */
+#define IRQ_TIMER	0		/* each processor's own */
+#define IRQ_KICK	1		/* by host_kick() */
+#define IRQ_COM1	4		/* a byte came in on console 0; to processor
+					 * 0 alone */
 
 /* That one was taken: first thing, before it is looked for its cause. */
 void host_irq_ack(int irq);
@@ -75,44 +95,53 @@ uint64_t host_tables(void);
 
 /* ---- the processor's tables --------------------------------------------- */
 
-/* Where the TSS is, of so many bytes: to be in each GDT that is loaded. */
+/* Where the TSS is, of so many bytes. */
 uint64_t host_tss(void);
 #define HOST_TSS_BYTES	104
 
-/* An exit of the guest that is going to run builds its frame below this. */
+/* An exit of the guest that is going to run builds its frame below this, in
+ * its vCPU's stack, which is this processor's from now on. */
 void host_exit_stack(uint64_t top);
 
-/* A GDT was loaded: the code segment and the TSS are of it now. SS becomes
- * null, as it is after an exit. */
+/* The first GDT was loaded: the code segment and the TSS are of it now, and stay
+ * when another is. SS becomes null, as it is after an exit. */
 void host_gdt_loaded(uint16_t cs, uint16_t tss);
 
 /* ---- stacks ------------------------------------------------------------- */
 
 /* One for each vCPU, where its exits are handled. */
-#define HOST_STACKS	8
-#define STACK_SIZE	16384u
+#define HOST_STACKS	64
+#define STACK_SIZE	32768u		/* and each at a multiple of that */
 struct stack {
-	uint8_t	guard[4096];		/* not mapped */
-	uint8_t	room[STACK_SIZE];
+	uint8_t		guard[4096];	/* not mapped */
+	uint8_t		room[STACK_SIZE - 4096 - 16];
+	uint32_t	cpu;		/* the processor that uses it */
+	uint32_t	reserved[3];
 };
-enum { STACK_BOOT, STACK_IST, STACK_VCPU = STACK_IST + 3,
-       STACKS = STACK_VCPU + HOST_STACKS };
-/* In the image: their addresses say nothing of the machine's memory to guests
- * that see bits of RSP. */
+enum {
+	STACK_BOOT,				/* + processor */
+	STACK_IST = STACK_BOOT + HOST_CPUS,	/* + 3 * processor */
+	STACK_VCPU = STACK_IST + 3 * HOST_CPUS,
+	STACKS = STACK_VCPU + HOST_STACKS
+};
+/* Beside the image: their addresses say nothing of the machine's memory to
+ * guests that see bits of RSP. */
 extern struct stack stacks[STACKS];
 
 static inline uint64_t stack_top(uint32_t n)
 {
-	return (uint64_t)&stacks[n + 1];
+	return (uint64_t)&stacks[n].cpu;
 }
 
+bool host_stack(uint32_t n);	/* it is there from now on; false: no memory */
 bool stack_guard(uint64_t va);	/* is it below one? */
 
 /* ---- bytes in and out --------------------------------------------------- */
 
 /* Consoles of guests: number 0, which gives bytes too, and up to
  * HOST_CONSOLES, which do not. Put only when it is ready, get only when it has
- * data; when it is ready again, nobody tells. */
+ * data; when it is ready again, nobody tells. Of each one processor at a time
+ * may ask. */
 #define HOST_CONSOLES	8
 bool host_console_ready(unsigned int console);
 void host_console_put(unsigned int console, uint8_t byte);
@@ -122,7 +151,7 @@ void host_console_listen(bool);
 uint8_t host_console_get(void);
 
 /* The hypervisor's own words, where nobody may be listening. It does not
- * wait for long, and then they are lost. */
+ * wait for long, and then they are lost. For log.c alone: one at a time. */
 void host_log(char c);
 
 /* Statistics, as JSON; and the trace of a guest: vmi-run(1). */
@@ -139,6 +168,6 @@ enum end {
 	END_BAD_INPUT	= 3,
 	END_ASKED	= 4,
 };
-void __attribute__((noreturn)) host_end(enum end);
+void __attribute__((noreturn)) host_end(enum end);	/* of all processors */
 
 #endif

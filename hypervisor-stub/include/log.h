@@ -5,6 +5,10 @@
 
 void __attribute__((format(printf, 1, 2))) log_printf(const char *fmt, ...);
 
+/* For one that ends the machine, and may have been interrupted in the midst of a
+ * word: no other processor runs any more. */
+void log_last_words(void);
+
 /* Our own mistake: the end of everything. */
 #define panic(...)	panic_at(__FILE__, __LINE__, __VA_ARGS__)
 void __attribute__((noreturn, format(printf, 3, 4)))

@@ -233,6 +233,8 @@ static inline bool queue_pending(const struct vcpu *v)
 
 /* ---- desc.c ------------------------------------------------------------- */
 
+/* On each processor, one at a time, before a vCPU runs there. */
+void desc_cpu_init(void);
 bool desc_init(struct vcpu *);	/* false: no memory */
 void desc_free(struct vcpu *);
 void desc_unload(void);		/* no vCPU's tables are in the CPU */
@@ -341,6 +343,7 @@ struct mitigations speculation_choose(const struct speculation_cpu *);
 /* Both while code can still be written. */
 void speculation_apply(const struct mitigations *);
 void speculation_init(bool off);
+void speculation_cpu_init(void);	/* each further processor */
 void speculation_switch(void);		/* from one guest to another */
 
 #endif

@@ -5,6 +5,9 @@
 
 #include "log.h"
 #include "lib.h"
+#include "lock.h"
+
+static struct spinlock lock;	/* whose turn it is to speak */
 
 static void put(void *arg, char c)
 {
@@ -12,12 +15,20 @@ static void put(void *arg, char c)
 	host_log(c);
 }
 
+void log_last_words(void)
+{
+	host_stop_others();
+	lock = (struct spinlock){ 0 };
+}
+
 void log_printf(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
+	spin_lock(&lock);
 	print(put, NULL, fmt, ap);
+	spin_unlock(&lock);
 	va_end(ap);
 }
 
@@ -28,6 +39,7 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 	void (*tell)(void) = panic_tells;
 	va_list ap;
 
+	log_last_words();
 	log_printf("panic at %s:%d: ", file, line);
 	va_start(ap, fmt);
 	print(put, NULL, fmt, ap);
@@ -43,6 +55,7 @@ void bad_input(const char *fmt, ...)
 {
 	va_list ap;
 
+	log_last_words();
 	log_printf("error: ");
 	va_start(ap, fmt);
 	print(put, NULL, fmt, ap);

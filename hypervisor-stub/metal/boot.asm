@@ -12,15 +12,18 @@ PG_P		equ 0x001
 PG_W		equ 0x002
 PG_PS		equ 0x080
 PG_G		equ 0x100
+PG_NX_HIGH	equ 0x80000000		; in the upper half of an entry
 
 EFER		equ 0xc0000080
 EFER_LME	equ 0x100
 EFER_NXE	equ 0x800
 
 extern hv_main, stacks
-global boot_start, hv_pml4, direct_pd, image_pdpt
+global boot_start, hv_pml4, direct_pd, image_pdpt, image_pd, stack_pt
 
-%define BOOT_STACK_TOP	(stacks + STACK_STRIDE)	; the first one (host.h)
+; The first one (host.h). Its processor's number, 0, is above it.
+%define BOOT_STACK_TOP	(stacks + STACK_STRIDE - 16)
+%define BOOT_STACK_SIZE	(STACK_STRIDE - 4096)
 
 %define PHYS(sym) ((sym) - IMAGE_BASE)
 
@@ -32,7 +35,7 @@ bits 32
 boot_start:
 	cld
 	cli
-	mov	esp, PHYS(BOOT_STACK_TOP)
+	mov	esp, PHYS(boot_stack) + BOOT_STACK_SIZE
 	mov	edi, eax		; magic
 	mov	esi, ebx		; info
 
@@ -69,10 +72,26 @@ boot_start:
 	add	eax, 4096
 	loop	.link
 
-	; The image: the same first GB at -2 GB. While booting also at 0. What may
+	; The image: the same first 2 MB at -2 GB. While booting also at 0. What may
 	; be written and executed there is map.c's.
-	mov	eax, PHYS(direct_pd) + (PG_P | PG_W)
+	mov	dword [PHYS(image_pd)], PG_P | PG_W | PG_PS | PG_G
+	mov	eax, PHYS(image_pd) + (PG_P | PG_W)
 	mov	[PHYS(image_pdpt) + 510 * 8], eax
+
+	; Stacks: 4 MB behind it; so far there is one.
+	mov	eax, PHYS(stack_pt) + (PG_P | PG_W)
+	mov	[PHYS(image_pd) + 2 * 8], eax
+	add	eax, 4096
+	mov	[PHYS(image_pd) + 3 * 8], eax
+	mov	ebx, PHYS(stack_pt) + 8		; above its guard page
+	mov	eax, PHYS(boot_stack) + (PG_P | PG_W | PG_G)
+	mov	ecx, BOOT_STACK_SIZE / 4096
+.stack:	mov	[ebx], eax
+	mov	dword [ebx + 4], PG_NX_HIGH
+	add	ebx, 8
+	add	eax, 4096
+	loop	.stack
+
 	mov	eax, PHYS(direct_pdpt) + (PG_P | PG_W)
 	mov	[PHYS(hv_pml4)], eax
 	mov	[PHYS(hv_pml4) + 256 * 8], eax
@@ -144,4 +163,7 @@ alignb 4096
 hv_pml4:	resb 4096
 direct_pdpt:	resb 4096
 image_pdpt:	resb 4096
+image_pd:	resb 4096
+stack_pt:	resb 2 * 4096
+boot_stack:	resb BOOT_STACK_SIZE
 direct_pd:	resb 4096 * DIRECT_GB

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine's interrupt controllers and its clocks: the 8259s, the PIT, which
- * interrupts for the next thing that is due, and the time of day.
+ * The machine's 8259s, and its clocks: how fast the TSC counts, and the time of
+ * day.
  */
 #include <host.h>
 #include <port.h>
@@ -9,21 +9,8 @@
 #include "devices.h"
 #include "metal.h"
 
-#define PIC_EOI		0x20
-#define PIT_MAX		65535u
-
 uint64_t host_tsc_hz;
 static uint64_t tsc_boot, boot_seconds;
-static uint64_t programmed = UINT64_MAX;	/* TSC of the next interrupt */
-
-void host_irq_ack(int irq)
-{
-	if (irq >= 8)
-		outb(PIC_SLAVE_CMD, PIC_EOI);
-	outb(PIC_MASTER_CMD, PIC_EOI);
-	if (irq == IRQ_TIMER)
-		programmed = UINT64_MAX;
-}
 
 static void pic_setup(void)
 {
@@ -35,7 +22,7 @@ static void pic_setup(void)
 	outb(PIC_SLAVE_DATA, PIC_CASCADE);
 	outb(PIC_MASTER_DATA, 1);
 	outb(PIC_SLAVE_DATA, 1);
-	outb(PIC_MASTER_DATA, (uint8_t)~(1 << IRQ_TIMER | 1 << IRQ_COM1));
+	outb(PIC_MASTER_DATA, (uint8_t)~(1 << IRQ_COM1));
 	outb(PIC_SLAVE_DATA, 0xff);
 }
 
@@ -120,30 +107,4 @@ uint64_t host_wallclock_ns(void)
 {
 	return boot_seconds * 1000000000 +
 	       scale(rdtsc() - tsc_boot, 1000000000, host_tsc_hz);
-}
-
-void host_timer(uint64_t at)
-{
-	uint64_t now, count;
-
-	if (at == programmed)
-		return;
-	programmed = at;
-	outb(PIT_MODE, 0x30);		/* channel 0, both bytes, mode 0 */
-	if (at == UINT64_MAX)
-		return;			/* without a count it does nothing */
-	now = rdtsc();
-	count = at > now ? at - now : 0;
-	count = count > host_tsc_hz ? PIT_MAX :
-		scale(count, PIT_HZ, host_tsc_hz) + 1;
-	if (count > PIT_MAX)
-		count = PIT_MAX;
-	outb(PIT_CH0, count);
-	outb(PIT_CH0, count >> 8);
-}
-
-void host_timer_before(uint64_t at)
-{
-	if (at < programmed)
-		host_timer(at);
 }

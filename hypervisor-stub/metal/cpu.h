@@ -17,9 +17,14 @@
 #define DIRECT_SIZE	0x400000000ull
 #define IMAGE_BASE	0xffffffff80000000ull
 
-/* Where the frame of a return to a 16-bit stack lies, but for bits 31-16
- * (espfix.c). The fault of such a return goes below it, in the same page. */
-#define ESPFIX_FRAME	0xffffff0000000800ull
+/* Where the frame of a return to a 16-bit stack lies, but for bits 31-16, on
+ * processor 0; the others' follow in the same page (espfix.c). The fault of such
+ * a return goes below it. */
+#define ESPFIX_FRAME	0xffffff00000000c0ull
+#define ESPFIX_SLICE	256u		/* from one processor's to the next */
+
+/* Physical: where a processor starts (start.asm). */
+#define START_PAGE	0x8000u
 
 static inline void *host_va(uint64_t pa)
 {
@@ -31,6 +36,16 @@ static inline uint64_t host_pa(const volatile void *va)
 	uint64_t a = (uint64_t)va;
 
 	return a >= IMAGE_BASE ? a - IMAGE_BASE : a - DIRECT_BASE;
+}
+
+/* The number of this processor, from the top of the stack (host.h). */
+#define STACK_MASK	0x7fffull
+static inline uint32_t host_cpu(void)
+{
+	uint64_t rsp;
+
+	asm("movq %%rsp, %0" : "=r"(rsp));
+	return *(const uint32_t *)((rsp | STACK_MASK) - 15);
 }
 
 static inline uint64_t rdtsc(void)

@@ -42,6 +42,7 @@ void host_end(enum end end)
 {
 	const char *bochs, *said;
 
+	host_stop_others();
 	outb(EXIT_PORT, end);
 	/* Not under vmi-run: Bochs has another way, a real machine none. */
 	for (bochs = "Shutdown"; *bochs; bochs++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The processor's own tables that are the same for all guests: IDT, TSS. */
+/* The processors' tables that are the same for all guests: IDT, TSS. */
 #include <host.h>
 
 #include "core.h"
@@ -17,7 +17,7 @@ struct tss64 {
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss64) == HOST_TSS_BYTES, "tss64");
 
-static struct tss64 tss;
+static struct tss64 tss[HOST_CPUS];
 static struct { uint64_t low, high; } idt[256];
 
 /*
@@ -25,7 +25,7 @@ static struct { uint64_t low, high; } idt[256];
  * its own traps and system calls with INT; all else from INT is a #GP, where
  * its own gate decides. NMI, #DF and #MC can hit us anywhere: own stacks.
  */
-static void fill_idt(void)
+void idt_init(void)
 {
 	uint64_t at;
 	int i, dpl, ist;
@@ -43,26 +43,46 @@ static void fill_idt(void)
 	}
 }
 
-void idt_init(void)
+static bool own_stack(uint32_t n, uint32_t cpu)
+{
+	if (!host_stack(n))
+		return false;
+	stacks[n].cpu = cpu;
+	return true;
+}
+
+bool tss_init(uint32_t cpu)
+{
+	struct tss64 *t = &tss[cpu];
+	uint32_t i;
+
+	for (i = 0; i < 3; i++) {
+		if (!own_stack(STACK_IST + 3 * cpu + i, cpu))
+			return false;
+		t->ist[i] = stack_top(STACK_IST + 3 * cpu + i);
+	}
+	t->iomap = sizeof(*t);
+	return own_stack(STACK_BOOT + cpu, cpu);
+}
+
+void idt_load(void)
 {
 	struct dtr idtr = { sizeof(idt) - 1, (uint64_t)idt };
-	int i;
 
-	for (i = 0; i < 3; i++)
-		tss.ist[i] = stack_top(STACK_IST + i);
-	tss.iomap = sizeof(tss);
-	fill_idt();
 	asm volatile("lidt %0" : : "m"(idtr));
 }
 
 uint64_t host_tss(void)
 {
-	return (uint64_t)&tss;
+	return (uint64_t)&tss[host_cpu()];
 }
 
 void host_exit_stack(uint64_t top)
 {
-	tss.rsp[0] = top;
+	uint32_t cpu = host_cpu();
+
+	tss[cpu].rsp[0] = top;
+	((struct stack *)(top & ~STACK_MASK))->cpu = cpu;
 }
 
 void host_gdt_loaded(uint16_t cs, uint16_t task)
@@ -73,18 +93,21 @@ void host_gdt_loaded(uint16_t cs, uint16_t task)
 	asm volatile("ltr %0" : : "r"(task));
 }
 
-static volatile uint32_t taken;
+static volatile uint32_t taken[HOST_CPUS];
 
 void host_interrupted(int irq)
 {
-	taken |= 1u << irq;
+	taken[host_cpu()] |= 1u << irq;
 }
 
+/* An NMI ends a HLT, too. */
 uint32_t host_wait(void)
 {
-	taken = 0;
+	volatile uint32_t *mine = &taken[host_cpu()];
+
 	/* sti takes effect after the next instruction, so none can slip in
 	 * between (SDM Vol. 2, STI). */
-	asm volatile("sti; hlt; cli" : : : "memory");
-	return taken;
+	for (*mine = 0; !*mine;)
+		asm volatile("sti; hlt; cli" : : : "memory");
+	return *mine;
 }

@@ -27,8 +27,6 @@
 #define MB_MODULES	(1u << 3)
 #define MB_MMAP		(1u << 6)
 
-#define MSR_SYSENTER_CS	0x174
-
 /* Multiboot specification 0.6.96, 3.3. */
 struct multiboot_info {
 	uint32_t	flags;
@@ -196,24 +194,6 @@ static void find_memory(const struct multiboot_info *mb)
 	}
 }
 
-/* ---- the processor ------------------------------------------------------ */
-
-static void cpu_init(void)
-{
-	uint32_t r[4];
-	uint64_t cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-
-	cpuid(7, 0, r);
-	if (r[2] & 1u << 2)
-		cr4 |= CR4_UMIP;
-	else
-		log_printf("warning: no UMIP; SGDT, SIDT, SLDT, STR and SMSW show the hypervisor's values\n");
-	write_cr4(cr4);
-	mce_init();
-	/* With it SYSENTER faults, and so comes to us (SDM Vol. 2). */
-	wrmsr(MSR_SYSENTER_CS, 0);
-}
-
 /* ---- the guests ---------------------------------------------------------- */
 
 static const char *const guest_name[GUESTS_MAX] = {
@@ -261,6 +241,16 @@ static void configure(struct guest_config *c, struct modules *m,
 	};
 }
 
+/* A processor that nobody gives anything to do. */
+static void idle(void)
+{
+	uint32_t taken;
+
+	for (;;)
+		for (taken = host_wait(); taken; taken &= taken - 1)
+			host_irq_ack(__builtin_ctz(taken));
+}
+
 void hv_main(uint32_t magic, uint32_t info);
 void hv_main(uint32_t magic, uint32_t info)
 {
@@ -277,10 +267,10 @@ void hv_main(uint32_t magic, uint32_t info)
 	map_init();
 	count = find_guests(mb, modules);
 
-	cpu_init();
 	find_memory(mb);
+	processor_init();
 	clock_init();
-	idt_init();
+	processors_start();
 	if (!espfix_init())
 		bad_input("no memory for the hypervisor");
 	log_printf("OpenVMI: TSC %lu Hz\n", host_tsc_hz);
@@ -292,5 +282,6 @@ void hv_main(uint32_t magic, uint32_t info)
 		if (!guest_create(&config[i], error))
 			bad_input("%s", error);
 	}
+	host_start(idle);
 	sched_run();
 }

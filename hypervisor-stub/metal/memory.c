@@ -7,6 +7,7 @@
 #include <host.h>
 #include <string.h>
 
+#include "lock.h"
 #include "metal.h"
 
 #define PAGE		4096ull
@@ -16,6 +17,7 @@ struct piece {
 	uint64_t	bytes;
 };
 
+static struct spinlock lock;	/* guards all of it */
 static struct piece *first;
 
 static uint64_t pages(uint64_t bytes)
@@ -36,7 +38,7 @@ static void join(struct piece *p)
 	p->next = p->next->next;
 }
 
-void host_pages_free(void *at, uint64_t bytes)
+static void give(void *at, uint64_t bytes)
 {
 	struct piece *before = NULL, *p = at;
 	struct piece **link = &first;
@@ -52,6 +54,13 @@ void host_pages_free(void *at, uint64_t bytes)
 		join(p);
 	if (before)
 		join(before);
+}
+
+void host_pages_free(void *at, uint64_t bytes)
+{
+	spin_lock(&lock);
+	give(at, bytes);
+	spin_unlock(&lock);
 }
 
 void memory_add(uint64_t start, uint64_t bytes)
@@ -73,14 +82,11 @@ static uint64_t place(struct piece *p, uint64_t bytes, uint64_t align)
 }
 
 /* From the first piece where it fits; what is left on either side stays. */
-void *host_pages(uint64_t bytes, uint64_t align)
+static void *take(uint64_t bytes, uint64_t align)
 {
 	struct piece **link, *p, rest;
 	uint64_t at, start;
 
-	if (bytes > -PAGE)
-		return NULL;
-	bytes = pages(bytes);
 	for (link = &first; (p = *link); link = &p->next) {
 		at = place(p, bytes, align);
 		if (!at)
@@ -88,14 +94,26 @@ void *host_pages(uint64_t bytes, uint64_t align)
 		start = host_pa(p);
 		rest = *p;
 		*link = rest.next;
-		memset(host_va(at), 0, bytes);
-		host_pages_free(at + bytes < start + rest.bytes ?
-			    host_va(at + bytes) : NULL,
-			    start + rest.bytes - at - bytes);
-		host_pages_free(start < at ? p : NULL, at - start);
+		give(at + bytes < start + rest.bytes ?
+		     host_va(at + bytes) : NULL,
+		     start + rest.bytes - at - bytes);
+		give(start < at ? p : NULL, at - start);
 		return host_va(at);
 	}
 	return NULL;
+}
+
+void *host_pages(uint64_t bytes, uint64_t align)
+{
+	void *at;
+
+	if (bytes > -PAGE)
+		return NULL;
+	bytes = pages(bytes);
+	spin_lock(&lock);
+	at = take(bytes, align);
+	spin_unlock(&lock);
+	return at ? memset(at, 0, bytes) : NULL;
 }
 
 uint64_t host_pages_left(void)
@@ -103,7 +121,9 @@ uint64_t host_pages_left(void)
 	const struct piece *p;
 	uint64_t bytes = 0;
 
+	spin_lock(&lock);
 	for (p = first; p; p = p->next)
 		bytes += p->bytes;
+	spin_unlock(&lock);
 	return bytes;
 }

@@ -1,15 +1,16 @@
 ; SPDX-License-Identifier: GPL-2.0-only
 ;
-; An NMI may be vmi-run's, which asks where everybody is: it has written so to
-; the scratch register of the machine's UART, which is of no use to us and which
-; no guest reaches. Else it is the watchdog's (x86/entry.asm).
+; An NMI may be another processor's that ends the machine (host_stop_others()), or
+; vmi-run's, which asks where everybody is: it has written so to the scratch
+; register of the machine's UART, which is of no use to us and which no guest
+; reaches. Else it is the watchdog's (x86/entry.asm).
 
 %include "hv.inc"
 %include "regs.inc"
 
 bits 64
 
-extern exit_stubs, report_asked
+extern exit_stubs, report_asked, host_alone, host_stopped
 global nmi_entry
 
 REPORT_PORT	equ 3f8h + 7
@@ -19,6 +20,9 @@ section .text
 
 nmi_entry:
 	push	rax
+	mov	eax, [host_alone]
+	test	eax, eax
+	jnz	end
 	push	rdx
 	mov	edx, REPORT_PORT
 	in	al, dx
@@ -34,3 +38,13 @@ nmi_entry:
 	cld
 	mov	rdi, rsp
 	call	report_asked
+
+; It goes on itself, where it was.
+end:	dec	eax
+	cmp	eax, [rsp + 6 * 8]	; the processor, above what was pushed
+	jne	.stop
+	pop	rax
+	iretq
+.stop:	lock inc dword [host_stopped]
+.halt:	hlt
+	jmp	.halt

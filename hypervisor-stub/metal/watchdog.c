@@ -2,22 +2,23 @@
 /*
  * A guest cannot turn the machine's interrupts off: no CPU lets ring 1 or 3.
  * But QEMU's TCG lets both enter virtual-8086 mode by IRETD, with IF as they
- * like (exit.c, hv_vm86), and so keep the processor for ever. There each tick
- * of the clock comes as an NMI too: through the I/O APIC, which has the PIT on
- * pin 2 beside the 8259. The NMI does nothing but look for that mode
- * (x86/entry.asm). A guest that runs has a tick, whether anybody needs one or not.
+ * like (exit.c, hv_vm86), and so keep the processor for ever. There each
+ * processor has an NMI, some times in a second: by the PIT, which is on pin 2 of
+ * the I/O APIC. The NMI does nothing but look for that mode (x86/entry.asm).
  */
 #include <host.h>
+#include <port.h>
 #include <string.h>
 
-#define IOAPIC		0xfec00000u	/* Intel 82093AA data sheet, 3.0 */
+#include "devices.h"
+#include "metal.h"
+
+/* Intel 82093AA data sheet, 3.0 */
 #define IOAPIC_DATA	0x10u		/* behind the index register */
 #define REDIRECTION(n)	(0x10u + 2 * (n))
 #define PIT_PIN		2u
-#define DELIVER_NMI	(4u << 8)	/* edge, physical, not masked */
-#define TICKS_PER_SECOND 20
-
-static bool on;
+#define DELIVER_NMI	(4u << 8 | 1u << 11)	/* edge, logical, not masked */
+#define TICK		(PIT_HZ / 20)
 
 static void ioapic_write(uint32_t index, uint32_t value)
 {
@@ -34,13 +35,9 @@ void host_watchdog_start(void)
 	cpuid(0x40000000, 0, r);
 	if (memcmp(&r[1], "TCGTCGTCGTCG", 12))
 		return;
-	cpuid(1, 0, r);
-	ioapic_write(REDIRECTION(PIT_PIN) + 1, r[1] & 0xff000000);
+	ioapic_write(REDIRECTION(PIT_PIN) + 1, LOGICAL_ALL << 24);
 	ioapic_write(REDIRECTION(PIT_PIN), DELIVER_NMI);
-	on = true;
-}
-
-uint64_t host_watchdog_next(uint64_t now)
-{
-	return on ? now + host_tsc_hz / TICKS_PER_SECOND : UINT64_MAX;
+	outb(PIT_MODE, 0x34);		/* channel 0, both bytes, mode 2 */
+	outb(PIT_CH0, TICK & 0xff);
+	outb(PIT_CH0, TICK >> 8);
 }

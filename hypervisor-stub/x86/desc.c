@@ -324,12 +324,9 @@ bool desc_init(struct vcpu *v)
 	if (!v->gdt_table || !v->ldt_table)
 		return false;
 	v->gdt_table[HV_CS / 8] = HV_CODE;
-	system_entry(&v->gdt_table[HV_TSS / 8], host_tss(),
-		     HOST_TSS_BYTES - 1, TYPE_TSS32);
 	system_entry(&v->gdt_table[HV_LDT / 8], (uint64_t)v->ldt_table,
 		     LDT_ENTRIES * 8 - 1, TYPE_LDT);
 	desc_load(v);
-	host_gdt_loaded(HV_CS, HV_TSS);
 	return true;
 }
 
@@ -385,17 +382,31 @@ void desc_load(struct vcpu *v)
 	lldt(v->ldt & ~3 ? HV_LDT : 0);
 }
 
-/* TR stays: all GDTs name the same TSS. */
+/* Of all processors. TR is loaded once: there the TSS of the last is named. */
+static uint64_t no_guest[GDT_ENTRIES];
+
+static void load_no_guest(void)
+{
+	struct dtr gdtr = { sizeof(no_guest) - 1, (uint64_t)no_guest };
+
+	lgdt(&gdtr);
+}
+
+void desc_cpu_init(void)
+{
+	no_guest[HV_CS / 8] = HV_CODE;
+	system_entry(&no_guest[HV_TSS / 8], host_tss(), HOST_TSS_BYTES - 1,
+		     TYPE_TSS32);
+	load_no_guest();
+	host_gdt_loaded(HV_CS, HV_TSS);
+}
+
 void desc_unload(void)
 {
-	static uint64_t table[GDT_ENTRIES];
-	struct dtr gdtr = { sizeof(table) - 1, (uint64_t)table };
-
-	table[HV_CS / 8] = HV_CODE;
 	write_ds(0);
 	write_es(0);
 	write_fs(0);
 	write_gs(0);
 	lldt(0);
-	lgdt(&gdtr);
+	load_no_guest();
 }

@@ -96,7 +96,12 @@ guest_iret:
 ; stay ours. So the frame goes to where ours are the same (espfix.c). Also taken
 ; for a selector that LAR refuses, and then IRETQ.
 espfix:
-	mov	r8, ESPFIX_FRAME
+	mov	r9, rsp
+	or	r9, STACK_MASK
+	mov	r8d, [r9 - 15]		; the processor (host.h, struct stack)
+	shl	r8d, ESPFIX_SHIFT
+	mov	r9, ESPFIX_FRAME
+	add	r8, r9
 	mov	r9d, [rsp + REGS_ESP]
 	and	r9d, 0xffff0000
 	or	r8, r9

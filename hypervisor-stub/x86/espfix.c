@@ -4,11 +4,14 @@
  * RSP alone, even by IRETQ: bits 31-16 of the hypervisor's would become the
  * guest's. So such a return is made from an address with the guest's bits
  * there: one page, mapped at each address of 4 GB, holds the frame (entry.asm).
- * One table of each level does for that: all its entries are the same.
+ * One table of each level does for that: all its entries are the same. In the
+ * page each processor has a slice of its own.
  */
 #include <cpu.h>
 
 #include "x86.h"
+
+_Static_assert(HOST_CPUS * ESPFIX_SLICE <= PAGE_SIZE, "one page");
 
 static uint64_t *table_of(uint64_t entry, uint32_t entries)
 {

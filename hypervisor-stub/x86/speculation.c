@@ -109,13 +109,18 @@ static void use_plain_branches(void)
 		       plain_start[i].length);
 }
 
+void speculation_cpu_init(void)
+{
+	if (chosen.spec_ctrl)
+		wrmsr(MSR_SPEC_CTRL, chosen.spec_ctrl);
+}
+
 void speculation_apply(const struct mitigations *m)
 {
 	chosen = *m;
 	if (!m->retpoline)
 		use_plain_branches();
-	if (m->spec_ctrl)
-		wrmsr(MSR_SPEC_CTRL, m->spec_ctrl);
+	speculation_cpu_init();
 }
 
 void speculation_init(bool off)

@@ -2,5 +2,6 @@
 #include <cpu.h>
 
 uint8_t *machine_memory;
+uint32_t machine_processor;
 unsigned int tlb_flushes;
 struct machine_cpu cpu;

@@ -16,6 +16,7 @@
 #define DIRECT_SIZE	0x400000000ull
 
 extern uint8_t *machine_memory;		/* physical 0 */
+extern uint32_t machine_processor;	/* the one that runs */
 extern unsigned int tlb_flushes;
 
 struct dtr {
@@ -40,6 +41,11 @@ static inline void *host_va(uint64_t pa)
 static inline uint64_t host_pa(const volatile void *va)
 {
 	return (const volatile uint8_t *)va - machine_memory;
+}
+
+static inline uint32_t host_cpu(void)
+{
+	return machine_processor;
 }
 
 #define FAKE_REGISTER(type, name, field)				\
@@ -112,6 +118,7 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 /* ---- from the test, if it needs them ------------------------------------ */
 
 void wrmsr(uint32_t msr, uint64_t v);
+uint64_t rdmsr(uint32_t msr);
 /* Through the tables that are loaded; false: a page fault. */
 bool machine_store(uint32_t at, uint32_t word);
 

@@ -17,6 +17,7 @@ uint64_t machine_taken(void);		/* address of what is free */
 extern unsigned int machine_pages;	/* host_pages() gives so often, no more */
 
 extern uint64_t machine_timer;		/* its next interrupt */
+extern uint32_t machine_kicks;		/* processors that were, one bit each */
 
 extern unsigned int machine_typed;	/* bytes that wait on console 0 */
 extern bool machine_listened;	/* for it: host_console_listen() */

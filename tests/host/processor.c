@@ -10,6 +10,11 @@
 struct stack stacks[STACKS];
 const uint8_t exit_stubs[256][16];
 
+bool host_stack(uint32_t n)
+{
+	return n < STACKS;
+}
+
 bool stack_guard(uint64_t va)
 {
 	(void)va;

@@ -26,6 +26,9 @@ RULES = [
      {"gmem.h", "cpu.h",
       "gmem.c",         # what it gives back
       "memory.c",       # memory that nobody has
+      "firmware.h", "acpi.c", "mptable.c",      # the firmware's
+      "lapic.c",        # the local APICs' registers
+      "smp.c",          # where processors start
       "main.c",         # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
       "espfix.c",       # the machine's page tables
@@ -46,7 +49,8 @@ RULES = [
     (r"\bSTORE_WORD\b", "linear addresses of the guest", {"mm.h", "cpu.h"}),
     (r"\b(?:inb|outb)\(|<port\.h>|\"(?:lidt %|ltr %|sti; hlt)",
      "the machine, without host.h",
-     {"port.h", "clock.c", "serial.c", "debug.c", "idt.c"}),
+     {"port.h", "clock.c", "serial.c", "debug.c", "idt.c", "lapic.c",
+      "watchdog.c"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
      {"mm.h", "gmem.c", "guest.c", "rom.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"

@@ -17,7 +17,7 @@ import subprocess
 import threading
 
 from harness import (BUILD, HANG, LOAD, RESET, ROM, VMI_RUN, Failed, elf, expect,
-                     read, same, scratch, test_all, write)
+                     read, same, scratch, tail, test_all, write)
 
 HYPERVISOR = os.path.join(BUILD, "hypervisor-stub.elf")
 ORDERLY, GUEST_DIED, PANIC, BAD_INPUT = 1, 3, 5, 7      # as in vmi-run
@@ -272,7 +272,7 @@ def stacks():
         while page in mapped:
             page -= 4096
             size += 4096
-        same(f"the size of the stack at {top:x}", size, 16384)
+        same(f"the size of the stack at {top:x}", size, 28672)
 
 
 def overflow():
@@ -280,13 +280,48 @@ def overflow():
     counted until then."""
     with scratch() as directory, Debugger(directory, RESET) as m:
         m.run_to(symbol("emulate_port"))
-        m.set_register(m.RSP, m.register(m.RSP) // 4096 * 4096 - 3 * 4096 + 8)
+        m.set_register(m.RSP, m.register(m.RSP) // 32768 * 32768 + 4096 + 8)
         end, log = m.run_to_end()
         same("the status", end, PANIC)
         expect(re.search("^panic at .*: stack overflow", log, re.M),
                log[-200:])
         exits = json.loads(read(m.stats))["exits_by_reason"]
         expect(exits["gp"] > 0, "the exit is not counted")
+
+
+# ---- processors --------------------------------------------------------------
+
+def processors(said, *options):
+    """How many are found and started, and the guest runs on the first."""
+    with scratch() as directory:
+        same("the status", status(directory, machine(
+            directory, RESET, "-debugcon", "file:log", *options)), ORDERLY)
+        log = read(os.path.join(directory, "log")).decode("ascii")
+        expect(f"\n{said}\n" in log, tail(log))
+        expect("does not start" not in log, log)
+
+
+def each_processor():
+    """Each has what the first one has, and nothing of it is below 1 MB."""
+    with scratch() as directory, Debugger(directory, RESET, "-smp", "3") as m:
+        m.run_to(LOAD)
+        found = [{name: re.search(rf"{name} *= *(\w+)( \w+)?", state)
+                  for name in ("CR0", "CR3", "CR4", "EFER", "TR", "IDT")}
+                 for state in m.monitor("info registers -a").split("CPU#")[1:]]
+        same("the number of processors", len(found), 3)
+        # NE, WP and paging; FXSR, global pages, machine checks and UMIP.
+        for name, value in (("CR0", "80010033"), ("CR4", "00000ee0"),
+                            ("EFER", "0000000000000d00"),
+                            ("IDT", found[0]["IDT"][1])):
+            same(name, [f[name][1] for f in found[1:]], [value] * 2)
+        same("different TSSs", len({f["TR"][2] for f in found}), 3)
+        tables = m.memory(DIRECT_BASE + int(found[1]["CR3"][1], 16), 8)
+        same("what is mapped at 0", tables, bytes(8))
+
+
+def nmi_to_all():
+    """More than are used: the others are where an NMI does no harm."""
+    processors("16 processors", "-smp", "18")
 
 
 # ---- speculative execution --------------------------------------------------
@@ -347,6 +382,17 @@ def main():
         ("pages are written or executed", pages),
         ("a guard page below each stack", stacks),
         ("a stack overflow", overflow),
+        ("one processor", processors, "1 processor"),
+        ("two processors by ACPI", processors, "2 processors", "-smp", "2"),
+        ("four processors by ACPI, on real threads", processors,
+         "4 processors", "-smp", "4", "-accel", "tcg,thread=multi"),
+        ("two processors by the MP table", processors, "2 processors",
+         "-machine", "acpi=off", "-smp", "2,sockets=2"),
+        ("four processors by the MP table, in turn", processors,
+         "4 processors", "-machine", "acpi=off", "-smp", "4,sockets=4",
+         "-icount", "shift=0,sleep=off"),
+        ("more processors than are used", nmi_to_all),
+        ("what each processor has", each_processor),
         ("no indirect branch", no_indirect_branch),
         ("mitigations: what TCG needs", mitigations, "none needed", b"\xff"),
         ("mitigations: what any processor needs", mitigations,

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Spin locks, first come, first served. Interrupts are off in the hypervisor:
+ * who holds one is never interrupted, and NMI, #DF and #MC take none.
+ */
+#ifndef LOCK_H
+#define LOCK_H
+
+#include <stdint.h>
+
+struct spinlock {
+	uint32_t	next;		/* ticket that is drawn next */
+	uint32_t	owner;		/* ticket whose turn it is */
+};
+
+/* Assembly, so that no instruction in it is a race to a sanitizer. */
+static inline void spin_lock(struct spinlock *l)
+{
+	uint32_t ticket = 1, owner;
+
+	asm volatile("lock xaddl %0, %1"
+		     : "+r"(ticket), "+m"(l->next) : : "memory");
+	for (;;) {
+		asm volatile("movl %1, %0"
+			     : "=r"(owner) : "m"(l->owner) : "memory");
+		if (owner == ticket)
+			break;
+		asm volatile("pause");
+	}
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+	asm volatile("incl %0" : "+m"(l->owner) : : "memory");
+}
+
+#endif
