@@ -67,8 +67,10 @@ static bool arrives(uint32_t ms)
 	uint64_t from = rdtsc(), cycles = host_tsc_hz / 1000 * ms;
 	bool here = false;
 
-	while (!here && rdtsc() - from < cycles)
+	while (!here && rdtsc() - from < cycles) {
+		asm volatile("pause");
 		here = __atomic_load_n(&arrived, __ATOMIC_ACQUIRE) == host_cpus;
+	}
 	return here;
 }
 
@@ -158,7 +160,7 @@ void host_kick(uint32_t cpu)
 
 uint32_t host_alone, host_stopped;
 
-/* Who has stopped before it heard of the end writes no more after 10 ms. */
+/* It waits until they have stopped, but not for ever. */
 void host_stop_others(void)
 {
 	uint32_t none = 0, me = host_cpu() + 1, cpu;
@@ -175,6 +177,6 @@ void host_stop_others(void)
 		if (cpu != me - 1)
 			lapic_send(apic_id[cpu], ICR_NMI);
 	while (__atomic_load_n(&host_stopped, __ATOMIC_ACQUIRE) <
-	       host_cpus - 1 && rdtsc() - from < host_tsc_hz / 100)
+	       host_cpus - 1 && rdtsc() - from < host_tsc_hz)
 		asm volatile("pause");
 }

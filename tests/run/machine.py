@@ -16,6 +16,7 @@ import struct
 import subprocess
 import threading
 
+import iso
 from harness import (BUILD, HANG, LOAD, RESET, ROM, VMI_RUN, Failed, elf, expect,
                      read, same, scratch, tail, test_all, write)
 
@@ -319,6 +320,59 @@ def each_processor():
         same("what is mapped at 0", tables, bytes(8))
 
 
+GRUB_CFG = b"""serial --unit=0 --speed=115200
+multiboot /boot/hypervisor
+module /boot/guest role=kernel memory=36 name=guest -- case=alarm strict=1
+module /boot/rom role=rom name=rom
+boot
+"""
+
+
+def bochs(model):
+    """Two, of kinds that QEMU's TCG has not: with TSC deadline and x2APIC, or
+    with neither. The guest waits for alarms."""
+    with scratch() as directory:
+        boot = os.path.join(directory, "iso/boot")
+        os.makedirs(boot + "/grub")
+        os.link(HYPERVISOR, boot + "/hypervisor")
+        os.link(ROM, boot + "/rom")
+        os.link(os.path.join(BUILD, "tests/attack.elf"), boot + "/guest")
+        write(boot, "grub/grub.cfg", GRUB_CFG)
+        image = os.path.join(directory, "iso.iso")
+        done = subprocess.run(
+            ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", image,
+             os.path.join(directory, "iso")], capture_output=True, check=False)
+        same("the status of grub-mkrescue", done.returncode, 0)
+
+        def command(where, port):
+            return iso.bochs_command(where, image, port, more="cpu: "
+                                     f"model={model}, count=2, ips=25000000\n")
+
+        run = iso.Machine(command, directory)
+        try:
+            while run.console.recv(4096):
+                pass
+            same("the status", run.process.wait(float(HANG)), 1)
+        finally:
+            run.end()
+        said = read(os.path.join(directory, "out"))
+        expect(b"\n2 processors" in said and b"died" not in said,
+               tail(said.decode("ascii", "replace")))
+
+
+def all_stop():
+    """At the end one processor goes on, the others never."""
+    with scratch() as directory, Debugger(
+            directory, RESET, "-smp", "3", "-icount",
+            "shift=0,sleep=off") as m:
+        m.run_to(symbol("host_stop_others"))
+        m.run_to(int.from_bytes(m.memory(m.register(m.RSP), 8), "little"))
+        same("the number of stopped processors",
+             m.memory(symbol("host_stopped"), 4), b"\2\0\0\0")
+        end, _ = m.run_to_end()
+        same("the status", end, ORDERLY)
+
+
 def nmi_to_all():
     """More than are used: the others are where an NMI does no harm."""
     processors("16 processors", "-smp", "18")
@@ -393,6 +447,11 @@ def main():
          "-icount", "shift=0,sleep=off"),
         ("more processors than are used", nmi_to_all),
         ("what each processor has", each_processor),
+        ("the others stop at the end", all_stop),
+        ("two processors with x2APIC and TSC deadline", bochs,
+         "corei7_icelake_u"),
+        ("two processors with xAPIC", bochs,
+         "p4_prescott_celeron_336"),
         ("no indirect branch", no_indirect_branch),
         ("mitigations: what TCG needs", mitigations, "none needed", b"\xff"),
         ("mitigations: what any processor needs", mitigations,
