@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The hypervisor: build/hypervisor-stub.elf, a multiboot image.
+# The hypervisor: build/hypervisor-stub.elf, for multiboot and multiboot2.
 
 HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify) \
 		   vmi/queue
@@ -8,7 +8,7 @@ HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats report) \
 		   $(addprefix x86/,entry exit vcpu drain event desc emulate \
 			operand port decode cr cpuid msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic uart rtc) \
-		   $(addprefix metal/,boot main map mce memory clock serial idt \
+		   $(addprefix metal/,boot main multiboot map mce memory clock serial idt \
 			debug watchdog nmi lapic acpi mptable smp start) \
 		   $(addprefix lib/,string print log thunk) rom_check
 # The public headers: what else a folder has is for itself. <cpu.h> is the

@@ -92,6 +92,7 @@ $(eval $(call unit_test,clock,$(addprefix hypervisor-stub/metal/,clock.c lapic.c
 $(eval $(call unit_test,firmware,$(addprefix hypervisor-stub/metal/,acpi.c \
 	mptable.c) tests/host/cpu.c))
 $(eval $(call unit_test,serial,hypervisor-stub/metal/serial.c))
+$(eval $(call unit_test,multiboot,hypervisor-stub/metal/multiboot.c tests/host/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/host/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))

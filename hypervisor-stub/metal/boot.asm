@@ -1,12 +1,14 @@
 ; SPDX-License-Identifier: GPL-2.0-only
 ;
-; From the multiboot entry (32-bit, flat, paging off; eax = magic, ebx =
-; info) to hv_main() in long mode, above 4 GB.
+; From the entry of multiboot or multiboot2 (32-bit, flat, paging off; eax =
+; magic, ebx = info) to hv_main() in long mode, above 4 GB.
 
 %include "hv.inc"			; from asm_offsets.c
 
 MB_MAGIC	equ 0x1badb002
 MB_FLAGS	equ 0x00000003		; page-aligned modules, memory map
+MB2_MAGIC	equ 0xe85250d6
+MB2_I386	equ 0
 
 PG_P		equ 0x001
 PG_W		equ 0x002
@@ -27,8 +29,18 @@ global boot_start, hv_pml4, direct_pd, image_pdpt, image_pd, stack_pt
 
 %define PHYS(sym) ((sym) - IMAGE_BASE)
 
-section .multiboot progbits alloc noexec nowrite align=4
+section .multiboot progbits alloc noexec nowrite align=8
 	dd MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
+
+	; For GRUB, which tells on UEFI machines only in this way where ACPI's
+	; tables are. All that it may tell it tells unasked (multiboot.c).
+	align 8
+mb2_header:
+	dd MB2_MAGIC, MB2_I386, .end - mb2_header
+	dd -(MB2_MAGIC + MB2_I386 + (.end - mb2_header)) & 0xffffffff
+	dw 0, 0				; the last tag
+	dd 8
+.end:
 
 section .boot progbits alloc exec nowrite align=16
 bits 32

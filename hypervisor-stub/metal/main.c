@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From the boot loader to the first instruction of each guest. What a guest
- * is made of are multiboot modules: a kernel, and the ROM and initial RAM disk
- * that follow it. Their strings are
+ * is made of are modules (multiboot.c): a kernel, and the ROM and initial RAM
+ * disk that follow it. Their strings are
  *
  *	FILE role=kernel memory=MB [OPTION...] name=NAME -- COMMAND LINE
  *	FILE role=rom name=NAME
@@ -21,34 +21,8 @@
 #include "core.h"
 #include "log.h"
 #include "metal.h"
+#include "multiboot.h"
 
-#define MULTIBOOT_MAGIC	0x2badb002u
-#define MB_CMDLINE	(1u << 2)
-#define MB_MODULES	(1u << 3)
-#define MB_MMAP		(1u << 6)
-
-/* Multiboot specification 0.6.96, 3.3. */
-struct multiboot_info {
-	uint32_t	flags;
-	uint32_t	mem_lower, mem_upper;
-	uint32_t	boot_device;
-	uint32_t	cmdline;
-	uint32_t	mods_count, mods_addr;
-	uint32_t	syms[4];
-	uint32_t	mmap_length, mmap_addr;
-};
-
-struct multiboot_module {
-	uint32_t	start, end;
-	uint32_t	string;
-	uint32_t	reserved;
-};
-
-struct multiboot_range {
-	uint32_t	size;		/* of what follows */
-	uint64_t	base, length;
-	uint32_t	type;		/* 1: RAM */
-} __attribute__((packed));
 
 struct module {
 	const char	*string;
@@ -61,6 +35,7 @@ struct modules {
 };
 
 extern const char image_end[];
+
 
 /* ---- strings ------------------------------------------------------------ */
 
@@ -100,38 +75,36 @@ static uint64_t number(const char *s)
 
 /* ---- what the boot loader says ------------------------------------------ */
 
-static bool mitigations_off(const struct multiboot_info *mb)
+static bool mitigations_off(const struct boot *boot)
 {
-	const char *word = mb->flags & MB_CMDLINE ?
-			   after(host_va(mb->cmdline), "mitigations=") : NULL;
+	const char *word = after(boot->cmdline, "mitigations=");
 
 	if (word && !starts_with(word, "off") && !starts_with(word, "auto"))
 		bad_input("mitigations=%s: auto or off", word);
 	return word && starts_with(word, "off");
 }
 
-static struct module module_at(const struct multiboot_info *mb, uint32_t i)
+static struct module module_of(const struct boot_module *m)
 {
-	const struct multiboot_module *m = host_va(mb->mods_addr);
-	const char *string = host_va(m[i].string);
-	const char *name = after(string, "name=");
+	const char *name = after(m->string, "name=");
 
-	if (!name || !after(string, "role="))
-		bad_input("module \"%s\": it has no role=, or no name=", string);
+	if (!name || !after(m->string, "role="))
+		bad_input("module \"%s\": it has no role=, or no name=",
+			  m->string);
 	return (struct module){
-		.string = string,
-		.image = { name, host_va(m[i].start), m[i].end - m[i].start },
+		.string = m->string,
+		.image = { name, host_va(m->start), m->end - m->start },
 	};
 }
 
 /* Sort the modules by guest; returns their number. */
-static uint32_t find_guests(const struct multiboot_info *mb,
+static uint32_t find_guests(const struct boot *boot,
 			    struct modules guest[GUESTS_MAX])
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; (mb->flags & MB_MODULES) && i < mb->mods_count; i++) {
-		struct module m = module_at(mb, i);
+	for (i = 0; i < boot->modules; i++) {
+		struct module m = module_of(&boot->module[i]);
 		const char *role = after(m.string, "role=");
 
 		if (starts_with(role, "kernel")) {
@@ -166,32 +139,6 @@ static const char *command_line(struct module *kernel)
 		return at;
 	*at = '\0';
 	return at + strlen(mark);
-}
-
-/* The ranges of RAM behind our image and the modules. */
-static void find_memory(const struct multiboot_info *mb)
-{
-	const struct multiboot_module *m = host_va(mb->mods_addr);
-	uint64_t used = host_pa(image_end);
-	uint32_t i;
-
-	for (i = 0; (mb->flags & MB_MODULES) && i < mb->mods_count; i++)
-		if (m[i].end > used)
-			used = m[i].end;
-	for (i = 0; (mb->flags & MB_MMAP) && i < mb->mmap_length;) {
-		const struct multiboot_range *r = host_va(mb->mmap_addr + i);
-		uint64_t start = r->base, stop = r->base + r->length;
-
-		i += r->size + 4;
-		if (r->type != 1)
-			continue;
-		if (start < used)
-			start = used;
-		if (stop > DIRECT_SIZE)
-			stop = DIRECT_SIZE;
-		if (start < stop)
-			memory_add(start, stop - start);
-	}
 }
 
 /* ---- the guests ---------------------------------------------------------- */
@@ -254,20 +201,23 @@ static void idle(void)
 void hv_main(uint32_t magic, uint32_t info);
 void hv_main(uint32_t magic, uint32_t info)
 {
-	const struct multiboot_info *mb = host_va(info);
+	static struct boot boot;
 	static struct modules modules[GUESTS_MAX];
 	static struct guest_config config[GUESTS_MAX];
 	char error[GUEST_ERROR_MAX];
+	const char *wrong;
 	uint32_t count, i;
 
 	serial_init();
-	if (magic != MULTIBOOT_MAGIC)
-		bad_input("not started by a multiboot loader");
-	speculation_init(mitigations_off(mb));
+	wrong = multiboot_read(&boot, magic, info);
+	if (wrong)
+		bad_input("boot loader: %s", wrong);
+	acpi_rsdp = boot.rsdp;
+	speculation_init(mitigations_off(&boot));
 	map_init();
-	count = find_guests(mb, modules);
+	count = find_guests(&boot, modules);
 
-	find_memory(mb);
+	boot_memory(&boot, host_pa(image_end));
 	processor_init();
 	clock_init();
 	processors_start();

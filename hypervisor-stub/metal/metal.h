@@ -12,6 +12,7 @@ void memory_add(uint64_t start, uint64_t bytes);	/* physical, RAM */
 void processor_init(void);	/* the first */
 void clock_init(void);		/* and the 8259s */
 void processors_start(void);	/* the others */
+void nmi_entry(void);		/* for its gate */
 
 /* Our own words on the serial port. */
 void serial_log(uint8_t byte);
@@ -21,7 +22,6 @@ void serial_log(uint8_t byte);
 void mce_init(void);		/* on each */
 void idt_init(void);		/* once */
 void idt_load(void);		/* on each */
-void nmi_entry(void);		/* for its gate */
 bool tss_init(uint32_t cpu);	/* and its stacks; false: no memory */
 
 /* A page below 1 MB is mapped and executed at its physical address, too, or no
@@ -56,7 +56,7 @@ void lapic_send(uint32_t id, uint32_t command);
 uint32_t acpi_processors(uint32_t id[HOST_CPUS]);	/* acpi.c */
 uint32_t mp_processors(uint32_t id[HOST_CPUS]);		/* mptable.c */
 
-/* Where the boot loader has the RSDP, if it says so; physical. */
+/* Where the boot loader has the RSDP, or a copy, if it says so; physical. */
 extern uint64_t acpi_rsdp;
 
 #endif

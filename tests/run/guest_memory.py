@@ -29,7 +29,7 @@ RULES = [
       "firmware.h", "acpi.c", "mptable.c",      # the firmware's
       "lapic.c",        # the local APICs' registers
       "smp.c",          # where processors start
-      "main.c",         # the boot loader's
+      "main.c", "multiboot.c",  # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
       "espfix.c",       # the machine's page tables
       "shadow.h"}),     # pages of the pool: shadow_table()
