@@ -120,7 +120,7 @@ $(B)/tests/unit/race_exits $(B)/coverage/unit/race_exits: | $(B)/rom/stub.rom
 RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py \
 		   shell.py ends.py again.py machine.py trace.py abi.py make.py releases.py kit.py example.py fuzz
 
-PACKAGES	+= bochs bochsbios vgabios
+PACKAGES	+= bochs bochsbios vgabios ovmf
 check: iso
 
 include tests/guest/guest.mk

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""build/openvmi.iso boots from a CD in QEMU and in Bochs, on processors that
-show all they have, and in Bochs check segment limits, as real ones do. Both
-menu entries lead to a shell, where the smoke program prints what it prints
-anywhere (natively in Bochs, which would only test Bochs, nothing is run)."""
+"""build/openvmi.iso boots from a CD in QEMU, by BIOS and by UEFI, and in Bochs,
+on processors that show all they have, and in Bochs check segment limits, as
+real ones do. Both menu entries lead to a shell, where the smoke program prints
+what it prints anywhere (natively in Bochs, which would only test Bochs, nothing
+is run)."""
 
 import sys
 sys.dont_write_bytecode = True
@@ -20,6 +21,7 @@ from harness import (BUILD, HANG, expect, same, scratch, tail, test_all,
 
 ISO = os.path.join(BUILD, "openvmi.iso")
 NATIVE_ROM = os.path.join(BUILD, "rom/native.rom")
+OVMF = "/usr/share/ovmf/OVMF.fd"
 PROMPT = "/ # "
 # Kernel messages about signals that are meant would cut lines in two.
 QUIET = "dmesg -n 1; echo 0 >/proc/sys/debug/exception-trace; "
@@ -59,6 +61,14 @@ def qemu(directory, port):
             "-net", "none", "-debugcon", "file:" + directory + "/e9",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
             "-serial", f"tcp:localhost:{port}"]
+
+
+def uefi_q35(directory, port):
+    return qemu(directory, port) + ["-bios", OVMF, "-machine", "q35"]
+
+
+def uefi_pc(directory, port):
+    return qemu(directory, port) + ["-bios", OVMF, "-machine", "pc"]
 
 
 def bochs(directory, port):
@@ -194,6 +204,10 @@ def main():
         ("the ISO in QEMU, under the hypervisor", boot, qemu, "h", vmi,
          reference),
         ("the ISO in QEMU, natively", boot, qemu, "n", native, reference),
+        ("the ISO by UEFI, under the hypervisor", boot, uefi_q35, "h", vmi,
+         reference),
+        ("the same on an older PC", boot, uefi_pc, "h", vmi, reference),
+        ("the ISO by UEFI, natively", boot, uefi_q35, "n", native, reference),
         ("the ISO in Bochs, natively", boot, bochs, "n", native, None),
         ("the ISO in Bochs, the conformance suite under the hypervisor",
          conformance, bochs, "t", 600),
