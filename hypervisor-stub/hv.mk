@@ -3,11 +3,11 @@
 
 HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify) \
 		   vmi/queue
-HV_SRC		:= $(addprefix core/,guest sched hcall timer io loader stats report) \
+HV_SRC		:= $(addprefix core/,guest sched hcall ipi timer io loader stats report) \
 		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \
-		   $(addprefix x86/,entry exit vcpu drain event desc emulate \
+		   $(addprefix x86/,entry exit vcpu start drain event desc emulate \
 			operand port decode cr cpuid msr espfix speculation) \
-		   $(addprefix devices/,bus pic pit apic uart rtc) \
+		   $(addprefix devices/,bus pic pit apic ioapic mptable uart rtc) \
 		   $(addprefix metal/,boot main multiboot map mce memory clock serial idt \
 			debug watchdog nmi lapic acpi mptable smp start) \
 		   $(addprefix lib/,string print log thunk) rom_check

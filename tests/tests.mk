@@ -55,6 +55,8 @@ HOSTED		:= $(HV_HOSTED:%=hypervisor-stub/%.c) rom/tool/check.c \
 
 $(eval $(call unit_test,pic,hypervisor-stub/devices/pic.c))
 $(eval $(call unit_test,apic,hypervisor-stub/devices/apic.c))
+$(eval $(call unit_test,ioapic,$(addprefix hypervisor-stub/devices/,ioapic.c apic.c)))
+$(eval $(call unit_test,mptable,hypervisor-stub/devices/mptable.c))
 $(eval $(call unit_test,pit,hypervisor-stub/devices/pit.c))
 $(eval $(call unit_test,uart,hypervisor-stub/devices/uart.c))
 $(eval $(call unit_test,rtc,hypervisor-stub/devices/rtc.c))
@@ -117,7 +119,7 @@ $(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(addprefix $(B)/fuzz/obj/,
 	rom/tool/check.c tests/unit/testing.c tests/host/cpu.c))
 $(B)/tests/unit/race_exits $(B)/coverage/unit/race_exits: | $(B)/rom/stub.rom
 
-RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py native_rom.py rom_tool bad_input.py \
+RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py smp.py native_rom.py rom_tool bad_input.py \
 		   shell.py ends.py again.py machine.py trace.py abi.py make.py releases.py kit.py example.py fuzz
 
 PACKAGES	+= bochs bochsbios vgabios ovmf
@@ -133,11 +135,16 @@ include tests/client/client.mk
 include tests/fuzz/fuzz.mk
 include tests/mutants/mutants.mk
 include tests/lint/lint.mk
+include tests/spin/spin.mk
 
-.PHONY: check-unit
+.PHONY: check-unit check-long
 
 check: all $(B)/linux-pae/bzImage $(UNIT_TESTS)
 	@tests/runner $(UNIT_TESTS) $(addprefix tests/run/,$(RUN_TESTS))
 
 check-unit: $(UNIT_TESTS)
 	@tests/runner $(UNIT_TESTS)
+
+# What takes too long for each time: several processors, for half an hour.
+check-long: all $(B)/linux-pae/bzImage
+	@tests/run/smp.py --long

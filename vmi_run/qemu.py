@@ -29,10 +29,12 @@ def quoted(text):
 
 def common(args):
     engine = args.engine
-    if args.host_cpus > 1 and engine == "tcg" and not args.icount:
+    cpus = args.guests[0].cpus if args.native else args.host_cpus
+    if cpus > 1 and engine == "tcg" and not args.icount:
         engine += ",thread=multi"
     cmd = ["qemu-system-x86_64", "-machine", "pc", "-accel", engine,
-           "-cpu", CPU, "-smp", str(args.host_cpus), "-nodefaults", "-display", "none", "-no-reboot",
+           "-cpu", CPU, "-smp", f"{cpus},sockets={cpus}", "-nodefaults",
+           "-display", "none", "-no-reboot",
            "-chardev", "stdio,id=con,signal=off,mux=on",
            "-serial", "chardev:con", "-mon", "chardev=con"]
     if args.icount:
@@ -92,6 +94,8 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
         if args.trace:
             options += " trace"
             overhead += RING_SIZE
+        if guest.cpus > 1:
+            options += f" cpus={guest.cpus}"
         if guest.starts > 1:
             options += f" starts={guest.starts}"
         if guest.console != "stdio":

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "loader.h"
 
-_Static_assert(GUESTS_MAX <= HOST_STACKS, "each has one");
+_Static_assert(GUESTS_MAX * GUEST_VCPUS <= HOST_STACKS, "each has one");
 
 struct guest *guests[GUESTS_MAX];
 uint32_t guest_count;
@@ -76,55 +76,74 @@ static bool load_images(struct guest *g, struct loader_out *out, char *error)
  * The state that Linux's 32-bit boot protocol asks for, but at ring 1:
  * __BOOT_CS 10h and __BOOT_DS 18h, flat (Documentation/x86/boot.rst).
  */
-static void start_state(struct vcpu *v, uint32_t eip)
+static void first_state(struct vcpu *v, uint32_t eip)
 {
-	struct regs *r = v->regs;
-	uint32_t i;
+	v->initial = (struct vmi_ap_state){
+		.cr0 = CR0_PE | CR0_ET,
+		.eip = eip, .eflags = EFLAGS_FIXED,
+		.esp = BOOT_STACK, .esi = BOOT_PARAMS,
+		.cs = BOOT_CS, .ss = BOOT_DS,
+		.ds = BOOT_DS, .es = BOOT_DS, .fs = BOOT_DS, .gs = BOOT_DS,
+		.gdtr_base = BOOT_GDT, .gdtr_limit = BOOT_GDT_BYTES - 1,
+	};
+	v->starting = true;
+}
 
-	v->sh->cr0 = v->cr0 = CR0_PE | CR0_ET;
-	v->stack_limit = UINT32_MAX - FRAME_MAX;
-	dr_write(v, 6, 0);
-	dr_write(v, 7, 0);
-	v->pat = 0x0007040600070406;	/* SDM Vol. 3, 12.12.4 */
-	r->eip = eip;
-	r->cs = BOOT_CS | 1;
-	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
-	r->esp = BOOT_STACK;
-	r->ss = BOOT_DS | 1;
-	r->gpr[ESI] = BOOT_PARAMS;
-	current = v;
-	desc_load_gdt(v, BOOT_GDT, BOOT_GDT_BYTES - 1);
-	for (i = 0; i < ARRAY_SIZE(v->sreg); i++)
-		v->sreg[i] = BOOT_DS;
-	desc_load(v);
+static uint32_t stack_of(const struct guest *g, uint32_t nr)
+{
+	return STACK_VCPU + g->slot * GUEST_VCPUS + nr;
+}
+
+static const char *build_vcpu(struct guest *g, uint32_t nr)
+{
+	const struct guest_config *c = g->config;
+	struct vcpu *v = &g->vcpu[nr];
+	const char *err;
+
+	v->g = g;
+	v->nr = nr;
+	v->sibling = &g->vcpu[(nr + 1) % c->cpus];
+	v->first = &g->vcpu[0];
+	v->hypercall = hcall;
+	v->rom = &g->rom;
+	v->bus = &g->bus;
+	v->apic = &g->apic[nr];
+	v->pic = &g->pic;
+	v->verify = c->verify;
+	v->queue_start = c->nobatch ? STUB_QUEUE_LEN - 1 : 0;
+	v->peeked = v->queue_start;
+	v->regs = (struct regs *)stack_top(stack_of(g, nr)) - 1;
+	memset(v->regs, 0, sizeof(*v->regs));
+	v->regs->vcpu = v;
+	v->regs->lock = &g->lock;
+	v->sh = host_pages(sizeof(*v->sh), PAGE_SIZE);
+	if (!v->sh)
+		return "no memory for its shared areas";
+	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
+	err = mmu_init(&v->mmu, &g->mm);
+	if (!err && !desc_init(v))
+		err = "no memory for its descriptor tables";
+	return err;
 }
 
 static bool build(struct guest *g, struct loader_out *out, char *error)
 {
 	const struct guest_config *c = g->config;
-	struct vcpu *v = &g->vcpu;
 	const char *err;
+	uint32_t i;
 
-	v->queue_start = c->nobatch ? STUB_QUEUE_LEN - 1 : 0;
-	v->verify = c->verify;
 	g->console = c->console;
-	v->sh = host_pages(sizeof(*v->sh), PAGE_SIZE);
-	if (!v->sh)
-		return refuse(error, "%s: no memory for its shared area",
-			      g->name);
+	g->vcpus = c->cpus;
 	if (!take_memory(g, error) || !load_images(g, out, error))
 		return false;
-	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
 	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32);
-	if (!err)
-		err = mmu_init(&v->mmu, &g->mm);
+	for (i = 0; i < g->vcpus && !err; i++)
+		err = build_vcpu(g, i);
 	if (!err && c->trace) {
 		g->trace = trace_init();
 		if (!g->trace)
 			err = "no memory for its trace";
 	}
-	if (!err && !desc_init(v))
-		err = "no memory for its descriptor tables";
 	if (err)
 		return refuse(error, "%s: memory=%lu: %s", g->name, c->memory,
 			      err);
@@ -137,31 +156,19 @@ static bool start(struct guest *g, char *error)
 {
 	const struct guest_config *config = g->config;
 	struct loader_out out = { 0 };
-	struct vcpu *v = &g->vcpu;
-	uint32_t slot = g->slot, starts = g->starts;
 
-	*g = (struct guest){ .name = config->name, .config = config,
-			     .slot = slot, .starts = starts + 1,
-			     .vcpu.ended = true };
-	v->g = g;
-	v->rom = &g->rom;
-	v->bus = &g->bus;
-	v->apic = &g->apic;
-	v->pic = &g->pic;
-	v->regs = (struct regs *)stack_top(STACK_VCPU + slot) - 1;
-	memset(v->regs, 0, sizeof(*v->regs));
-	v->regs->vcpu = v;
+	g->name = config->name;
+	g->starts++;
+	memset(&g->vcpus, 0, sizeof(*g) - offsetof(struct guest, vcpus));
 	if (config->starts > 1)
 		log_printf("%s: start %u of %u, %lu KB of memory free\n",
 			   g->name, g->starts, config->starts,
 			   host_pages_left() >> 10);
 	if (!build(g, &out, error)) {
-		cr_unload();
 		guest_release(g);
 		return false;
 	}
-	start_state(v, out.eip);
-	v->ended = false;
+	first_state(&g->vcpu[0], out.eip);
 	log_printf("%s: %lu MB of memory, entry at %08x\n", g->name,
 		   config->memory, out.eip);
 	return true;
@@ -169,15 +176,23 @@ static bool start(struct guest *g, char *error)
 
 bool guest_create(const struct guest_config *config, char *error)
 {
-	struct guest *g = guest_count < GUESTS_MAX &&
-			  host_stack(STACK_VCPU + guest_count) ?
+	struct guest *g = guest_count < GUESTS_MAX ?
 			  host_pages(sizeof(*g), PAGE_SIZE) : NULL;
+	bool room = g;
+	uint32_t i;
 
-	if (!g)
+	if (g) {
+		g->config = config;
+		g->slot = guest_count;
+	}
+	/* Its stacks stay for as long as it may be started again. */
+	for (i = 0; room && i < config->cpus; i++)
+		room = host_stack(stack_of(g, i));
+	if (!room) {
+		host_pages_free(g, sizeof(*g));
 		return refuse(error, "%s: no memory for another guest",
 			      config->name);
-	g->config = config;
-	g->slot = guest_count;
+	}
 	if (!start(g, error)) {
 		host_pages_free(g, sizeof(*g));
 		return false;
@@ -190,13 +205,17 @@ bool guest_create(const struct guest_config *config, char *error)
 
 void guest_release(struct guest *g)
 {
-	desc_free(&g->vcpu);
+	struct vcpu *v;
+
+	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
+		desc_free(v);
+		host_pages_free((void *)v->sh, sizeof(*v->sh));
+		v->sh = NULL;
+		mmu_free(&v->mmu);
+	}
 	rom_free(&g->rom);
 	trace_free(g->trace);
 	g->trace = NULL;
-	host_pages_free((void *)g->vcpu.sh, sizeof(*g->vcpu.sh));
-	g->vcpu.sh = NULL;
-	mmu_free(&g->vcpu.mmu);
 	mm_free(&g->mm);
 	gmem_free(&g->mm.gmem);
 }
@@ -214,6 +233,6 @@ bool guest_restart(struct guest *g)
 		return true;
 	log_printf("error: %s\n", error);
 	g->starts = g->config->starts;
-	g->vcpu.end = END_BAD_INPUT;
+	g->end = END_BAD_INPUT;
 	return false;
 }

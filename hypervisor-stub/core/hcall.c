@@ -19,21 +19,13 @@ static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
 		v->regs->gpr[EAX] = UINT32_MAX;
 		return;
 	}
-	rom_map(v->rom, v->mmu.mm, sh);
-	sh->layout = STUB_LAYOUT;
 	sh->cr0 = v->cr0;
 	sh->cr3 = v->mmu.cr3;
 	sh->cr4 = v->cr4;
 	sh->ss0 = v->regs->ss;
-	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
-	sh->queue_guard = STUB_QUEUE_GUARD;
-	v->tsc_base = rdtsc();
-	sh->tsc_base = v->tsc_base;
-	sh->tsc_hz = host_tsc_hz;
-	v->stolen = sh->stolen = 0;
+	vcpu_vmi_mode(v, rdtsc());
 
 	mmu_reserve(&v->mmu, v->rom->virtual_top);
-	v->stack_limit = v->rom->virtual_top - FRAME_MAX;
 	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
@@ -95,6 +87,7 @@ static void hc_clts(struct vcpu *v, uint32_t a, uint32_t b)
 static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
 {
 	(void)b;
+	queue_peek(v);
 	mmu_inval(&v->mmu, va);
 	mmu_flush_tlb(&v->mmu);
 }
@@ -102,6 +95,7 @@ static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
 static void hc_flush_tlb(struct vcpu *v, uint32_t flags, uint32_t b)
 {
 	(void)flags, (void)b;
+	queue_peek(v);
 	mmu_flush(&v->mmu);
 }
 
@@ -149,7 +143,7 @@ static void hc_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub)
 	if ((leaf & 0xffff0000) == STUB_CPUID_BASE)
 		stats_cpuid(v->g, leaf, r);
 	else
-		vcpu_cpuid(leaf, sub, r);
+		vcpu_cpuid(v->nr, leaf, sub, r);
 	v->regs->gpr[EAX] = r[0];
 	v->regs->gpr[EBX] = r[1];
 	v->regs->gpr[ECX] = r[2];
@@ -206,13 +200,18 @@ static void hc_trace(struct vcpu *v, uint32_t a, uint32_t b)
 static void hc_apic_read(struct vcpu *v, uint32_t offset, uint32_t b)
 {
 	(void)b;
-	v->regs->gpr[EAX] = apic_read(&v->g->apic, offset);
+	v->regs->gpr[EAX] = apic_read(v->apic, offset, rdtsc());
 }
 
 static void hc_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
 {
-	apic_write(&v->g->apic, offset, value);
+	ipi_apic_write(v, offset, value);
 	event_poll(v);
+}
+
+static void hc_initial_state(struct vcpu *v, uint32_t block, uint32_t apic_id)
+{
+	v->regs->gpr[EAX] = ipi_initial_state(v, apic_id, block);
 }
 
 /* What the queue cannot say of frames above 4 GB. */
@@ -263,6 +262,7 @@ static const struct hypercall {
 	[STUB_HC_APIC_READ]	= { hc_apic_read, false },
 	[STUB_HC_APIC_WRITE]	= { hc_apic_write, false },
 	[STUB_HC_PAGE]		= { hc_page, true },
+	[STUB_HC_INITIAL_STATE]	= { hc_initial_state, true },
 };
 
 void hcall(struct vcpu *v, struct regs *r)

@@ -43,16 +43,22 @@ static void console_take(struct guest *g)
 
 static void console_poll(struct guest *g)
 {
-	pic_set_irq(&g->pic, COM1_IRQ, uart_irq(&g->uart) ||
+	ipi_set_irq(g, COM1_IRQ, uart_irq(&g->uart) ||
 		    (uart_waits(&g->uart) && has_input(g)));
 }
 
-struct vcpu *io_console_interrupt(void)
+void io_console_interrupt(void)
 {
-	if (!serial_guest)
-		return NULL;
-	console_poll(serial_guest);
-	return &serial_guest->vcpu;
+	struct guest *g = serial_guest;
+
+	if (!g)
+		return;
+	spin_lock(&g->lock);
+	if (g == serial_guest) {
+		console_poll(g);
+		sched_charge(&g->vcpu[0]);
+	}
+	spin_unlock(&g->lock);
 }
 
 void io_end(struct guest *g)
@@ -103,6 +109,7 @@ static enum bus_result pic_write(void *opaque, uint64_t port, uint32_t val)
 	struct guest *g = opaque;
 
 	pic_out(&g->pic, port, val);
+	ipi_pic_changed(g);
 	return BUS_DONE;
 }
 
@@ -119,7 +126,7 @@ static enum bus_result pit_write(void *opaque, uint64_t port, uint32_t val)
 	struct guest *g = opaque;
 
 	pit_out(&g->pit, port, val, rdtsc());
-	timer_changed(&g->vcpu);
+	sched_clocks_changed(&g->vcpu[0]);
 	return BUS_DONE;
 }
 
@@ -147,29 +154,58 @@ static enum bus_result reset_read(void *opaque, uint64_t port, uint32_t *val)
 
 static enum bus_result reset_write(void *opaque, uint64_t port, uint32_t val)
 {
-	struct guest *g = opaque;
-
 	if (port == KBD_COMMAND ? (val & 0xff) != KBD_RESET :
 	    !(val & (port == PORT_A ? 1 : 4)))
 		return BUS_NOBODY;
-	vcpu_end(&g->vcpu, END_ORDERLY);
+	(void)opaque;
+	vcpu_end(current, END_ORDERLY);
 	return BUS_DONE;
 }
 
 static enum bus_result lapic_read(void *opaque, uint64_t at, uint32_t *val)
 {
-	const struct guest *g = opaque;
-
-	*val = apic_read(&g->apic, at - APIC_BASE);
+	(void)opaque;
+	*val = apic_read(current->apic, at - APIC_BASE, rdtsc());
 	return BUS_DONE;
 }
 
 static enum bus_result lapic_write(void *opaque, uint64_t at, uint32_t val)
 {
-	struct guest *g = opaque;
-
-	apic_write(&g->apic, at - APIC_BASE, val);
+	(void)opaque;
+	ipi_apic_write(current, at - APIC_BASE, val);
 	return BUS_DONE;
+}
+
+static enum bus_result ioapic_load(void *opaque, uint64_t at, uint32_t *val)
+{
+	const struct guest *g = opaque;
+
+	*val = ioapic_read(&g->ioapic, at - IOAPIC_BASE);
+	return BUS_DONE;
+}
+
+static enum bus_result ioapic_store(void *opaque, uint64_t at, uint32_t val)
+{
+	ipi_ioapic_write(opaque, at - IOAPIC_BASE, val);
+	return BUS_DONE;
+}
+
+/* What a PC with several processors has besides, and tells of. */
+#define MPTABLE_GPA	0xf0000
+static void several_processors(struct guest *g)
+{
+	const struct bus_region ioapic = {
+		IOAPIC_BASE, PAGE_SIZE, 4, ioapic_load, ioapic_store, g
+	};
+	uint8_t table[MPTABLE_SIZE(GUEST_VCPUS)];
+	uint32_t r[4];
+
+	ioapic_init(&g->ioapic, g->vcpus);
+	g->mm.device[1] = IOAPIC_FRAME;
+	hv_assert(bus_add(&g->bus.memory, &ioapic));
+	vcpu_cpuid(0, 1, 0, r);
+	mptable_write(table, MPTABLE_GPA, g->vcpus, r[EAX], r[3]);
+	gmem_boot_copy(&g->mm.gmem, MPTABLE_GPA, table, MPTABLE_SIZE(g->vcpus));
 }
 
 /* ---- where they are ----------------------------------------------------- */
@@ -185,8 +221,10 @@ void io_init(struct guest *g)
 	const struct bus_region lapic = {
 		APIC_BASE, PAGE_SIZE, 4, lapic_read, lapic_write, g
 	};
+	uint32_t i;
 
-	apic_init(&g->apic);
+	for (i = 0; i < g->vcpus; i++)
+		apic_init(&g->apic[i], i, host_tsc_hz);
 	pic_init(&g->pic);
 	pit_init(&g->pit, host_tsc_hz);
 	/* What a PC's CMOS tells is below 4 GB. */
@@ -212,5 +250,8 @@ void io_init(struct guest *g)
 	PORTS(PORT_A, 1, 1 | 2 | 4, reset);
 	PORTS(RESET_CONTROL, 1, 1 | 2 | 4, reset);
 #undef PORTS
+	g->mm.device[0] = APIC_FRAME;
 	hv_assert(bus_add(&g->bus.memory, &lapic));
+	if (g->vcpus > 1)
+		several_processors(g);
 }

@@ -277,13 +277,13 @@ static void print_interrupts(struct vcpu *v)
 
 	log_printf("8259 irr %02x %02x imr %02x %02x isr %02x %02x, ",
 		   p[0].irr, p[1].irr, p[0].imr, p[1].imr, p[0].isr, p[1].isr);
-	if (apic_pending(&g->apic))
-		log_printf("APIC vector %d waits", g->apic.next);
+	if (apic_pending(v->apic))
+		log_printf("APIC vector %d waits", v->apic->next);
 	else
 		log_printf("APIC idle");
 	log_printf(", LVTT %08x LVT0 %08x\n",
-		   apic_read(&g->apic, APIC_LVTT),
-		   apic_read(&g->apic, APIC_LVT0));
+		   apic_read(v->apic, APIC_LVTT, now),
+		   apic_read(v->apic, APIC_LVT0, now));
 	log_printf("clock: %s", event_pending(v) ? "an interrupt waits" :
 						   "no interrupt waits");
 	for (i = 0; i < ARRAY_SIZE(v->alarm); i++) {
@@ -301,7 +301,7 @@ static void print_interrupts(struct vcpu *v)
 	log_printf("\n");
 }
 
-void report(struct vcpu *v)
+static void report_vcpu(struct vcpu *v)
 {
 	print_exit(v);
 	print_registers(v);
@@ -311,36 +311,72 @@ void report(struct vcpu *v)
 	print_calls(v);
 }
 
-/* ---- when --------------------------------------------------------------- */
-
-static const char *where(const struct vcpu *v, uint64_t rip)
+static const char *where(const struct vcpu *v)
 {
-	return v->halted ? "halted, waiting for an interrupt" :
-	       v != current ? "ready, another has the processor" :
-	       rip ? "an exit is being handled" :
+	return !v->on ? "waits for STARTUP" :
+	       v->halted ? "halted, waiting for an interrupt" :
+	       !v->loaded ? "ready, another has the processor" :
 	       regs_ring(v->regs) == 3 ? "runs in user mode" :
 	       in_rom(v, v->regs->eip) ? "runs in the ROM" :
 					 "runs in its kernel";
 }
 
+void report(struct vcpu *v)
+{
+	const struct vcpu *s;
+
+	if (v->sibling != v)
+		log_printf("vCPU %u:\n", v->nr);
+	report_vcpu(v);
+	for (s = v->sibling; s != v; s = s->sibling)
+		log_printf("vCPU %u: %s, eip %08x esp %08x\n", s->nr, where(s),
+			   (uint32_t)s->regs->eip, (uint32_t)s->regs->esp);
+}
+
+/* ---- when --------------------------------------------------------------- */
+
+static void report_guest(struct guest *g, uint64_t rip)
+{
+	struct vcpu *v;
+
+	if (g->ended) {
+		log_printf("%s at the time-out: ended\n", g->name);
+		return;
+	}
+	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
+		log_printf("%s at the time-out: ", g->name);
+		if (g->vcpus > 1)
+			log_printf("vCPU %u: ", v->nr);
+		log_printf("%s\n", v == current && rip && !v->halted ?
+			   "an exit is being handled" : where(v));
+		if (v->on)
+			report_vcpu(v);
+	}
+}
+
+/* The NMI comes to all processors. What they were doing is noted by each, and
+ * told by the first. */
 void report_asked(const struct regs *r)
 {
 	uint64_t rip = r->cs == HV_CS && !(r->eflags & EFLAGS_VM) ? r->eip : 0;
+	struct cpu *c = this_cpu();
+	uint64_t end = rdtsc() + host_tsc_hz / 100;
 	uint32_t i;
 
 	log_last_words();
-	if (rip && !(guest_count && current->halted))
+	if (!rip && c->vcpu)
+		memcpy(c->vcpu->regs, r, offsetof(struct regs, vcpu));
+	c->asked = true;
+	if (host_cpu())
+		for (;;)
+			cpu_relax();
+	for (i = 0; i < host_cpus; i++)
+		while (!cpus[i].asked && rdtsc() < end)
+			cpu_relax();
+	if (rip && !c->idle)
 		log_printf("time-out: the hypervisor is at %lx\n", rip);
-	if (!rip)
-		memcpy(current->regs, r, offsetof(struct regs, vcpu));
-	for (i = 0; i < guest_count; i++) {
-		struct vcpu *v = &guests[i]->vcpu;
-
-		log_printf("%s at the time-out: %s\n", v->g->name,
-			   v->ended ? "ended" : where(v, rip));
-		if (!v->ended)
-			report(v);
-	}
+	for (i = 0; i < guest_count; i++)
+		report_guest(guests[i], rip);
 	stats_print();
 	host_end(END_ASKED);
 }

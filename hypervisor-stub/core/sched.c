@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which vCPU has the processor, and how it goes from one to another. The loop
- * of the machine is here: a vCPU runs, and its exits are handled, until it
- * stops; the reason decides who goes on.
+ * Which vCPU has which processor, and how a processor goes from one to another.
+ * The loop of each processor is here: a vCPU runs, and its exits are handled,
+ * until it stops; the reason decides who goes on.
  *
  * Of those that can run, the one that ran least does, until it is a slice
- * ahead of another. One that was halted comes back little more than a slice
- * behind: enough to run at once, not to make up for its sleep.
+ * ahead of another, on whichever processor looks next. One that was halted comes
+ * back little more than a slice behind: enough to run at once, not to make up
+ * for its sleep.
+ *
+ * The state of a vCPU stays in its processor when it halts; until another runs
+ * there it can only go on there ("loaded").
  *
  * All time is charged to somebody, by sched_charge() and nothing else: exits
  * to the one that runs, but what is done to wake another to that one. Time
@@ -20,24 +24,35 @@
 
 #define SLICES_PER_SECOND	200
 
-static uint64_t charged;	/* TSC: until then time was charged */
+/* Guards cpus[] and, of each vCPU, who runs it and since when: from "ran" to
+ * "home" in struct vcpu. */
+static struct spinlock lock;
 static enum end worst;		/* of the guests that ended */
+
+static struct vcpu *vcpus[GUESTS_MAX * GUEST_VCPUS];	/* of all guests */
+static uint32_t vcpu_count;
 
 static uint64_t slice(void)
 {
 	return host_tsc_hz / SLICES_PER_SECOND;
 }
 
-/* Of those that can run, but for one. */
-static struct vcpu *least_run(const struct vcpu *except)
+static bool runnable(const struct vcpu *v)
+{
+	return v->on && !v->halted;
+}
+
+/* Of those that can run, and here if that is asked, but for one. */
+static struct vcpu *least_run(const struct vcpu *except, bool here)
 {
 	struct vcpu *least = NULL;
 	uint32_t i;
 
-	for (i = 0; i < guest_count; i++) {
-		struct vcpu *v = &guests[i]->vcpu;
+	for (i = 0; i < vcpu_count; i++) {
+		struct vcpu *v = vcpus[i];
 
-		if (!v->ended && !v->halted && v != except &&
+		if (runnable(v) && v != except &&
+		    !(here && v->loaded && v->home != host_cpu()) &&
 		    (!least || v->ran < least->ran))
 			least = v;
 	}
@@ -53,12 +68,67 @@ static struct vcpu *least_run(const struct vcpu *except)
 static uint64_t behind(const struct vcpu *v)
 {
 	static uint64_t clock;
-	const struct vcpu *least = least_run(v);
+	const struct vcpu *least = least_run(v, false);
 	uint64_t most = slice() + slice() / 4;
 
 	if (least && least->ran > clock)
 		clock = least->ran;
 	return clock < most ? 0 : clock - most;
+}
+
+/* One that can run from now on waits for a processor: some that has nothing to
+ * do, or whose vCPU has run a slice more; or this one in time. */
+static void find_processor(const struct vcpu *v)
+{
+	const struct cpu *me = this_cpu();
+	uint32_t i, best = 0;
+	uint64_t most = 0;
+
+	if (v->loaded) {
+		if (v->home != host_cpu())
+			host_kick(v->home);
+		return;
+	}
+	if (me->idle || !me->vcpu || !runnable(me->vcpu))
+		return;		/* it looks next */
+	for (i = 0; i < host_cpus; i++) {
+		const struct cpu *c = &cpus[i];
+
+		if (c == me)
+			continue;
+		if (c->idle) {
+			host_kick(i);
+			return;
+		}
+		if (c->vcpu && runnable(c->vcpu) && c->vcpu->ran > most) {
+			most = c->vcpu->ran;
+			best = i;
+		}
+	}
+	if (most >= v->ran + slice())
+		host_kick(best);
+	else
+		host_timer_before(me->charged + v->ran + slice() - me->vcpu->ran);
+}
+
+/* A processor that has nothing to do, if there is something. */
+static void spread(void)
+{
+	const struct vcpu *v;
+	uint32_t i;
+
+	for (i = 0; i < vcpu_count; i++) {
+		v = vcpus[i];
+		if (runnable(v) && !v->loaded)
+			break;
+	}
+	if (i == vcpu_count)
+		return;
+	for (i = 0; i < host_cpus; i++)
+		if (cpus[i].idle) {
+			host_kick(i);
+			return;
+		}
 }
 
 /* It was halted, and something was done for it. */
@@ -71,54 +141,102 @@ static void wake(struct vcpu *v)
 	if (!event_pending(v))
 		return;
 	v->halted = false;
-	v->since = charged;
+	v->since = this_cpu()->charged;
+	find_processor(v);
 }
 
 void sched_charge(struct vcpu *v)
 {
+	struct cpu *c = this_cpu();
 	uint64_t passed;
 
+	spin_lock(&lock);
 	if (v && v->halted)
 		wake(v);
-	passed = rdtsc() - charged;
-	charged += passed;
-	if (!v)
-		return;
-	v->ran += passed;
-	v->since += passed;
+	passed = rdtsc() - c->charged;
+	c->charged += passed;
+	if (v) {
+		v->ran += passed;
+		v->since += passed;
+	}
+	spin_unlock(&lock);
 }
+
+/* Has it anything to be told of, that it will not ask for when it sets its flag?
+ * One that is told again and again comes to nothing else. */
+static bool must_hear(const struct vcpu *v)
+{
+	uint32_t flags = v->sh->flags & (STUB_PENDING | STUB_IF);
+
+	return event_pending(v) && (flags != STUB_PENDING || !vmi_mode(v));
+}
+
+void sched_notify(struct vcpu *v)
+{
+	if (v == current)
+		return;
+	spin_lock(&lock);
+	if (v->halted) {
+		wake(v);
+		v->since = rdtsc();	/* who does this pays, later */
+	} else if (v->loaded && must_hear(v)) {
+		host_kick(v->home);
+	}
+	spin_unlock(&lock);
+}
+
+void sched_clocks_changed(struct vcpu *v)
+{
+	if (v == current) {
+		host_timer_before(timer_update(v));
+		return;
+	}
+	spin_lock(&lock);
+	v->wake = 0;
+	if (v->loaded || v->halted)
+		host_kick(v->home);
+	spin_unlock(&lock);
+}
+
+/* ---- interrupts of the machine ------------------------------------------- */
 
 /* Of those that wait to run, and of what wakes nobody, the time comes when
  * they run; the one that runs is looked at last (interrupted). */
 static void timer_interrupt(void)
 {
 	uint64_t now = rdtsc();
+	struct guest *g;
+	struct vcpu *v;
 	uint32_t i;
 
 	for (i = 0; i < guest_count; i++) {
-		struct vcpu *v = &guests[i]->vcpu;
-
-		if (!v->halted || v->wake > now)
-			continue;
-		timer_update(v);
-		sched_charge(v);
+		g = guests[i];
+		for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
+			if (!v->halted || v->home != host_cpu() ||
+			    v->wake > now)
+				continue;
+			spin_lock(&g->lock);
+			if (v->halted) {
+				timer_update(v);
+				v->wake = timer_wake(v);
+				sched_charge(v);
+			}
+			spin_unlock(&g->lock);
+		}
 	}
 }
 
-/* Of the machine. What it is for is charged to whom it is for. */
+/* What it is for is charged to whom it is for. */
 static void interrupt(int irq)
 {
-	struct vcpu *v;
+	struct vcpu *v = current;
 
-	sched_charge(current->halted ? NULL : current);
+	sched_charge(v && runnable(v) ? v : NULL);
 	host_irq_ack(irq);
-	if (irq == IRQ_TIMER) {
+	if (irq == IRQ_TIMER || irq == IRQ_KICK)
 		timer_interrupt();
-	} else if (irq == IRQ_COM1) {
-		v = io_console_interrupt();
-		if (v)
-			sched_charge(v);
-	}
+	else if (irq == IRQ_COM1)
+		io_console_interrupt();
 }
 
 /* ---- from one to another ------------------------------------------------ */
@@ -130,40 +248,10 @@ static void save(struct vcpu *v)
 	asm volatile("fxsave64 %0" : "=m"(v->fpu));
 }
 
-/* When the first of those that are halted wakes. */
-static uint64_t next_wake(void)
-{
-	uint64_t next = UINT64_MAX;
-	uint32_t i;
-
-	for (i = 0; i < guest_count; i++) {
-		const struct vcpu *v = &guests[i]->vcpu;
-
-		if (v->halted && v->wake < next)
-			next = v->wake;
-	}
-	return next;
-}
-
-/* It has the processor, all time is charged: what was not to it was stolen. */
-static void go_on(struct vcpu *v)
-{
-	const struct vcpu *other = least_run(v);
-	uint64_t next = next_wake(), at;
-
-	v->stolen += charged - v->since;
-	v->since = charged;
-	v->sh->stolen = v->stolen;
-	at = timer_update(v);
-	if (at < next)
-		next = at;
-	at = other ? charged + other->ran + slice() - v->ran : UINT64_MAX;
-	host_timer(at < next ? at : next);
-}
-
 static void load(struct vcpu *v)
 {
 	current = v;
+	v->mmu.processor = host_cpu();
 	write_cr0(read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS));
 	/* AMD's processors leave FIP, FDP and FOP of the last guest there if no
 	 * exception is pending (APM Vol. 5, FXRSTOR): make them ours first. */
@@ -174,17 +262,154 @@ static void load(struct vcpu *v)
 	speculation_switch();
 }
 
-/* One that gives the processor away pays for that, else the one that takes it. */
+/* When the first of those that were halted here wakes. */
+static uint64_t next_wake(void)
+{
+	uint64_t next = UINT64_MAX;
+	uint32_t i;
+
+	for (i = 0; i < vcpu_count; i++)
+		if (vcpus[i]->halted && vcpus[i]->home == host_cpu() &&
+		    vcpus[i]->wake < next)
+			next = vcpus[i]->wake;
+	return next;
+}
+
+/* It has the processor, all time is charged: what was not to it was stolen. */
+static void go_on(struct vcpu *v)
+{
+	uint64_t now = this_cpu()->charged, next, at;
+	const struct vcpu *other;
+
+	spin_lock(&lock);
+	other = least_run(v, true);
+	next = next_wake();
+	if (now > v->since)
+		v->stolen += now - v->since;
+	v->since = now;
+	at = other ? now + other->ran + slice() - v->ran : UINT64_MAX;
+	spin_unlock(&lock);
+	next = at < next ? at : next;
+	v->sh->stolen = v->stolen;
+	at = timer_update(v);
+	host_timer(at < next ? at : next);
+}
+
+/* It runs here from now on. */
+static void take(struct vcpu *v)
+{
+	v->g->loaded += !v->loaded;
+	v->loaded = true;
+	v->home = host_cpu();
+}
+
+/* The end of a guest that no processor knows any more; but one may still look
+ * whether there is something to do for it, so its lock stays. */
+static void finish(struct guest *g)
+{
+	bool again, all;
+	uint32_t i;
+
+	spin_lock(&g->lock);
+	do {
+		all = true;
+		again = guest_starts_again(g);
+		spin_lock(&lock);
+		if (g->end > worst)
+			worst = g->end;
+		g->gone = !again;
+		for (i = 0; i < guest_count; i++)
+			all = all && guests[i]->gone;
+		spin_unlock(&lock);
+		if (all) {
+			stats_print();
+			host_end(worst);
+		}
+		if (!again)
+			log_printf("%s ended, the others go on\n", g->name);
+		guest_release(g);
+	} while (again && !guest_restart(g));
+	if (again)
+		sched_add(&g->vcpu[0]);
+	spin_unlock(&g->lock);
+}
+
+/* Its state has left this processor. */
+static void unloaded(struct vcpu *v)
+{
+	bool last;
+
+	spin_lock(&lock);
+	v->loaded = false;
+	last = !--v->g->loaded && v->g->ended;
+	spread();
+	spin_unlock(&lock);
+	if (last)
+		finish(v->g);
+}
+
+/* This vCPU, which is off, does not go on. */
+static void leave(struct vcpu *v)
+{
+	cr_unload();
+	current = NULL;
+	unloaded(v);
+}
+
+/* To one that was taken, with its guest's lock. One that gives the processor away
+ * pays for that, else the one that takes it. */
 static struct vcpu *switch_to(struct vcpu *next)
 {
-	struct vcpu *last = current, *payer = last->halted ? last : next;
+	struct vcpu *last = current;
+	struct vcpu *payer = last && last->halted ? last : next;
 
-	save(last);
-	load(next);
+	if (last && last != next)
+		save(last);
+	if (last != next)
+		load(next);
+	if (last && last != next)
+		unloaded(last);
 	sched_charge(payer);
+	spin_lock(&next->g->lock);
+	/* Unless INIT, or its guest's end, was first. */
+	if (next->starting && !next->regs->stop)
+		vcpu_start(next);
 	go_on(next);
-	sched_charge(payer);
+	if (last != next)
+		sched_charge(payer);
 	return next;
+}
+
+/* The next that can run, when there is one: it is taken. */
+static struct vcpu *idle(void)
+{
+	struct cpu *c = this_cpu();
+	struct vcpu *next;
+	uint32_t interrupts;
+	uint64_t at;
+	bool gone;
+
+	for (;;) {
+		spin_lock(&lock);
+		next = least_run(NULL, true);
+		c->idle = !next;
+		if (next)
+			take(next);
+		spread();
+		gone = c->vcpu && !c->vcpu->on;
+		at = next_wake();
+		spin_unlock(&lock);
+		if (next)
+			return next;
+		if (gone) {
+			leave(c->vcpu);
+			continue;
+		}
+		host_timer(at);
+		for (interrupts = host_wait(); interrupts;
+		     interrupts &= interrupts - 1)
+			interrupt(__builtin_ctz(interrupts));
+	}
 }
 
 static struct vcpu *interrupted(struct vcpu *v)
@@ -192,53 +417,33 @@ static struct vcpu *interrupted(struct vcpu *v)
 	struct vcpu *other;
 
 	sched_charge(v);
-	other = least_run(v);
+	spin_lock(&lock);
+	other = least_run(v, true);
 	if (other && other->ran + slice() <= v->ran)
-		return switch_to(other);
-	go_on(v);
-	return v;
-}
-
-/* The next that can run, when there is one. */
-static struct vcpu *idle(void)
-{
-	struct vcpu *next;
-	uint32_t taken;
-
-	while (!(next = least_run(NULL))) {
-		host_timer(next_wake());
-		for (taken = host_wait(); taken; taken &= taken - 1)
-			interrupt(__builtin_ctz(taken));
+		take(other);
+	else
+		other = NULL;
+	spin_unlock(&lock);
+	if (!other) {
+		go_on(v);
+		return v;
 	}
-	return next;
+	spin_unlock(&v->g->lock);
+	return switch_to(other);
 }
 
 static struct vcpu *halted(struct vcpu *v)
 {
-	struct vcpu *next;
-
 	timer_update(v);
 	if (event_pending(v))
 		return v;
 	v->wake = timer_wake(v);
 	sched_charge(v);
+	spin_lock(&lock);
 	v->halted = true;
-	next = idle();
-	if (next != v)
-		return switch_to(next);
-	go_on(v);
-	return v;
-}
-
-/* It can run from now on, and its FPU is as after reset. */
-static void add(struct vcpu *v)
-{
-	uint32_t mxcsr = 0x1f80;	/* as after reset */
-
-	asm volatile("fninit; ldmxcsr %1; fxsave64 %0"
-		     : "=m"(v->fpu) : "m"(mxcsr));
-	v->ran = behind(v);
-	v->since = charged;
+	spin_unlock(&lock);
+	spin_unlock(&v->g->lock);
+	return switch_to(idle());
 }
 
 /* What nobody asked for. */
@@ -252,75 +457,149 @@ static void tell_why(struct vcpu *v)
 		report(v);
 }
 
-static bool all_ended(void)
+/* The first of its vCPUs tells the others. */
+static void guest_ends(struct vcpu *v)
 {
-	uint32_t i;
+	struct guest *g = v->g;
+	struct vcpu *s;
 
-	for (i = 0; i < guest_count; i++)
-		if (!guests[i]->vcpu.ended)
-			return false;
-	return true;
+	mmu_stop_others(&v->mmu);
+	tell_why(v);
+	io_end(g);
+	g->end = v->end;
+	s = v;
+	spin_lock(&lock);
+	do {
+		trace_drain(g->trace, s->sh);
+		s->regs->stop = STOP_ENDED;
+		s->on = false;
+		s->halted = false;
+		if (s->loaded && s != v)
+			host_kick(s->home);
+		s = s->sibling;
+	} while (s != v);
+	g->ended = true;
+	spin_unlock(&lock);
 }
 
 static struct vcpu *ended(struct vcpu *v)
 {
-	bool again;
-
-	tell_why(v);
-	trace_drain(v->g->trace, v->sh);
+	if (!v->g->ended)
+		guest_ends(v);
 	sched_charge(v);
-	v->ended = true;
-	io_end(v->g);
-	do {
-		again = guest_starts_again(v->g);
-		if (v->end > worst)
-			worst = v->end;
-		if (!again && all_ended()) {
-			stats_print();
-			host_end(worst);
-		}
-		if (!again)
-			log_printf("%s ended, the others go on\n", v->g->name);
-		cr_unload();
-		guest_release(v->g);
-	} while (again && !guest_restart(v->g));
-	if (again)
-		add(v);
-	sched_charge(v);
-	load(idle());
-	sched_charge(current);
-	go_on(current);
-	return current;
+	spin_unlock(&v->g->lock);
+	leave(v);
+	return switch_to(idle());
 }
 
+/* INIT, or HLT with interrupts off. */
+static struct vcpu *off(struct vcpu *v)
+{
+	struct vcpu *s = v->sibling;
+
+	while (s != v && !s->on)
+		s = s->sibling;
+	if (s == v) {
+		vcpu_kill(v, "HLT with interrupts off: nothing can wake it");
+		return ended(v);
+	}
+	sched_charge(v);
+	v->on = false;
+	if (v->startup)
+		sched_startup(v);
+	spin_unlock(&v->g->lock);
+	leave(v);
+	return switch_to(idle());
+}
+
+/* Returns with the guest's lock, as it was called. */
 struct vcpu *sched_next(struct vcpu *v, enum stop why)
 {
-	if (vector_is_irq(v->regs->vector))
+	v->mmu.inside = false;
+	if (vector_is_irq(v->regs->vector)) {
+		vcpu_stop(v, why);	/* siblings look at it, and add to it */
+		spin_unlock(&v->g->lock);
 		interrupt(v->regs->vector - IRQ_BASE);
+		spin_lock(&v->g->lock);
+		why = v->regs->stop;
+		v->regs->stop = STOP_NOT;
+	}
 	/* The event that one is given may be its death. */
 	for (; why; v->regs->stop = STOP_NOT) {
-		v = why == STOP_ENDED ? ended(v) :
+		v = why == STOP_ENDED ? ended(v) : why == STOP_OFF ? off(v) :
 		    why == STOP_HALTED ? halted(v) : interrupted(v);
+		/* Without the lock it may have come to have stale pointers to
+		 * tables, and its stack is written through them. */
+		mmu_flush_tlb(&v->mmu);
 		event_poll(v);
 		why = v->regs->stop;
 	}
+	mmu_flush_tlb(&v->mmu);
+	v->mmu.inside = true;
 	return v;
 }
 
 /* ---- set-up ------------------------------------------------------------- */
 
+void sched_add(struct vcpu *v)
+{
+	spin_lock(&lock);
+	v->ran = behind(v);
+	v->since = rdtsc();
+	v->halted = false;
+	v->on = true;
+	find_processor(v);
+	spin_unlock(&lock);
+}
+
+void sched_off(struct vcpu *v)
+{
+	spin_lock(&lock);
+	if (v->halted) {
+		v->halted = false;
+		v->on = false;
+	} else if (v->on) {
+		vcpu_stop(v, STOP_OFF);
+	}
+	v->startup = false;
+	if (v->loaded && v != current)
+		host_kick(v->home);
+	spin_unlock(&lock);
+}
+
+void sched_startup(struct vcpu *v)
+{
+	v->startup = v->on && v->regs->stop == STOP_OFF;
+	if (v->on || v->g->ended || !v->initial_set)
+		return;
+	v->starting = true;
+	sched_add(v);
+}
+
+static void __attribute__((noreturn)) run(void)
+{
+	struct vcpu *v;
+
+	sched_charge(NULL);
+	v = sched_next(switch_to(idle()), STOP_INTERRUPTED);
+	for (;;)
+		v = sched_next(v, vcpu_enter(v->regs));
+}
+
 void sched_run(void)
 {
-	struct vcpu *v = &guests[0]->vcpu;
-	uint32_t i;
+	uint32_t i, n;
 
 	panic_tells = stats_print;
 	sched_charge(NULL);
+	vcpu_count = 0;
+	for (i = 0; i < guest_count; i++) {
+		for (n = 0; n < guests[i]->vcpus; n++)
+			vcpus[vcpu_count++] = &guests[i]->vcpu[n];
+	}
 	for (i = 0; i < guest_count; i++)
-		add(&guests[i]->vcpu);
+		sched_add(&guests[i]->vcpu[0]);
 	host_watchdog_start();
-	load(v);
-	go_on(v);
-	for (;;)
-		v = sched_next(v, vcpu_enter(v->regs));
+	host_start(run);
+	run();
 }

@@ -10,7 +10,8 @@
 #include "core.h"
 #include "lib.h"
 
-/* One counter, or several as their sum: 64-bit words of struct guest. */
+/* One counter, or several as their sum: 64-bit words of struct guest, and
+ * those of vCPU 0 for all vCPUs. */
 struct counter {
 	const char	*name;		/* to the guest */
 	const char	*group;		/* in JSON; there only if it is not 0 */
@@ -25,15 +26,15 @@ static const char insns[] = "emulated_instructions";
 
 #define AT(field)	offsetof(struct guest, field)
 #define EXIT(vector, name) \
-	{ "exit_" name, exits, name, AT(vcpu.stats.exits[vector]), 1 }
+	{ "exit_" name, exits, name, AT(vcpu[0].stats.exits[vector]), 1 }
 #define HCALL(nr, name, call) \
 	{ "hc_" #name, calls, #call, AT(hcall[nr]), 1 },
 #define INSN(op, name) \
-	{ name, insns, name, AT(vcpu.stats.emulated[op]), 1 }
+	{ name, insns, name, AT(vcpu[0].stats.emulated[op]), 1 }
 
 /* What a guest asks for by number has this order. */
 static const struct counter counter[] = {
-	{ "exits", NULL, "exits", AT(vcpu.stats.exits), 256 },
+	{ "exits", NULL, "exits", AT(vcpu[0].stats.exits), 256 },
 	EXIT(0, "de"), EXIT(VEC_DB, "db"), EXIT(VEC_BP, "bp"),
 	EXIT(VEC_OF, "of"), EXIT(5, "br"), EXIT(VEC_UD, "ud"),
 	EXIT(VEC_NM, "nm"), EXIT(VEC_NP, "np"), EXIT(VEC_SS, "ss"),
@@ -43,13 +44,13 @@ static const struct counter counter[] = {
 	EXIT(IRQ_BASE + IRQ_COM1, "console"),
 	EXIT(SYSCALL_VECTOR, "int80"), EXIT(STUB_VECTOR, "hypercall"),
 	STUB_HCALLS(HCALL)
-	{ "drains", NULL, "queue_drains", AT(vcpu.stats.drains), 1 },
-	{ "drained", NULL, "queue_entries", AT(vcpu.stats.drained), 1 },
+	{ "drains", NULL, "queue_drains", AT(vcpu[0].stats.drains), 1 },
+	{ "drained", NULL, "queue_entries", AT(vcpu[0].stats.drained), 1 },
 	{ "shadow_fills", NULL, "shadow_fills", AT(mm.fills), 1 },
 	{ "shadow_zaps", NULL, "shadow_zaps", AT(mm.zaps), 1 },
-	{ "reflected", NULL, "page_faults_reflected", AT(vcpu.stats.reflected), 1 },
-	{ "injected", NULL, "interrupts_injected", AT(vcpu.stats.injected), 1 },
-	{ "io_unknown", NULL, "unknown_ports", AT(vcpu.stats.io_unknown), 1 },
+	{ "reflected", NULL, "page_faults_reflected", AT(vcpu[0].stats.reflected), 1 },
+	{ "injected", NULL, "interrupts_injected", AT(vcpu[0].stats.injected), 1 },
+	{ "io_unknown", NULL, "unknown_ports", AT(vcpu[0].stats.io_unknown), 1 },
 	INSN(INSN_CLI, "cli"), INSN(INSN_STI, "sti"), INSN(INSN_HLT, "hlt"),
 	INSN(INSN_IN, "in"), INSN(INSN_OUT, "out"), INSN(INSN_INS, "ins"),
 	INSN(INSN_OUTS, "outs"), INSN(INSN_MOV_FROM_CR, "mov_from_cr"),
@@ -78,12 +79,14 @@ const char *const hcall_name[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };
 
 static uint64_t value_of(const struct guest *g, const struct counter *c)
 {
-	const uint64_t *word = (const void *)((const char *)g + c->offset);
+	bool each = c->offset - AT(vcpu) < sizeof(g->vcpu[0]);
+	const char *at = (const char *)g + c->offset;
+	uint32_t vcpus = each ? g->vcpus : 1, i;
 	uint64_t sum = 0;
-	uint32_t i;
 
-	for (i = 0; i < c->words; i++)
-		sum += word[i];
+	for (; vcpus--; at += sizeof(g->vcpu[0]))
+		for (i = 0; i < c->words; i++)
+			sum += ((const uint64_t *)at)[i];
 	return sum;
 }
 

@@ -8,10 +8,10 @@
 
 #include "core.h"
 
-static void pulse_irq0(struct pic *p)
+static void pulse_irq0(struct guest *g)
 {
-	pic_set_irq(p, 0, false);
-	pic_set_irq(p, 0, true);
+	ipi_set_irq(g, 0, false);
+	ipi_set_irq(g, 0, true);
 }
 
 /* One that would be beyond the counter's end never comes. */
@@ -20,12 +20,12 @@ static uint64_t later(uint64_t time, uint64_t by)
 	return time + by < time ? UINT64_MAX : time + by;
 }
 
-static void alarm_fire(struct guest *g, struct alarm *a, uint64_t now)
+static void alarm_fire(struct vcpu *v, struct alarm *a, uint64_t now)
 {
 	if (a->lvtt)
-		apic_alarm(&g->apic);
+		apic_alarm(v->apic);
 	else
-		pulse_irq0(&g->pic);
+		pulse_irq0(v->g);
 	a->armed = a->period;
 	/* The first one beyond now: missed ones fire once. */
 	if (a->armed)
@@ -42,40 +42,43 @@ static uint64_t lag_of(const struct vcpu *v, const struct alarm *a)
 uint64_t timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
-	uint64_t now = rdtsc(), next, lag;
+	uint64_t now = rdtsc(), next = UINT64_MAX, lag;
 	struct alarm *a;
 
-	if (pit_tick(&g->pit, now))
-		pulse_irq0(&g->pic);
-	next = pit_next(&g->pit, now);
+	if (!v->nr) {
+		if (pit_tick(&g->pit, now))
+			pulse_irq0(g);
+		next = pit_next(&g->pit, now);
+	}
+	if (apic_timer_runs(v->apic)) {
+		apic_timer_tick(v->apic, now);
+		if (apic_timer_next(v->apic) < next)
+			next = apic_timer_next(v->apic);
+	}
 	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
 		lag = lag_of(v, a);
 		if (a->armed && now - lag >= a->expiry)
-			alarm_fire(g, a, now - lag);
+			alarm_fire(v, a, now - lag);
 		if (a->armed && later(a->expiry, lag) < next)
 			next = a->expiry + lag;
 	}
 	return next;
 }
 
-/* Its PIT or an alarm was set. */
-void timer_changed(struct vcpu *v)
-{
-	host_timer_before(timer_update(v));
-}
-
-/* Would an edge of IRQ 0 reach the processor? Tried with a copy. */
+/* Would an edge of IRQ 0 reach the processor? Tried with a copy. With an I/O
+ * APIC it may reach any. */
 static bool irq0_reaches(const struct guest *g)
 {
 	struct pic p = g->pic;
 
-	pulse_irq0(&p);
-	return pic_pending(&p) && apic_extint(&g->apic);
+	pic_set_irq(&p, 0, false);
+	pic_set_irq(&p, 0, true);
+	return g->vcpus > 1 || (pic_pending(&p) && apic_extint(&g->apic[0]));
 }
 
-static bool lvtt_reaches(const struct guest *g)
+static bool lvtt_reaches(const struct vcpu *v)
 {
-	struct apic a = g->apic;
+	struct apic a = *v->apic;
 
 	apic_alarm(&a);
 	return apic_pending(&a);
@@ -83,11 +86,13 @@ static bool lvtt_reaches(const struct guest *g)
 
 uint64_t timer_wake(const struct vcpu *v)
 {
-	const struct guest *g = v->g;
-	bool irq0 = irq0_reaches(g), lvtt = lvtt_reaches(g);
-	uint64_t next = irq0 ? pit_next(&g->pit, rdtsc()) : UINT64_MAX, at;
+	bool irq0 = irq0_reaches(v->g), lvtt = lvtt_reaches(v);
+	uint64_t next = irq0 && !v->nr ? pit_next(&v->g->pit, rdtsc()) :
+					 UINT64_MAX, at;
 	const struct alarm *a;
 
+	if (lvtt && apic_timer_next(v->apic) < next)
+		next = apic_timer_next(v->apic);
 	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {
 		at = later(a->expiry, lag_of(v, a));
 		if (a->armed && (a->lvtt ? lvtt : irq0) && at < next)
@@ -112,7 +117,7 @@ static struct alarm *alarm_of(struct vcpu *v, uint32_t flags)
  */
 static uint64_t period_of(uint64_t period)
 {
-	uint64_t least = host_tsc_hz / 2000;		/* 500 microseconds */
+	uint64_t least = host_tsc_hz / APIC_HZ_MAX;
 
 	return period && period < least ?
 		(least + period - 1) / period * period : period;
@@ -129,7 +134,7 @@ void alarm_set(struct vcpu *v, uint32_t flags, uint64_t expiry, uint64_t period)
 	a->lvtt = flags & VMI_ALARM_LVTT;
 	a->expiry = later(v->tsc_base, expiry);
 	a->period = flags & VMI_ALARM_PERIODIC ? period_of(period) : 0;
-	timer_changed(v);
+	sched_clocks_changed(v);
 }
 
 bool alarm_cancel(struct vcpu *v, uint32_t flags)
@@ -141,7 +146,7 @@ bool alarm_cancel(struct vcpu *v, uint32_t flags)
 		return false;
 	armed = a->armed;
 	if (a->lvtt)
-		apic_alarm_cancel(&v->g->apic);
+		apic_alarm_cancel(v->apic);
 	a->armed = false;
 	return armed;
 }

@@ -172,10 +172,16 @@ bool pit_tick(struct pit *p, uint64_t now);
 /* ---- local APIC --------------------------------------------------------- */
 
 /*
- * The local APIC of the guest's processor (SDM Vol. 3, chapter 10), as far as
- * a kernel with one processor uses it: priorities, in service, EOI, interrupts
- * to itself, the 8259 through LINT0. It has no timer of its own: LVTT names
- * the vector of VMI alarms (VMI-3.7.8), and TMICT does not count.
+ * The local APIC of one of the guest's processors (SDM Vol. 3, chapter 10):
+ * priorities, in service, EOI, interrupts from it and to it, the 8259 through
+ * LINT0, the timer. Whom it sends to is for the caller to find.
+ *
+ * The timer counts the TSC divided by APIC_TSC_PER_TICK, and by TDCR: the bus
+ * clock of a PC, 60 to 250 MHz. A kernel that calibrates it finds one number
+ * each time, since all clocks come from the TSC; 1000 Hz is thousands of counts
+ * with any divisor that kernels use, and their longest sleep is longer than
+ * with a faster clock. Periods shorter than 1 / APIC_HZ_MAX interrupt at
+ * multiples of them alone; what is read does not show that.
  */
 
 #define APIC_BASE	0xfee00000u	/* guest-physical, one page */
@@ -207,29 +213,103 @@ bool pit_tick(struct pit *p, uint64_t now);
 #define APIC_TMCCT	0x390
 #define APIC_TDCR	0x3e0
 
-#define APIC_LVTS	6	/* from LVTT on */
+#define APIC_LVTS	6
+#define APIC_VERSION_NUMBER 0x14
 
-#define APIC_REGISTERS	64
-#define APIC_REG(a, offset)	((a)->reg[(offset) >> 4])
+#define APIC_TSC_PER_TICK 16
+#define APIC_HZ_MAX	2000u		/* VMI-3.7.5 */
+#define APIC_NEVER	UINT64_MAX
 
 struct apic {
-	uint32_t	reg[APIC_REGISTERS];	/* as read, but for APR and PPR;
-						 * those that are not, 0 */
-	uint32_t	errors;		/* since ESR was written */
+	uint32_t	id, tpr, ldr, dfr, svr;
+	uint32_t	icr, icr_high;
+	uint32_t	lvt[APIC_LVTS];	/* from APIC_LVTT on */
+	uint32_t	tmict, tdcr;
+	uint32_t	esr, errors;	/* as read; since it was written */
+	uint32_t	irr[8], isr[8], tmr[8];
+	uint64_t	since, left;	/* counts to the next interrupt at this
+					 * TSC value; 0: it does not count */
+	uint64_t	least;		/* TSC, between its timer's interrupts */
+	uint8_t		number;		/* its ID at power-up */
 	bool		enabled;	/* IA32_APIC_BASE */
 	bool		alarm;		/* came while LVTT was masked */
 	int16_t		next;		/* vector to deliver, or -1 */
 };
 
-/* As firmware leaves it: on, the 8259 connected through LINT0. */
-void apic_init(struct apic *);
+/*
+ * As firmware leaves it: APIC 0 on, the 8259 connected through LINT0; the
+ * others as after INIT.
+ */
+void apic_init(struct apic *, uint8_t number, uint64_t tsc_hz);
 
-/* By register offset; what does not exist reads 0 and ignores writes. */
-uint32_t apic_read(const struct apic *, uint32_t offset);
-void apic_write(struct apic *, uint32_t offset, uint32_t value);
+/* INIT: all but its ID. */
+void apic_reset(struct apic *);
 
 /* The enable bit of IA32_APIC_BASE; turning it off resets the rest. */
 void apic_enable(struct apic *, bool);
+
+/* What goes from one APIC, or the I/O APIC, to others. */
+enum apic_mode {		/* as in ICR and redirection entries */
+	APIC_FIXED = 0,
+	APIC_LOWEST = 1,
+	APIC_INIT = 5,
+	APIC_STARTUP = 6,
+};
+enum apic_shorthand {
+	APIC_NO_SHORTHAND,
+	APIC_SELF,
+	APIC_ALL,
+	APIC_OTHERS,
+};
+struct apic_message {
+	uint8_t	vector;
+	uint8_t	mode;
+	uint8_t	shorthand;
+	uint8_t	dest;		/* without a shorthand */
+	bool	logical;
+	bool	level;		/* its EOI is broadcast */
+	bool	deassert;	/* INIT: only ends one, which means nothing */
+};
+
+/* What the caller has to do about a write. */
+enum apic_effect {
+	APIC_NOTHING,
+	APIC_SENT,		/* the message */
+	APIC_EOI_SENT,		/* to the I/O APIC: of the message's vector */
+	APIC_TIMER_SET,		/* apic_timer_next() may be sooner */
+};
+
+/* By register offset; what does not exist reads 0 and ignores writes. now is
+ * the TSC. */
+uint32_t apic_read(const struct apic *, uint32_t offset, uint64_t now);
+enum apic_effect apic_write(struct apic *, uint32_t offset, uint32_t value,
+			    uint64_t now, struct apic_message *);
+
+/* Is it one of those that the message is for? The I/O APIC is a sender NULL. */
+bool apic_accepts(const struct apic *, const struct apic *sender,
+		  const struct apic_message *);
+
+/*
+ * Of those that accept it, who gets a message of mode APIC_LOWEST: the index of
+ * the one with the lowest processor priority, of several the first; -1: nobody.
+ */
+int apic_arbitrate(struct apic *const apics[], uint32_t n,
+		   const struct apic *sender, const struct apic_message *);
+
+/* One of mode APIC_FIXED or APIC_LOWEST arrives, where it is accepted. */
+void apic_deliver(struct apic *, const struct apic_message *);
+
+/* Is its timer in use? If not, the next two have nothing to do. */
+static inline bool apic_timer_runs(const struct apic *a)
+{
+	return a->left;
+}
+
+/* TSC time of the timer's next interrupt, or APIC_NEVER. */
+uint64_t apic_timer_next(const struct apic *);
+
+/* Requests the interrupt if it is due. Several missed ones are one. */
+void apic_timer_tick(struct apic *, uint64_t now);
 
 /* An alarm that is wired to LVTT. Masked, it waits for the mask to go. */
 void apic_alarm(struct apic *);
@@ -246,6 +326,66 @@ static inline bool apic_pending(const struct apic *a)
 
 /* The processor takes it. Only if it is pending. */
 int apic_ack(struct apic *);
+
+/* ---- I/O APIC ----------------------------------------------------------- */
+
+/*
+ * An 82093AA. Its pins take what the 8259 takes: IRQ n is pin n, but IRQ 0 is
+ * pin 2. Only fixed and lowest priority interrupts are sent: the other modes
+ * count as masked.
+ */
+
+#define IOAPIC_BASE	0xfec00000u	/* guest-physical, one page */
+#define IOAPIC_FRAME	(IOAPIC_BASE >> 12)
+
+#define IOAPIC_SELECT	0x00
+#define IOAPIC_DATA	0x10
+
+#define IOAPIC_PINS	24
+#define IOAPIC_IRQ0_PIN	2
+#define IOAPIC_VERSION_NUMBER 0x11
+
+struct ioapic {
+	uint8_t		id, select;
+	uint32_t	lines;		/* level of each pin now */
+	uint32_t	pending;	/* pins that have something to send */
+	uint64_t	entry[IOAPIC_PINS];
+};
+
+/* As after reset, with everything masked. */
+void ioapic_init(struct ioapic *, uint8_t id);
+
+/* By offset in its page. */
+uint32_t ioapic_read(const struct ioapic *, uint32_t offset);
+void ioapic_write(struct ioapic *, uint32_t offset, uint32_t value);
+
+/* The input irq is now at this level. There is no 2, nor any above 23. */
+void ioapic_set_irq(struct ioapic *, unsigned int irq, bool level);
+
+/* An APIC has sent the EOI of a level-triggered interrupt. */
+void ioapic_eoi(struct ioapic *, uint8_t vector);
+
+/* After a write, a change of an input and an EOI: the next message to send, if
+ * there is one. Again until there is none: not more often than it has pins. */
+bool ioapic_message(struct ioapic *, struct apic_message *);
+
+/* ---- MP table ----------------------------------------------------------- */
+
+/*
+ * The tables of the MultiProcessor Specification 1.4 for processors with APIC
+ * IDs from 0 on, the I/O APIC with the ID after them, and an ISA bus: the
+ * floating pointer, and behind it what it points to. Kernels look for it on a
+ * 16-byte boundary from F0000h on.
+ */
+#define MPTABLE_CPUS	16
+#define MPTABLE_SIZE(cpus) (16 + 44 + (cpus) * 20 + 8 + 8 + 15 * 8 + 2 * 8)
+
+/*
+ * to: MPTABLE_SIZE(cpus) bytes, that will be at this guest-physical address.
+ * signature and features are EAX and EDX of CPUID leaf 1.
+ */
+void mptable_write(void *to, uint32_t address, uint32_t cpus,
+		   uint32_t signature, uint32_t features);
 
 /* ---- 16550A ------------------------------------------------------------- */
 

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Spin locks, first come, first served. Interrupts are off in the hypervisor:
- * who holds one is never interrupted, and NMI, #DF and #MC take none.
+ * who holds one is never interrupted, and NMI, #DF and #MC take none. None is
+ * held while a guest runs. They are taken in this order:
+ *
+ *	a guest's (core.h)	all that the guest has: memory, shadow tables,
+ *				devices, vCPUs; one guest's at a time
+ *	the scheduler's		who runs where, and whose time it is (sched.c)
+ *	the machine's		memory, log, consoles: inside host.h
  */
 #ifndef LOCK_H
 #define LOCK_H
@@ -13,13 +19,12 @@ struct spinlock {
 	uint32_t	owner;		/* ticket whose turn it is */
 };
 
-/* Assembly, so that no instruction in it is a race to a sanitizer. */
-static inline void spin_lock(struct spinlock *l)
+/* Assembly, so that no instruction in it is a race to a sanitizer. Who has drawn
+ * a ticket waits for his turn. */
+static inline void spin_wait(struct spinlock *l, uint32_t ticket)
 {
-	uint32_t ticket = 1, owner;
+	uint32_t owner;
 
-	asm volatile("lock xaddl %0, %1"
-		     : "+r"(ticket), "+m"(l->next) : : "memory");
 	for (;;) {
 		asm volatile("movl %1, %0"
 			     : "=r"(owner) : "m"(l->owner) : "memory");
@@ -27,6 +32,15 @@ static inline void spin_lock(struct spinlock *l)
 			break;
 		asm volatile("pause");
 	}
+}
+
+static inline void spin_lock(struct spinlock *l)
+{
+	uint32_t ticket = 1;
+
+	asm volatile("lock xaddl %0, %1"
+		     : "+r"(ticket), "+m"(l->next) : : "memory");
+	spin_wait(l, ticket);
 }
 
 static inline void spin_unlock(struct spinlock *l)

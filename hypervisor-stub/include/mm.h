@@ -70,14 +70,21 @@ struct mm_format {
 					 * are from 13 on in its entry */
 };
 
-/* Per guest. What it points to is known to mm/ alone. */
+/*
+ * Per guest. What it points to is known to mm/ alone. All of it, each struct mmu
+ * included, is guarded by the guest's lock (x86.h).
+ */
+#define MM_MMUS		8
 struct mm {
 	struct gmem	gmem;
+	struct mmu	*mmu[MM_MMUS];	/* of its vCPUs, those that there are */
+	uint32_t	mmus;
 	struct gframe	*frames;	/* gmem.nframes of them */
 	struct mm_format fmt;
+	uint32_t	device[2];	/* frames that answer to reads, too, though
+					 * no memory is there */
 	uint32_t	reserved;	/* where the reserved top begins: what is
 					 * there is ours; 0 before VMI_Init */
-	uint64_t	*reserved_pt;	/* maps it */
 
 	uint8_t		*tables;	/* the pool: the tables themselves, and */
 	struct spage	*pages;		/* what is known of them; 0 is only the head of a
@@ -85,11 +92,11 @@ struct mm {
 	uint32_t	count;
 	uint32_t	free;		/* list */
 	uint32_t	free_count;
+	uint32_t	quarantine;	/* list: free, but some processor may
+					 * still walk them */
 	struct root	*roots;		/* index 0: paging is off */
 	uint32_t	root_free;	/* list */
 	uint32_t	root_top;	/* from this one on none was ever used */
-	struct root	*offered;	/* its kernel quarter is, to all */
-
 	uint32_t	verify_root, verify_pde;	/* the next to compare */
 	uint64_t	fills;		/* of the shadow, by faults */
 	uint64_t	zaps;		/* whole pool emptied */
@@ -99,6 +106,11 @@ struct mm {
 struct mmu {
 	struct mm	*mm;
 	struct root	*root;		/* what CR3 points to */
+	uint32_t	nr;		/* in mm.mmu[] */
+	uint8_t		slot[4];	/* where its roots have a GB's page */
+	struct root	*offered;	/* its kernel quarter is, to all roots */
+	uint64_t	*reserved_pt;	/* maps the reserved top, with this
+					 * vCPU's shared area; behind it */
 	uint64_t	*pdpt;		/* the root's four pages; behind it */
 	uint64_t	pml4;		/* machine address, for the real CR3 */
 	uint32_t	cr3;
@@ -109,8 +121,12 @@ struct mmu {
 	uint32_t	error_bits;	/* of a fault, that the guest may see */
 	gva_t		guest_last;	/* last linear address of the guest's own */
 	uint32_t	fills;		/* by hv_fault(), in this access */
-	bool		flush;		/* a translation was taken away that its
-					 * TLB may have */
+	uint8_t		flush;		/* FLUSH_*: its TLB may have what the
+					 * shadow has not */
+	/* Its processor may be in the guest, and walk these tables, while
+	 * somebody else has the guest's lock. */
+	volatile bool	inside;
+	uint32_t	processor;	/* which that is (host.h) */
 };
 
 /* ---- from the host ------------------------------------------------------ */
@@ -167,8 +183,10 @@ static inline void shared_clear_bits(volatile uint32_t *word, uint32_t bits)
 
 /* With a pool of so many pages; gmem is there. NULL, or why not. */
 const char *mm_init(struct mm *, uint32_t pool_pages);
-/* Of a guest with paging off; its tables are in the real CR3 then. */
+/* join: from here on it counts as one that uses the tables. */
 const char *mmu_init(struct mmu *, struct mm *);
+void mmu_reset(struct mmu *);	/* with paging off */
+void mmu_join(struct mmu *);
 /* What these took goes back, also after one that failed. The real CR3 is of other
  * tables. */
 void mm_free(struct mm *);
@@ -178,8 +196,8 @@ void mmu_free(struct mmu *);
 void mmu_reserve(struct mmu *, gva_t top);
 /* Pages of that, from offset on: memory of ours, with what an entry of our tables
  * has beside the address. */
-void mm_reserved_map(struct mm *, uint32_t offset, const volatile void *at,
-		     uint32_t bytes, uint64_t rights);
+void mmu_reserved_map(struct mmu *, uint32_t offset, const volatile void *at,
+		      uint32_t bytes, uint64_t rights);
 
 /* ---- registers, and what the guest tells of ----------------------------- */
 
@@ -188,8 +206,10 @@ void mm_reserved_map(struct mm *, uint32_t offset, const volatile void *at,
  * TLB until mmu_flush_tlb(), unless said otherwise.
  */
 
-/* Paging may be turned on or off, or mean something else. False: CR3 is outside
- * the guest's memory, and nothing is loaded. */
+/* The shadow is of one format for all vCPUs: would these fit the others? */
+bool mmu_mode_agrees(const struct mmu *, uint32_t cr0, uint32_t cr4);
+/* Then paging may be turned on or off, or mean something else. False: CR3 is
+ * outside the guest's memory, and nothing is loaded. */
 bool mmu_set_mode(struct mmu *, uint32_t cr0, uint32_t cr4, uint32_t efer);
 /* The same. The TLB is flushed. */
 bool mmu_set_cr3(struct mmu *, uint32_t cr3);
@@ -212,13 +232,26 @@ const volatile uint32_t *mmu_run_changed(struct mmu *, gpa_t pa, uint32_t word,
 /* A frame becomes a table whose changes will be told of, or stops being one. */
 void mmu_page_table(struct mmu *, uint32_t gfn, bool);
 
-/* The TLB, if a translation was taken away. */
+/* Nobody else is in the guest, nor will be while the caller has the guest's
+ * lock; and all flush before they are again. */
+void mmu_stop_others(struct mmu *);
+
+#define FLUSH_REMOVED	1u	/* it took a translation away: the other vCPUs'
+				 * TLBs may have it, too */
+#define FLUSH_STALE	2u	/* another has done that, or CR3 is new */
+
+/* The TLB, if it may be wrong; those of the others with their next flush. */
+void mmu_flush_now(struct mmu *);
 static inline void mmu_flush_tlb(struct mmu *m)
 {
-	if (m->flush) {
-		m->flush = false;
-		flush_tlb();
-	}
+	if (m->flush)
+		mmu_flush_now(m);
+}
+
+/* Of a frame that is no memory. */
+static inline bool mm_is_device(const struct mm *mm, uint64_t gfn)
+{
+	return gfn == mm->device[0] || gfn == mm->device[1];
 }
 
 /* ---- accesses ----------------------------------------------------------- */

@@ -27,7 +27,7 @@ const char *rom_publish(struct rom *, const struct gmem *, const uint8_t *image,
 			size_t size);
 void rom_free(struct rom *);
 /* Into the reserved top, with the shared area. */
-void rom_map(const struct rom *, struct mm *, const volatile struct stub_shared *);
+void rom_map(const struct rom *, struct mmu *, const volatile struct stub_shared *);
 /*
  * Where does the guest jump to the ROM's IRET: iret_site. Near this entry point
  * of its, or near the other. False: nowhere.

@@ -14,6 +14,7 @@
 
 #include "devices.h"
 #include "insn.h"
+#include "lock.h"
 #include "mm.h"
 #include "vmi.h"
 
@@ -36,7 +37,7 @@ struct regs {
 	struct vcpu	*vcpu;		/* whose they are */
 	uint64_t	caller;		/* RSP, where vcpu_enter() returns */
 	uint64_t	stop;		/* enum stop: the exit is not all */
-	uint64_t	pad2;
+	struct spinlock	*lock;		/* of the vCPU's guest */
 };
 
 /*
@@ -47,6 +48,7 @@ enum stop {
 	STOP_NOT,
 	STOP_INTERRUPTED,	/* the machine was; time has passed */
 	STOP_HALTED,		/* until an interrupt is pending */
+	STOP_OFF,		/* until STARTUP; another of the guest's goes on */
 	STOP_ENDED,		/* with its guest; vcpu.end says how */
 };
 
@@ -138,12 +140,19 @@ struct vcpu {
 
 	/* ---- of the host: what its guest gives it */
 	struct guest	*g;		/* for core/ alone */
+	struct vcpu	*sibling;	/* the guest's next, in a ring */
+	struct vcpu	*first;		/* the guest's */
+	void		(*hypercall)(struct vcpu *, struct regs *);
+	uint32_t	nr;		/* in the guest: its APIC's id */
 	struct rom	*rom;
 	struct bus	*bus;
 	struct apic	*apic;
 	struct pic	*pic;
 	uint32_t	queue_start;	/* where the queue is empty: STUB_QUEUE_LEN
 					 * - 1 makes every update exit */
+	uint32_t	peeked;		/* from here on siblings look at its queue, */
+	uint64_t	peeked_drains;	/* if there were so many drains; else from
+					 * its start: the drain has no time to say */
 	bool		verify;		/* mmu_verify() after every drain */
 	bool		interrupted;	/* for it: since user mode */
 
@@ -158,7 +167,16 @@ struct vcpu {
 		bool		armed, lvtt;
 		uint64_t	expiry, period;	/* 0: one-shot */
 	} alarm[VMI_CYCLES_AVAILABLE + 1];
-	bool		halted, ended;
+	bool		halted;		/* until an interrupt is pending */
+	bool		on;		/* from STARTUP, or with its guest, to INIT
+					 * or the end */
+	bool		loaded;		/* its state is in a processor, */
+	uint32_t	home;		/* in this one, or was last */
+	/* VMI-3.8 */
+	bool		initial_set;	/* initial was: by SetInitialAPState */
+	bool		startup;	/* came while it was still on */
+	bool		starting;	/* initial is to be loaded */
+	struct vmi_ap_state initial;
 
 	/* ---- of the host: for reports */
 	enum end	end;		/* with STOP_ENDED */
@@ -172,7 +190,20 @@ struct vcpu {
 	struct vcpu_stats stats;
 };
 
-extern struct vcpu *current;		/* the vCPU on this CPU */
+/* A processor of the machine, by its number. */
+struct cpu {
+	struct vcpu	*vcpu;		/* whose state is in it, or NULL */
+	uint64_t	charged;	/* TSC: until then time was charged */
+	bool		idle;		/* nobody runs; it waits */
+	volatile bool	asked;		/* by vmi-run, where it is */
+};
+extern struct cpu cpus[HOST_CPUS];
+
+static inline struct cpu *this_cpu(void)
+{
+	return &cpus[host_cpu()];
+}
+#define current	(this_cpu()->vcpu)
 
 /* Has it called VMI_Init? Then the top of the address space is reserved. */
 static inline bool vmi_mode(const struct vcpu *v)
@@ -196,11 +227,20 @@ void __attribute__((cold, format(printf, 2, 3)))
 vcpu_kill(struct vcpu *, const char *fmt, ...);
 /* Until an interrupt is pending; with IF clear there will never be one. */
 void vcpu_halt(struct vcpu *);
+/* By entry.asm: another has the guest's lock; it has drawn a ticket. */
+void vcpu_wait_lock(struct vcpu *, uint32_t ticket);
 /* A kernel's way to reboot that looks like its death: the IDT taken away. */
 bool vcpu_reboots_by_fault(const struct vcpu *);	/* that it cannot take */
 void __attribute__((cold)) vcpu_reboot(struct vcpu *, const char *how);
 /* CR0.PE is cleared. */
 void __attribute__((cold)) vcpu_real_mode(struct vcpu *);
+
+/* ---- how it begins (start.c) ---------------------------------------------- */
+
+/* In the state of v->initial; it is loaded. What cannot be leaves it off. */
+void vcpu_start(struct vcpu *);
+/* VMI_Init, or a further processor: the ROM is there, with the shared area. */
+void vcpu_vmi_mode(struct vcpu *, uint64_t tsc_base);
 
 /* ---- in and out (entry.asm, exit.c) ------------------------------------- */
 
@@ -216,13 +256,13 @@ void hv_vm86(struct regs *);
 struct hv_frame;
 void hv_fault(struct hv_frame *);	/* in ring 0 */
 
-/* By core/: what it answers to a hypercall. */
-void hcall(struct vcpu *, struct regs *);
 extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
 
 /* ---- drain.c ------------------------------------------------------------ */
 
 void queue_drain(struct vcpu *);
+/* What the siblings have announced so far comes into effect, before a flush. */
+void queue_peek(struct vcpu *);
 
 /* Has the guest anything for queue_drain() to do? */
 static inline bool queue_pending(const struct vcpu *v)
@@ -235,7 +275,7 @@ static inline bool queue_pending(const struct vcpu *v)
 
 /* On each processor, one at a time, before a vCPU runs there. */
 void desc_cpu_init(void);
-bool desc_init(struct vcpu *);	/* false: no memory */
+bool desc_init(struct vcpu *);	/* false: no memory; not in the CPU yet */
 void desc_free(struct vcpu *);
 void desc_unload(void);		/* no vCPU's tables are in the CPU */
 void desc_save(struct vcpu *);	/* another vCPU is going to run */
@@ -298,13 +338,15 @@ bool msr_access(struct vcpu *, bool write);
 void cr0_write(struct vcpu *, uint32_t);
 void cr3_write(struct vcpu *, uint32_t);
 void cr4_write(struct vcpu *, uint32_t);
+/* As it begins; false: that cannot be. */
+bool cr_start(struct vcpu *, const struct vmi_ap_state *);
 void paging_changed(struct vcpu *);	/* EFER.NXE, which counts as well */
 void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
 void dr6_take(struct vcpu *);	/* what a #DB left there */
 void dr6_drop(void);		/* of a #DB that the guest does not get */
 void cr_load(struct vcpu *);	/* this vCPU is going to run */
 void cr_unload(void);		/* no vCPU's state is in the CPU */
-void vcpu_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4]);
+void vcpu_cpuid(uint32_t nr, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 
 /* ---- espfix.c ------------------------------------------------------------ */
 

@@ -93,6 +93,11 @@ CR_ACCESS(2)
 CR_ACCESS(3)
 CR_ACCESS(4)
 
+static inline void cpu_relax(void)
+{
+	asm volatile("pause" : : : "memory");
+}
+
 static inline void flush_tlb(void)
 {
 	write_cr3(read_cr3());

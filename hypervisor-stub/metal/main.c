@@ -162,6 +162,7 @@ static void configure(struct guest_config *c, struct modules *m,
 {
 	uint64_t console = number_of(m, "console=", 0);
 	uint64_t starts = number_of(m, "starts=", 1);
+	uint64_t vcpus = number_of(m, "cpus=", 1);
 
 	if (!option(&m->kernel, "memory="))
 		bad_input("%s: memory=MB is missing", m->kernel.image.name);
@@ -169,6 +170,8 @@ static void configure(struct guest_config *c, struct modules *m,
 		bad_input("console=%lu: there are %u", console, HOST_CONSOLES);
 	if (!starts || starts > UINT32_MAX)
 		bad_input("starts=%lu: 1 or more", starts);
+	if (!vcpus || vcpus > GUEST_VCPUS)
+		bad_input("cpus=%lu: 1 to %u", vcpus, GUEST_VCPUS);
 	if (starts > 1 && option(&m->kernel, "trace"))
 		bad_input("starts=%lu: a trace is of one start", starts);
 	if (!m->rom.image.data)
@@ -177,6 +180,7 @@ static void configure(struct guest_config *c, struct modules *m,
 		.name = name,
 		.memory = number_of(m, "memory=", 0),
 		.starts = starts,
+		.cpus = vcpus,
 		.console = console,
 		.nobatch = option(&m->kernel, "nobatch"),
 		.verify = option(&m->kernel, "verify"),
@@ -186,16 +190,6 @@ static void configure(struct guest_config *c, struct modules *m,
 		.rom = m->rom.image,
 		.initrd = m->initrd.image,
 	};
-}
-
-/* A processor that nobody gives anything to do. */
-static void idle(void)
-{
-	uint32_t taken;
-
-	for (;;)
-		for (taken = host_wait(); taken; taken &= taken - 1)
-			host_irq_ack(__builtin_ctz(taken));
 }
 
 void hv_main(uint32_t magic, uint32_t info);
@@ -232,6 +226,5 @@ void hv_main(uint32_t magic, uint32_t info)
 		if (!guest_create(&config[i], error))
 			bad_input("%s", error);
 	}
-	host_start(idle);
 	sched_run();
 }

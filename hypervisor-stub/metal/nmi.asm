@@ -1,9 +1,9 @@
 ; SPDX-License-Identifier: GPL-2.0-only
 ;
 ; An NMI may be another processor's that ends the machine (host_stop_others()), or
-; vmi-run's, which asks where everybody is: it has written so to the scratch
-; register of the machine's UART, which is of no use to us and which no guest
-; reaches. Else it is the watchdog's (x86/entry.asm).
+; vmi-run's, which asks where everybody is: it has written so to
+; the scratch register of the machine's UART, which is of no use to us and which
+; no guest reaches. Else it is the watchdog's (x86/entry.asm).
 
 %include "hv.inc"
 %include "regs.inc"
@@ -22,7 +22,7 @@ nmi_entry:
 	push	rax
 	mov	eax, [host_alone]
 	test	eax, eax
-	jnz	end
+	jnz	.end
 	push	rdx
 	mov	edx, REPORT_PORT
 	in	al, dx
@@ -39,9 +39,8 @@ nmi_entry:
 	mov	rdi, rsp
 	call	report_asked
 
-; It goes on itself, where it was.
-end:	dec	eax
-	cmp	eax, [rsp + 6 * 8]	; the processor, above what was pushed
+.end:	dec	eax
+	cmp	eax, [rsp + 8 + 5 * 8]	; the processor, above what was pushed
 	jne	.stop
 	pop	rax
 	iretq

@@ -14,13 +14,12 @@
 #include "metal.h"
 
 /* Intel 82093AA data sheet, 3.0 */
-#define IOAPIC_DATA	0x10u		/* behind the index register */
 #define REDIRECTION(n)	(0x10u + 2 * (n))
 #define PIT_PIN		2u
 #define DELIVER_NMI	(4u << 8 | 1u << 11)	/* edge, logical, not masked */
 #define TICK		(PIT_HZ / 20)
 
-static void ioapic_write(uint32_t index, uint32_t value)
+static void redirect(uint32_t index, uint32_t value)
 {
 	volatile uint32_t *ioapic = host_va(IOAPIC);
 
@@ -35,8 +34,8 @@ void host_watchdog_start(void)
 	cpuid(0x40000000, 0, r);
 	if (memcmp(&r[1], "TCGTCGTCGTCG", 12))
 		return;
-	ioapic_write(REDIRECTION(PIT_PIN) + 1, LOGICAL_ALL << 24);
-	ioapic_write(REDIRECTION(PIT_PIN), DELIVER_NMI);
+	redirect(REDIRECTION(PIT_PIN) + 1, LOGICAL_ALL << 24);
+	redirect(REDIRECTION(PIT_PIN), DELIVER_NMI);
 	outb(PIT_MODE, 0x34);		/* channel 0, both bytes, mode 2 */
 	outb(PIT_CH0, TICK & 0xff);
 	outb(PIT_CH0, TICK >> 8);

@@ -3,14 +3,12 @@
  * Page faults: is it the guest's own, by its tables, or has the shadow only
  * not been filled yet? And the filling.
  */
-#include "devices.h"
 #include "shadow.h"
 
 /* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
-static void mark(struct gtable *at, uint64_t entry, uint32_t bits)
+static bool mark(struct gtable *at, uint64_t entry, uint32_t bits)
 {
-	if ((entry & bits) != bits)
-		gtable_set_bits(at, bits);
+	return (entry & bits) == bits || gtable_set_bits(at, entry, bits);
 }
 
 static void fill_pde(struct mmu *m, gva_t va, uint64_t pde, uint64_t val)
@@ -48,8 +46,13 @@ static void fill_large(struct mmu *m, gva_t va, uint64_t guest_pde,
 
 static void make_room(struct mmu *m)
 {
-	if (m->mm->free_count < SHADOW_RESERVE)
+	if (m->mm->free_count >= SHADOW_RESERVE)
+		return;
+	pool_reclaim(m);
+	if (m->mm->free_count < SHADOW_RESERVE) {
 		root_zap(m);
+		pool_reclaim(m);
+	}
 }
 
 _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
@@ -79,15 +82,16 @@ enum fault fill(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
 	*bus = gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
 	frame = gmem_leaf(&mm->gmem, gfn);
 	if (!frame) {
-		if ((access & PF_W) || gfn == APIC_FRAME)
+		if ((access & PF_W) || mm_is_device(mm, gfn))
 			return FAULT_BUS;
 		frame = mm->gmem.bus;
 	}
 
 	bits = PTE_A | (access & PF_W ? PTE_D : 0);
-	if (!w.large)
-		mark(w.pde_at, w.pde, PTE_A);
-	mark(w.leaf_at, w.leaf, bits);
+	/* Another vCPU has changed it meanwhile: the access comes again. */
+	if ((!w.large && !mark(w.pde_at, w.pde, PTE_A)) ||
+	    !mark(w.leaf_at, w.leaf, bits))
+		return FAULT_FIXED;
 	rights = w.pde & (PTE_NX | PTE_U | PTE_W);
 	val = leaf_mask(w.leaf | bits);
 	if (lacking) {	/* users fault here, until the next fill */
@@ -103,7 +107,7 @@ enum fault fill(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
 		second = va >> 21 & mm->fmt.second;
 		pt = mm->frames[gfn].pt[second];
 		p = pt ? &mm->pages[pt] : pool_pt_get(mm, gfn, second);
-		pd = m->root->pd[va >> 30];
+		pd = m->root->pd[m->slot[va >> 30]];
 		if (!pd || pd->table[va >> 21 & 511] != (p->link | rights))
 			fill_pde(m, va, w.pde | PTE_A, p->link | rights);
 		set_leaf(m, &p->table[va >> 12 & 511], val);
@@ -118,7 +122,7 @@ static __attribute__((noinline))
 enum fault fault_in_reserved(struct mmu *m, gva_t va, uint32_t *error)
 {
 	*error &= PF_U | PF_W | PF_P;
-	if (m->root->pd[va >> 30])
+	if (m->root->pd[m->slot[va >> 30]])
 		return FAULT_GUEST;
 	make_room(m);
 	root_pd_get(m, va >> 30);

@@ -65,10 +65,14 @@ static inline uint64_t gtable_read64(const struct gtable *t, uint32_t i)
 	return ((const volatile uint64_t *)t)[i];
 }
 
-/* Set bits in the low half of the first entry, as the CPU would. */
-static inline void gtable_set_bits(struct gtable *t, uint32_t bits)
+/* Set bits in the low half of the first entry, as the CPU would: false: that
+ * is not what it was any more, and nothing is set. */
+static inline bool gtable_set_bits(struct gtable *t, uint32_t was,
+				   uint32_t bits)
 {
-	__atomic_fetch_or((volatile uint32_t *)t, bits, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n((volatile uint32_t *)t, &was,
+					   was | bits, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED);
 }
 
 /* Are so many entries of four bytes the same? */

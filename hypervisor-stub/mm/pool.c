@@ -42,12 +42,69 @@ struct spage *pool_take(struct mm *mm, int role, uint32_t gfn)
 	return p;
 }
 
+/*
+ * The processors of other vCPUs may still walk it, by what their TLBs and
+ * paging-structure caches hold (SDM Vol. 3, 4.10.2): it could mean anything to
+ * them if it were used for something else. So it waits until all have flushed.
+ */
 void pool_give(struct mm *mm, struct spage *p)
 {
+	uint32_t *list = mm->mmus > 1 ? &mm->quarantine : &mm->free;
+
 	p->role = SP_FREE;
-	p->next = mm->free;
-	mm->free = index_of(mm, p);
-	mm->free_count++;
+	p->next = *list;
+	*list = index_of(mm, p);
+	mm->free_count += list == &mm->free;
+}
+
+/*
+ * A vCPU that is inside either runs the guest, and then the kick makes an exit of
+ * it, or it is on its way in or out. It cannot come past the lock, which the
+ * caller has: who waits there says that he is not inside any more, and flushes
+ * before he goes in again.
+ */
+void mmu_stop_others(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	struct mmu *other;
+	uint32_t i;
+
+	for (i = 0; i < mm->mmus; i++) {
+		other = mm->mmu[i];
+		other->flush |= FLUSH_STALE;
+		if (other != m && other->inside)
+			host_kick(other->processor);
+	}
+	for (i = 0; i < mm->mmus; i++)
+		while (mm->mmu[i] != m && mm->mmu[i]->inside)
+			cpu_relax();
+}
+
+void pool_reclaim(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	struct spage *p;
+
+	mmu_stop_others(m);
+	while (mm->quarantine) {
+		p = &mm->pages[mm->quarantine];
+		mm->quarantine = p->next;
+		p->next = mm->free;
+		mm->free = index_of(mm, p);
+		mm->free_count++;
+	}
+}
+
+void mmu_flush_now(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	uint32_t i;
+
+	for (i = 0; (m->flush & FLUSH_REMOVED) && i < mm->mmus; i++)
+		if (mm->mmu[i] != m)
+			mm->mmu[i]->flush |= FLUSH_STALE;
+	m->flush = 0;
+	flush_tlb();
 }
 
 /* ---- links -------------------------------------------------------------- */
@@ -61,7 +118,7 @@ void pool_set_pde(struct mmu *m, uint64_t *pde, uint64_t val)
 		return;
 	*pde = val;
 	if (old & PTE_P)
-		m->flush = true;
+		m->flush |= FLUSH_REMOVED;
 	if (!((old ^ val) & (PTE_ADDR | SE_LINK)))	/* with other rights */
 		return;
 	if (old & SE_LINK) {
@@ -130,12 +187,12 @@ void pool_pt_drop(struct mmu *m, struct spage *p)
 	}
 	memset(p->table, 0, PAGE_SIZE);
 	p->role = SP_ORPHAN;
-	m->flush = true;
+	m->flush |= FLUSH_REMOVED;
 }
 
-/* ---- directories of PAE: a list of two at most -------------------------- */
+/* ---- directories of PAE: a short list ------------------------------------ */
 
-struct spage *pool_pd_find(struct mm *mm, uint32_t gfn, bool reserved)
+struct spage *pool_pd_find(struct mm *mm, uint32_t gfn, uint32_t reserved)
 {
 	uint32_t n = mm->frames[gfn].pd;
 

@@ -15,24 +15,25 @@
 
 /* ---- the page of a GB --------------------------------------------------- */
 
-/* The quarter of the address space with the reserved top; 4 before VMI_Init. */
-static uint32_t reserved_quarter(const struct mm *mm)
+/* Is the reserved top of this vCPU in the quarter? spage.reserved, if so. */
+static uint32_t reserved_in(const struct mmu *m, uint32_t q)
 {
-	return mm->reserved ? mm->reserved >> 30 : 4;
+	return m->mm->reserved && q == m->mm->reserved >> 30 ? m->nr + 1 : 0;
 }
 
-/* A root's GB is mapped by this page no more. */
-static void pd_put(struct mmu *m, struct root *r, uint32_t q)
+/* A root's GB, by its slot, is mapped by this page no more. */
+static void pd_put(struct mmu *m, struct root *r, uint32_t slot)
 {
-	struct spage *pd = r->pd[q];
-	uint32_t i;
+	struct spage *pd = r->pd[slot];
+	uint32_t i, q = slot < 3 ? slot : 3;
 
 	if (!pd)
 		return;
-	if (r == m->root)
-		m->pdpt[q] = 0;
-	r->pd[q] = NULL;
-	m->flush = true;
+	for (i = 0; i < m->mm->mmus; i++)
+		if (m->mm->mmu[i]->root == r && m->mm->mmu[i]->slot[q] == slot)
+			m->mm->mmu[i]->pdpt[q] = 0;
+	r->pd[slot] = NULL;
+	m->flush |= FLUSH_REMOVED;
 	if (--pd->parents)	/* other roots share it */
 		return;
 	for (i = 0; i < 512; i++)
@@ -44,9 +45,14 @@ static void pd_put(struct mmu *m, struct root *r, uint32_t q)
 
 static struct spage *pd_use(struct mmu *m, uint32_t q, struct spage *p)
 {
+	struct mm *mm = m->mm;
+	uint32_t slot = m->slot[q], i;
+
 	p->parents++;
-	m->root->pd[q] = p;
-	m->pdpt[q] = p->link | PTE_U | PTE_W;
+	m->root->pd[slot] = p;
+	for (i = 0; i < mm->mmus; i++)
+		if (mm->mmu[i]->root == m->root && mm->mmu[i]->slot[q] == slot)
+			mm->mmu[i]->pdpt[q] = p->link | PTE_U | PTE_W;
 	return p;
 }
 
@@ -59,14 +65,14 @@ static struct spage *pd_new(struct mmu *m, uint32_t q)
 	gva_t va;
 
 	pd_use(m, q, p);
-	p->reserved = q == reserved_quarter(mm);
+	p->reserved = reserved_in(m, q);
 	if (mm->fmt.pae && r->dir[q]) {
 		p->gfn = r->dir_gfn[q];
 		pool_pd_enter(mm, p);
 	}
 	if (!p->reserved)
 		return p;
-	p->table[mm->reserved >> 21 & 511] = host_pa(mm->reserved_pt) |
+	p->table[mm->reserved >> 21 & 511] = host_pa(m->reserved_pt) |
 					     PTE_A | PTE_W | PTE_P;
 	/* The kernel will need all of it, and others will share it. */
 	for (va = q << 30; va < mm->reserved; va += 2 << 20) {
@@ -74,34 +80,35 @@ static struct spage *pd_new(struct mmu *m, uint32_t q)
 		if (pde & PTE_P)
 			sync_pde(m, p, pde, va);
 	}
-	mm->offered = r;
+	m->offered = r;
 	return p;
 }
 
 /* A page that is there already, and right for this root. */
-static struct spage *pd_shared(struct mm *mm, const struct root *r, uint32_t q)
+static struct spage *pd_shared(const struct mmu *m, uint32_t q)
 {
-	const struct root *other = mm->offered;
+	const struct root *r = m->root, *other = m->offered;
+	uint32_t reserved = reserved_in(m, q), slot = m->slot[q];
+	struct mm *mm = m->mm;
 	uint32_t entries = (mm->reserved >> 22) - q * 256;
-	bool reserved = q == reserved_quarter(mm);
 
 	if (mm->fmt.pae)
 		return r->dir[q] ? pool_pd_find(mm, r->dir_gfn[q], reserved) :
 				   NULL;
-	if (reserved && other && other->pd[q] && tracked(mm, r) &&
+	if (reserved && other && other->pd[slot] && tracked(mm, r) &&
 	    tracked(mm, other) &&
 	    gtable_equal(r->dir[q], other->dir[q], entries))
-		return other->pd[q];
+		return other->pd[slot];
 	return NULL;
 }
 
 struct spage *root_pd_get(struct mmu *m, uint32_t q)
 {
-	struct spage *p = m->root->pd[q];
+	struct spage *p = m->root->pd[m->slot[q]];
 
 	if (p)
 		return p;
-	p = pd_shared(m->mm, m->root, q);
+	p = pd_shared(m, q);
 	return p ? pd_use(m, q, p) : pd_new(m, q);
 }
 
@@ -110,10 +117,10 @@ static bool others_agree(const struct mmu *m, const struct spage *pd, gva_t va,
 			 uint64_t pde)
 {
 	const struct mm *mm = m->mm;
-	uint32_t n;
+	uint32_t slot = m->slot[va >> 30], n;
 
 	for (n = 1; n < mm->root_top; n++)
-		if (mm->roots[n].pd[va >> 30] == pd &&
+		if (mm->roots[n].pd[slot] == pd &&
 		    &mm->roots[n] != m->root &&
 		    read_pde(mm, &mm->roots[n], va) != pde)
 			return false;
@@ -126,7 +133,7 @@ struct spage *root_pd_agreed(struct mmu *m, gva_t va, uint64_t pde)
 
 	if (root_may_differ(m->mm, pd) && !others_agree(m, pd, va, pde)) {
 		pd->parents--;
-		m->flush = true;
+		m->flush |= FLUSH_REMOVED;
 		pd = pd_new(m, va >> 30);
 	}
 	return pd;
@@ -136,21 +143,33 @@ struct spage *root_pd_agreed(struct mmu *m, gva_t va, uint64_t pde)
 
 void root_clear(struct mmu *m, struct root *r)
 {
-	uint32_t q;
+	uint32_t slot;
 
-	for (q = 0; q < 4; q++)
-		pd_put(m, r, q);
+	for (slot = 0; slot < 3 + m->mm->mmus; slot++)
+		pd_put(m, r, slot);
+}
+
+/* Is it what the CR3 of a vCPU points to? */
+static bool in_use(const struct mm *mm, const struct root *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < mm->mmus; i++)
+		if (mm->mmu[i]->root == r)
+			return true;
+	return false;
 }
 
 static void root_free(struct mmu *m, struct root *r)
 {
 	struct mm *mm = m->mm;
 	struct gframe *f = &mm->frames[r->gfn];
-	uint32_t n = r - mm->roots, before = f->root;
+	uint32_t n = r - mm->roots, before = f->root, i;
 
 	root_clear(m, r);
-	if (mm->offered == r)
-		mm->offered = NULL;
+	for (i = 0; i < mm->mmus; i++)
+		if (mm->mmu[i]->offered == r)
+			mm->mmu[i]->offered = NULL;
 	if (before == n) {
 		f->root = r->next;
 	} else {
@@ -170,8 +189,8 @@ void root_drop(struct mmu *m, struct gframe *f)
 
 	for (n = f->root; n; n = next) {
 		next = roots[n].next;
-		if (&roots[n] == m->root)
-			root_clear(m, m->root);
+		if (in_use(m->mm, &roots[n]))
+			root_clear(m, &roots[n]);
 		else
 			root_free(m, &roots[n]);
 	}
@@ -187,7 +206,7 @@ void root_zap(struct mmu *m)
 		struct root *r = &mm->roots[i];
 
 		root_clear(m, r);
-		if (i && r != m->root && r->used)
+		if (i && !in_use(mm, r) && r->used)
 			root_free(m, r);
 	}
 	for (i = 1; i < mm->count; i++)
@@ -232,7 +251,7 @@ void root_load_dirs(struct mmu *m, struct root *r)
 {
 	struct gmem *gmem = &m->mm->gmem;
 	const struct gtable *pdpt, *dir;
-	uint32_t q;
+	uint32_t q, slot;
 
 	pdpt = gmem_table(gmem, r->gfn, r->offset);
 	for (q = 0; q < 4; q++) {
@@ -243,6 +262,8 @@ void root_load_dirs(struct mmu *m, struct root *r)
 		if (dir == r->dir[q])
 			continue;
 		pd_put(m, r, q);
+		for (slot = 4; q == 3 && slot < 3 + m->mm->mmus; slot++)
+			pd_put(m, r, slot);
 		r->dir[q] = dir;
 		r->dir_gfn[q] = entry_gfn(pdpte);
 	}
@@ -253,6 +274,7 @@ void root_load_dirs(struct mmu *m, struct root *r)
 static bool load(struct mmu *m)
 {
 	struct root *r = root_get(m);
+	struct spage *pd;
 	int q;
 
 	if (!r)
@@ -260,9 +282,11 @@ static bool load(struct mmu *m)
 	m->root = r;
 	if (m->mm->fmt.pae)
 		root_load_dirs(m, r);
-	for (q = 0; q < 4; q++)
-		m->pdpt[q] = r->pd[q] ? r->pd[q]->link | PTE_U | PTE_W : 0;
-	m->flush = true;
+	for (q = 0; q < 4; q++) {
+		pd = r->pd[m->slot[q]];
+		m->pdpt[q] = pd ? pd->link | PTE_U | PTE_W : 0;
+	}
+	m->flush |= FLUSH_STALE;
 	mmu_flush(m);
 	return true;
 }
@@ -289,17 +313,10 @@ static const struct mm_format format_pae = {
 };
 
 /* What follows from the bits of the registers. */
-static void set_format(struct mmu *m)
+static void set_bits(struct mmu *m)
 {
-	struct mm *mm = m->mm;
 	bool paging = m->mode & CR0_PG, pae = paging && (m->mode & CR4_PAE);
 
-	if (pae != mm->fmt.pae) {
-		/* Shadows of one format mean nothing in the other. */
-		m->root = &mm->roots[0];
-		root_zap(m);
-		mm->fmt = pae ? format_pae : format_legacy;
-	}
 	/* With paging off each directory entry is of a large page. */
 	m->pde_bits = PTE_P;
 	if (!paging || pae || (m->mode & CR4_PSE))
@@ -307,6 +324,28 @@ static void set_format(struct mmu *m)
 	/* Fetches have a bit of their own only if they can be forbidden (SDM
 	 * Vol. 3, 4.7). */
 	m->error_bits = PF_U | PF_W | (pae && (m->mode & EFER_NXE) ? PF_I : 0);
+}
+
+/* And of the format, which is the same for all of the guest. */
+static void set_format(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	bool pae = (m->mode & CR0_PG) && (m->mode & CR4_PAE);
+
+	if (pae != mm->fmt.pae) {
+		/* Shadows of one format mean nothing in the other. */
+		m->root = &mm->roots[0];
+		root_zap(m);
+		mm->fmt = pae ? format_pae : format_legacy;
+	}
+	set_bits(m);
+}
+
+bool mmu_mode_agrees(const struct mmu *m, uint32_t cr0, uint32_t cr4)
+{
+	bool pae = (cr0 & CR0_PG) && (cr4 & CR4_PAE);
+
+	return m->mm->mmus == 1 || pae == m->mm->fmt.pae;
 }
 
 /* The bits of all three registers are different ones. */
@@ -333,13 +372,13 @@ void mmu_reserve(struct mmu *m, gva_t top)
 	m->guest_last = top - 1;
 }
 
-void mm_reserved_map(struct mm *mm, uint32_t offset, const volatile void *at,
-		     uint32_t bytes, uint64_t rights)
+void mmu_reserved_map(struct mmu *m, uint32_t offset, const volatile void *at,
+		      uint32_t bytes, uint64_t rights)
 {
 	uint32_t i;
 
 	for (i = 0; i < bytes; i += PAGE_SIZE)
-		mm->reserved_pt[(offset + i) >> PAGE_SHIFT] =
+		m->reserved_pt[(offset + i) >> PAGE_SHIFT] =
 			(host_pa(at) + i) | rights;
 }
 
@@ -349,8 +388,7 @@ const char *mm_init(struct mm *mm, uint32_t pool_pages)
 {
 	uint32_t i;
 
-	mm->reserved_pt = host_pages(PAGE_SIZE, PAGE_SIZE);
-	if (!mm->reserved_pt || !pool_init(mm, pool_pages))
+	if (!pool_init(mm, pool_pages))
 		return no_memory;
 	mm->roots = host_pages(ROOTS * sizeof(*mm->roots), PAGE_SIZE);
 	mm->frames = host_pages(mm->gmem.nframes * sizeof(*mm->frames),
@@ -367,32 +405,53 @@ const char *mm_init(struct mm *mm, uint32_t pool_pages)
 	return NULL;
 }
 
+void mmu_reset(struct mmu *m)
+{
+	m->root = &m->mm->roots[0];
+	memset(m->pdpt, 0, 4 * sizeof(*m->pdpt));
+	m->mode = m->cr3 = 0;
+	m->guest_last = m->mm->reserved - 1;
+	m->flush |= FLUSH_STALE;
+	set_bits(m);
+}
+
 const char *mmu_init(struct mmu *m, struct mm *mm)
 {
 	uint64_t *pml4;
 
 	m->mm = mm;
-	m->pdpt = host_pages(2 * PAGE_SIZE, PAGE_SIZE);
-	if (!m->pdpt)
+	m->reserved_pt = host_pages(3 * PAGE_SIZE, PAGE_SIZE);
+	if (!m->reserved_pt)
 		return no_memory;
+	m->pdpt = m->reserved_pt + 512;
 	pml4 = m->pdpt + 512;
 	m->pml4 = host_pa(pml4);
-	m->root = &mm->roots[0];
-	m->guest_last = UINT32_MAX;
-	set_format(m);
+	mmu_reset(m);
 
 	/* All but entry 0 is ours and the same everywhere. */
 	memcpy(pml4, shadow_table(read_cr3()), PAGE_SIZE);
 	pml4[0] = host_pa(m->pdpt) | PTE_U | PTE_W | PTE_P;
-	write_cr3(m->pml4);
 	return NULL;
+}
+
+void mmu_join(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+	uint32_t q;
+
+	for (q = 0; q < mm->mmus; q++)
+		if (mm->mmu[q] == m)
+			return;
+	m->nr = mm->mmus++;
+	mm->mmu[m->nr] = m;
+	for (q = 0; q < 4; q++)
+		m->slot[q] = q < 3 ? q : 3 + m->nr;
 }
 
 void mm_free(struct mm *mm)
 {
 	host_pages_free(mm->tables, (uint64_t)mm->count * PAGE_SIZE);
 	host_pages_free(mm->pages, mm->count * sizeof(*mm->pages));
-	host_pages_free(mm->reserved_pt, PAGE_SIZE);
 	host_pages_free(mm->roots, ROOTS * sizeof(*mm->roots));
 	host_pages_free(mm->frames, mm->gmem.nframes * sizeof(*mm->frames));
 	*mm = (struct mm){ .gmem = mm->gmem, .fills = mm->fills,
@@ -401,6 +460,6 @@ void mm_free(struct mm *mm)
 
 void mmu_free(struct mmu *m)
 {
-	host_pages_free(m->pdpt, 2 * PAGE_SIZE);
+	host_pages_free(m->reserved_pt, 3 * PAGE_SIZE);
 	*m = (struct mmu){ 0 };
 }

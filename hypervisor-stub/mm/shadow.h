@@ -19,7 +19,8 @@ struct spage {
 	uint32_t	next, prev;	/* in a list of the pool */
 	uint8_t		role;		/* SP_* */
 	uint8_t		second;		/* SP_PT: 1: of the table's second 2 MB */
-	bool		reserved;	/* SP_PD: the reserved top is in it */
+	uint8_t		reserved;	/* SP_PD: the reserved top is in it, of
+					 * this vCPU, counted from 1 */
 };
 
 /* The shadow of what CR3 points to, a page directory or with PAE a PDPT: one
@@ -29,7 +30,9 @@ struct root {
 	uint32_t	offset;		/* PDPT: where in the frame */
 	uint32_t	next;		/* free, or of the same frame */
 	bool		used;
-	struct spage	*pd[4];
+	/* The GB with the reserved top has a page for each vCPU, since their
+	 * shared areas are at one address: mmu.slot says where. */
+	struct spage	*pd[3 + MM_MMUS];
 	const struct gtable *dir[4];	/* the guest's of a GB, or NULL */
 	uint32_t	dir_gfn[4];	/* with PAE: their frames */
 };
@@ -40,7 +43,8 @@ struct gframe {
 	uint32_t	pt[2];		/* as a page table, of its first 2 MB and
 					 * of its second, if it has one */
 	uint32_t	pd;		/* as a directory of PAE: a list, without
-					 * and with the reserved top */
+					 * and, for each vCPU, with the reserved
+					 * top */
 	uint16_t	root;		/* as what CR3 points to; a list */
 	uint16_t	flags;		/* GF_* */
 };
@@ -148,7 +152,7 @@ static inline void set_leaf(struct mmu *m, uint64_t *pte, uint64_t val)
 		return;
 	*pte = val;
 	if (old & PTE_P)
-		m->flush = true;
+		m->flush |= FLUSH_REMOVED;
 }
 
 /* ---- walk.c ------------------------------------------------------------- */
@@ -177,6 +181,8 @@ enum walk_end walk(const struct mmu *, gva_t, struct walk *, const bool pae);
 /* A page of the pool, zeroed; there is one (SHADOW_RESERVE). And back. */
 struct spage *pool_take(struct mm *, int role, uint32_t gfn);
 void pool_give(struct mm *, struct spage *);
+/* What went back while others might walk it can be taken. */
+void pool_reclaim(struct mmu *);
 /* Every change of an SP_PD entry. */
 void pool_set_pde(struct mmu *, uint64_t *pde, uint64_t val);
 /* The shadow of a guest page table, of its first or second 2 MB. */
@@ -184,7 +190,7 @@ struct spage *pool_pt_get(struct mm *, uint32_t gfn, uint32_t second);
 void pool_pt_drop(struct mmu *, struct spage *);
 /* With PAE: the shadow of a directory, for a root's part with or without the
  * reserved top; NULL if there is none yet. */
-struct spage *pool_pd_find(struct mm *, uint32_t gfn, bool reserved);
+struct spage *pool_pd_find(struct mm *, uint32_t gfn, uint32_t reserved);
 void pool_pd_enter(struct mm *, struct spage *);
 void pool_pd_leave(struct mm *, const struct spage *);
 bool pool_init(struct mm *, uint32_t pages);

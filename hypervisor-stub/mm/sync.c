@@ -102,30 +102,46 @@ void mmu_page_table(struct mmu *m, uint32_t gfn, bool is)
 
 /* ---- updates ------------------------------------------------------------ */
 
-/* Of a table above page tables: of a directory of PAE, for each of its shadows;
- * of what CR3 points to, with PAE a PDPT, that may have more than one. */
-static void update_upper(struct mmu *m, const struct gframe *f, uint64_t entry,
-			 uint32_t i)
+/* Of a directory of PAE: for each of its shadows. */
+static void update_pd(struct mmu *m, const struct gframe *f, uint64_t entry,
+		      uint32_t i)
 {
 	struct mm *mm = m->mm;
-	struct root *roots = mm->roots;
-	gva_t va = i << mm->fmt.pde_shift;
+	gva_t va = i << 21;
 	struct spage *pd;
 	uint32_t n;
 
-	if (!mm->fmt.pae) {
-		pd = roots[f->root].pd[va >> 30];
-		if (pd && va <= m->guest_last)
-			sync_guest_pde(m, pd, entry, va);
-		return;
-	}
 	for (n = f->pd; n; n = pd->next) {
 		pd = &mm->pages[n];
 		if (!pd->reserved || va < (mm->reserved & 0x3fffffff))
 			sync_pde(m, pd, entry, va);
 	}
-	for (n = f->root; n; n = roots[n].next)
-		root_load_dirs(m, &roots[n]);
+}
+
+/* Of what CR3 points to: with PAE a PDPT, that may have more than one, else
+ * the directory. */
+static void update_root(struct mmu *m, const struct gframe *f, uint64_t entry,
+			uint32_t i)
+{
+	struct root *roots = m->mm->roots;
+	struct spage *pd;
+	gva_t va = i << 22;
+	uint32_t slot, end, n;
+
+	if (m->mm->fmt.pae) {
+		for (n = f->root; n; n = roots[n].next)
+			root_load_dirs(m, &roots[n]);
+		return;
+	}
+	if (va > m->guest_last)
+		return;
+	slot = va >> 30;
+	end = slot < 3 ? slot + 1 : 3 + m->mm->mmus;
+	for (; slot < end; slot++) {
+		pd = roots[f->root].pd[slot];
+		if (pd)
+			sync_guest_pde(m, pd, entry, va);
+	}
 }
 
 void mmu_entry_changed(struct mmu *m, gpa_t pa)
@@ -145,8 +161,10 @@ void mmu_entry_changed(struct mmu *m, gpa_t pa)
 	if (pt)
 		set_leaf(m, &mm->pages[pt].table[i & 511],
 			 leaf_shadow(&mm->gmem, entry));
-	if (f->root | f->pd)
-		update_upper(m, f, entry, i);
+	if (f->pd)
+		update_pd(m, f, entry, i);
+	if (f->root)
+		update_root(m, f, entry, i);
 }
 
 /* The next word, if it belongs to the same run. */
@@ -227,7 +245,7 @@ void mmu_inval(struct mmu *m, gva_t va)
 {
 	struct mm *mm = m->mm;
 	struct root *r = m->root;
-	struct spage *pd = r->pd[va >> 30], *p;
+	struct spage *pd = r->pd[m->slot[va >> 30]], *p;
 	uint32_t i = va >> 12 & 511;
 	const struct gtable *table;
 	uint64_t entry;
@@ -265,7 +283,7 @@ void mmu_flush(struct mmu *m)
 	if (!(mm->frames[m->root->gfn].flags & GF_TRACKED))
 		root_clear(m, m->root);
 	for (q = 0; q < 4 && mm->fmt.pae; q++) {
-		pd = m->root->pd[q];
+		pd = m->root->pd[m->slot[q]];
 		if (pd && !(mm->frames[pd->gfn].flags & GF_TRACKED))
 			pd_empty(m, pd);
 	}

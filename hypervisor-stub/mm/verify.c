@@ -86,7 +86,7 @@ static bool verify_table(struct verify *c, gva_t va, uint64_t link,
 static bool verify_pde(struct verify *c, uint32_t i)
 {
 	const struct mm *mm = c->m->mm;
-	const struct spage *pd = c->r->pd[i >> 9];
+	const struct spage *pd = c->r->pd[c->m->slot[i >> 9]];
 	uint64_t entry = pd ? pd->table[i & 511] : 0;
 	uint64_t pde = read_pde(mm, c->r, i << 21);
 

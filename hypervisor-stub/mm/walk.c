@@ -50,7 +50,7 @@ bool mmu_translate(struct mmu *m, gva_t va, gpa_t *pa)
 
 bool mmu_allows(const struct mmu *m, gva_t va, uint32_t error)
 {
-	const struct spage *pd = m->root->pd[va >> 30];
+	const struct spage *pd = m->root->pd[m->slot[va >> 30]];
 	uint64_t pde, leaf;
 
 	if (!pd)

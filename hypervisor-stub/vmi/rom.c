@@ -75,11 +75,11 @@ const char *rom_publish(struct rom *r, const struct gmem *m,
 	return NULL;
 }
 
-void rom_map(const struct rom *rom, struct mm *mm,
+void rom_map(const struct rom *rom, struct mmu *m,
 	     const volatile struct stub_shared *sh)
 {
-	mm_reserved_map(mm, STUB_ROM_OFFSET, rom->image, rom->size, TOP_ROM);
-	mm_reserved_map(mm, STUB_SHARED_OFFSET, sh, sizeof(*sh), TOP_SHARED);
+	mmu_reserved_map(m, STUB_ROM_OFFSET, rom->image, rom->size, TOP_ROM);
+	mmu_reserved_map(m, STUB_SHARED_OFFSET, sh, sizeof(*sh), TOP_SHARED);
 }
 
 /*
@@ -90,6 +90,7 @@ void rom_map(const struct rom *rom, struct mm *mm,
  * that take their events at low addresses. Needed only when an IRET faults.
  */
 #define SITE_RANGE	(64u << 10)	/* on either side */
+#define TEXT_PART	1024u		/* a part of a page, on our stack */
 #define JMP		0xe9		/* with 32 bits */
 
 static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
@@ -102,22 +103,24 @@ static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
 
 static bool find_site_around(struct rom *r, struct mmu *m, gva_t middle)
 {
-	static uint8_t text[2 * SITE_RANGE];
-	gva_t start = (middle - SITE_RANGE) & ~(PAGE_SIZE - 1);
-	const uint8_t *p, *end = text + sizeof(text) - 4;
-	uint32_t page, best = UINT32_MAX;
+	uint8_t text[TEXT_PART + 4] = { 0 };	/* and the end of the last */
+	gva_t start = (middle - SITE_RANGE) & ~(PAGE_SIZE - 1), at;
+	const uint8_t *p, *end = text + TEXT_PART;
+	uint32_t part, best = UINT32_MAX, distance;
 
-	for (page = 0; page < sizeof(text); page += PAGE_SIZE)
-		if (!guest_read(m, text + page, start + page, PAGE_SIZE))
-			memset(text + page, 0, PAGE_SIZE);
-	for (p = text; (p = memchr(p, JMP, end - p)); p++) {
-		gva_t at = start + (p - text);
-		uint32_t distance = at > middle ? at - middle : middle - at;
-
-		if (distance >= best || !is_jump_to(p, at, r->iret_entry))
-			continue;
-		best = distance;
-		r->iret_site = at;
+	for (part = 0; part < 2 * SITE_RANGE; part += TEXT_PART) {
+		memcpy(text, end, 4);
+		if (!guest_read(m, text + 4, start + part, TEXT_PART))
+			memset(text + 4, 0, TEXT_PART);
+		for (p = text; (p = memchr(p, JMP, end - p)); p++) {
+			at = start + part + (p - text) - 4;
+			distance = at > middle ? at - middle : middle - at;
+			if (distance >= best ||
+			    !is_jump_to(p, at, r->iret_entry))
+				continue;
+			best = distance;
+			r->iret_site = at;
+		}
 	}
 	return best != UINT32_MAX;
 }

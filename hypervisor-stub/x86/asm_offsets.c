@@ -20,6 +20,7 @@ void offsets(void)
 	DEFINE(REGS_GPR, offsetof(struct regs, gpr));
 	DEFINE(REGS_STOP, offsetof(struct regs, stop));
 	DEFINE(REGS_CALLER, offsetof(struct regs, caller));
+	DEFINE(REGS_LOCK, offsetof(struct regs, lock));
 	DEFINE(REGS_VCPU, offsetof(struct regs, vcpu));
 	DEFINE(REGS_VECTOR, offsetof(struct regs, vector));
 	DEFINE(REGS_ERROR, offsetof(struct regs, error));
@@ -34,6 +35,11 @@ void offsets(void)
 	DEFINE(FRAME_CS, FRAME(cs));
 	DEFINE(FRAME_EFLAGS, FRAME(eflags));
 	DEFINE(FRAME_ESP, FRAME(esp));
+	DEFINE(LOCK_NEXT, offsetof(struct spinlock, next));
+	DEFINE(LOCK_OWNER, offsetof(struct spinlock, owner));
+	DEFINE(CPU_VCPU, offsetof(struct cpu, vcpu));
+	DEFINE(CPU_SIZE, sizeof(struct cpu));
+	DEFINE(HOST_CPUS, HOST_CPUS);
 	DEFINE(VCPU_SH, offsetof(struct vcpu, sh));
 	DEFINE(VCPU_REGS, offsetof(struct vcpu, regs));
 	DEFINE(VCPU_STACK_LIMIT, offsetof(struct vcpu, stack_limit));

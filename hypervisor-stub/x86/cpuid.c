@@ -32,13 +32,18 @@
 #define AMD1_EDX	((LEAF1_EDX & 0x0183ffff & ~BIT(11)) | BIT(20) | \
 			 BIT(22) | BIT(25) | BIT(30) | BIT(31))
 
-void vcpu_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
+/* nr: of the vCPU, its APIC's id. Each is a package of its own. */
+void vcpu_cpuid(uint32_t nr, uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
 	cpuid(leaf, sub, r);
 	switch (leaf) {
 	case 1:
+		r[1] = (r[1] & 0xff00) | 1 << 16 | nr << 24;
 		r[2] = (r[2] & LEAF1_ECX) | BIT(31);	/* a hypervisor */
 		r[3] &= LEAF1_EDX;
+		break;
+	case 4:
+		r[0] &= 0x3fff;			/* who shares the cache */
 		break;
 	case 7:
 		r[0] = 0;				/* no more subleaves */
@@ -54,9 +59,9 @@ void vcpu_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 		r[1] = 0;		/* speculation control, by MSR */
 		break;
 	case 5: case 6:			/* MWAIT, power management */
-	case 0xa: case 0xd:		/* performance counters, XSAVE */
+	case 0xa: case 0xb: case 0xd:	/* performance counters, topology, XSAVE */
 	case 0xf: case 0x10:		/* resource monitoring, allocation */
-	case 0x12: case 0x14:		/* SGX, processor trace */
+	case 0x12: case 0x14: case 0x1f: /* SGX, processor trace, topology */
 	case 0x8000000a: case 0x8000001b: case 0x8000001f:	/* SVM IBS SEV */
 		r[0] = r[1] = r[2] = r[3] = 0;
 		break;

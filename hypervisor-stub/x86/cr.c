@@ -34,7 +34,9 @@ static void cr3_outside(struct vcpu *v)
 /* What the page tables mean may have changed. */
 void paging_changed(struct vcpu *v)
 {
-	if (!mmu_set_mode(&v->mmu, v->cr0, v->cr4, v->efer))
+	if (!mmu_mode_agrees(&v->mmu, v->cr0, v->cr4))
+		vcpu_kill(v, "CR0.PG and CR4.PAE are not those of its other processors");
+	else if (!mmu_set_mode(&v->mmu, v->cr0, v->cr4, v->efer))
 		cr3_outside(v);
 }
 
@@ -55,6 +57,7 @@ void cr0_write(struct vcpu *v, uint32_t value)
 void cr3_write(struct vcpu *v, uint32_t value)
 {
 	v->sh->cr3 = value;
+	queue_peek(v);
 	if (!mmu_set_cr3(&v->mmu, value))
 		cr3_outside(v);
 }
@@ -64,6 +67,22 @@ void cr4_write(struct vcpu *v, uint32_t value)
 	v->sh->cr4 = v->cr4 = value & CR4_ALLOWED;
 	cr4_apply(value);
 	paging_changed(v);
+}
+
+bool cr_start(struct vcpu *v, const struct vmi_ap_state *s)
+{
+	uint32_t cr4 = s->cr4 & CR4_ALLOWED;
+
+	mmu_reset(&v->mmu);
+	if (!(s->cr0 & CR0_PE) || (vmi_mode(v) && !(s->cr0 & CR0_PG)) ||
+	    !mmu_mode_agrees(&v->mmu, s->cr0, cr4))
+		return false;
+	v->sh->cr0 = v->cr0 = s->cr0;
+	v->sh->cr3 = s->cr3;
+	v->sh->cr4 = v->cr4 = cr4;
+	v->efer = s->efer & EFER_NXE;
+	return mmu_set_cr3(&v->mmu, s->cr3) &&
+	       mmu_set_mode(&v->mmu, v->cr0, v->cr4, v->efer);
 }
 
 /*

@@ -4,7 +4,8 @@
  * the CPU never sees them: it uses our GDT and LDT, whose entries are copies
  * that have been checked, and for events the gates that are kept in struct
  * vcpu. Copies are renewed when the guest loads a table, tells of a changed
- * entry, or faults on a selector whose copy turns out to be old.
+ * entry, or faults on a selector whose copy turns out to be old; of a changed
+ * entry for all vCPUs that have loaded the same table.
  */
 #include <cpu.h>
 #include <string.h>
@@ -122,10 +123,15 @@ static void set_gdt_entry(struct vcpu *v, uint32_t index)
 
 void desc_gdt_changed(struct vcpu *v, uint32_t index)
 {
+	struct vcpu *s;
+
 	if (!index || index >= GDT_GUEST)	/* entry 0 is none */
 		return;
 	set_gdt_entry(v, index);
 	reload(v, IN_GDT, index, index);
+	for (s = v->sibling; s != v; s = s->sibling)
+		if (s->gdt_base == v->gdt_base)
+			set_gdt_entry(s, index);
 }
 
 /*
@@ -217,10 +223,15 @@ bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 
 void desc_ldt_changed(struct vcpu *v, gva_t base, uint32_t index)
 {
+	struct vcpu *s;
+
 	if (!(v->ldt & ~3) || base != v->ldt_base || index >= LDT_ENTRIES)
 		return;
 	set_ldt_entry(v, index);
 	reload(v, IN_LDT, index, index);
+	for (s = v->sibling; s != v; s = s->sibling)
+		if ((s->ldt & ~3) && s->ldt_base == base)
+			set_ldt_entry(s, index);
 }
 
 bool desc_load_tr(struct vcpu *v, uint16_t sel)
@@ -271,29 +282,47 @@ bool desc_refresh(struct vcpu *v, uint16_t sel)
 
 /* ---- IDT ---------------------------------------------------------------- */
 
-void desc_idt_changed(struct vcpu *v, uint32_t index)
+static struct gate gate_of(uint64_t d)
 {
-	struct gate *gate = &v->gate[index & 255];
-	uint64_t d = read_desc(v, v->idt_base, v->idt_limit, index & 255);
 	unsigned int type = desc_type(d);
 	uint16_t cs = d >> 16;
+	bool good = !(d & D_S) && (cs & ~3) &&
+		    (type == GATE_INTERRUPT || type == GATE_TRAP);
 
-	*gate = (struct gate){ .type = GATE_NONE };
-	if ((index & 255) == SYSCALL_VECTOR)
-		v->syscall_dpl = 0;
-	if ((d & D_S) || !(cs & ~3) ||
-	    (type != GATE_INTERRUPT && type != GATE_TRAP))
-		return;
-	gate->dpl = desc_dpl(d);
-	if (!(d & DESC_P)) {
-		gate->type = GATE_ABSENT;
-		return;
+	return (struct gate){
+		.eip = (d & 0xffff) | (d >> 32 & 0xffff0000),
+		.cs = (cs & ~3) | 1,
+		.type = !good ? GATE_NONE : d & DESC_P ? type : GATE_ABSENT,
+		.dpl = good ? desc_dpl(d) : 0,
+	};
+}
+
+/* That of system calls is read without the guest's lock (entry.asm), while it
+ * changes for another vCPU: where it leads stays when it is taken away. */
+static void set_gate(struct vcpu *v, uint32_t index)
+{
+	struct gate *gate = &v->gate[index & 255], gone = *gate;
+	struct gate now = gate_of(read_desc(v, v->idt_base, v->idt_limit,
+					    index & 255));
+
+	if (!gate_usable(&now)) {
+		gone.type = now.type;
+		gone.dpl = now.dpl;
+		now = gone;
 	}
-	gate->eip = (d & 0xffff) | (d >> 32 & 0xffff0000);
-	gate->cs = (cs & ~3) | 1;
-	gate->type = type;
-	if ((index & 255) == SYSCALL_VECTOR && vmi_mode(v))
-		v->syscall_dpl = gate->dpl;
+	*gate = now;
+	if ((index & 255) == SYSCALL_VECTOR)
+		v->syscall_dpl = gate_usable(&now) && vmi_mode(v) ? now.dpl : 0;
+}
+
+void desc_idt_changed(struct vcpu *v, uint32_t index)
+{
+	struct vcpu *s;
+
+	set_gate(v, index);
+	for (s = v->sibling; s != v; s = s->sibling)
+		if (s->idt_base == v->idt_base)
+			set_gate(s, index);
 }
 
 void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
@@ -303,7 +332,7 @@ void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
 	v->sh->idt_base = v->idt_base = base;
 	v->sh->idt_limit = v->idt_limit = limit & 0xffff;
 	for (i = 0; i < 256; i++)
-		desc_idt_changed(v, i);
+		set_gate(v, i);
 }
 
 /* ---- set-up ------------------------------------------------------------- */
@@ -316,7 +345,7 @@ static void system_entry(uint64_t *d, uint64_t base, uint32_t limit, int type)
 	d[1] = base >> 32;
 }
 
-/* Its tables, empty but for our own entries, and into the CPU with them. */
+/* Its tables, empty but for our own entries. */
 bool desc_init(struct vcpu *v)
 {
 	v->gdt_table = host_pages(GDT_ENTRIES * 8, PAGE_SIZE);
@@ -326,7 +355,6 @@ bool desc_init(struct vcpu *v)
 	v->gdt_table[HV_CS / 8] = HV_CODE;
 	system_entry(&v->gdt_table[HV_LDT / 8], (uint64_t)v->ldt_table,
 		     LDT_ENTRIES * 8 - 1, TYPE_LDT);
-	desc_load(v);
 	return true;
 }
 

@@ -28,6 +28,40 @@ static bool drain_updates(struct vcpu *v)
 	return true;
 }
 
+/*
+ * A processor that flushes sees what others wrote before, in the order of
+ * memory; so it must find what they have announced before (VMI-3.8.5), in queues
+ * that are theirs to empty. An entry says no more than that something has
+ * changed: that it will be looked at again does not matter. The last is looked at
+ * each time: the ROM does not append the same one twice in a row. Those that INIT
+ * has stopped have announced what they had. A tail that makes no sense will be its
+ * owner's end.
+ */
+void queue_peek(struct vcpu *v)
+{
+	struct vcpu *s;
+	uint32_t end;
+
+	for (s = v->sibling; s != v; s = s->sibling) {
+		if (s->peeked_drains != s->stats.drains) {
+			s->peeked_drains = s->stats.drains;
+			s->peeked = s->queue_start;
+		}
+		end = (uint32_t)s->sh->tail + STUB_QUEUE_LEN;
+		if (end <= s->peeked || end > STUB_QUEUE_LEN)
+			continue;
+		queue_updates(&v->mmu, s->sh, s->sh->queue + s->peeked,
+			      s->sh->queue + end);
+		s->peeked = end - 1;
+	}
+}
+
+static void flush(struct vcpu *v)
+{
+	queue_peek(v);
+	mmu_flush(&v->mmu);
+}
+
 /* What lazy CPU mode put off: descriptors, then the address space. */
 static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
 {
@@ -42,7 +76,7 @@ static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
 	if (deferred & STUB_DEFER_CR3)
 		cr3_write(v, sh->cr3);
 	else if (deferred & STUB_DEFER_FLUSH)
-		mmu_flush(&v->mmu);
+		flush(v);
 }
 
 /*
@@ -58,14 +92,32 @@ static bool all_told(struct vcpu *v)
 	return !v->interrupted;
 }
 
+/* Siblings that run may be between a store and the call. */
+static bool alone(struct vcpu *v)
+{
+	struct vcpu *s;
+
+	for (s = v->sibling; s != v; s = s->sibling)
+		if (s->on && !s->halted)
+			return false;
+	queue_peek(v);
+	return true;
+}
+
 static void __attribute__((noinline)) verify(struct vcpu *v)
 {
 	struct mm_wrong w;
 
-	if (!all_told(v) || mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
+	if (!all_told(v) || !alone(v) || mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
 		return;
 	vcpu_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
 		   w.va, w.dir, w.shadow, w.pde, w.pte);
+}
+
+/* Apart, so that the drain need not keep what it takes. */
+static void __attribute__((noinline)) flush_now(struct vcpu *v)
+{
+	mmu_flush_now(&v->mmu);
 }
 
 void queue_drain(struct vcpu *v)
@@ -74,7 +126,8 @@ void queue_drain(struct vcpu *v)
 		return;
 	if (v->sh->gdt_dirty | v->sh->deferred)
 		drain_deferred(v);
-	mmu_flush_tlb(&v->mmu);
+	if (v->mmu.flush)
+		flush_now(v);
 	if (v->verify)
 		verify(v);
 }

@@ -2,6 +2,9 @@
 ;
 ; Every way from the guest into the hypervisor and back.
 ;
+; On the way in the guest's lock is taken (lock.h), and given back on the way out:
+; the handlers of one guest run one at a time.
+;
 ; The CPU switches to the vCPU's stack (TSS.RSP0, the top of it) and pushes
 ; ss, rsp, rflags, cs, rip and sometimes an error code; the code below
 ; completes struct regs (x86.h) and calls the vector's handler (exit.c). The
@@ -16,9 +19,9 @@
 bits 64
 default rel
 
-extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, host_machine_check, current
-extern __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
-global exit_stubs, vcpu_enter
+extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, host_machine_check, cpus
+extern vcpu_wait_lock, __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
+global exit_stubs, vcpu_enter, syscall_slow
 
 section .text
 
@@ -54,6 +57,24 @@ exit_stubs:
 %assign v v+1
 %endrep
 
+; The number of this processor, on a stack of ours (struct stack in host.h).
+%macro PROCESSOR 1
+	mov	%1, rsp
+	or	%1, STACK_MASK
+	mov	%1d, [%1 - 15]
+%endmacro
+
+; The lock of the guest (lock.h), which gives RDI, its vCPU; to the label if
+; somebody has it, with the ticket in ESI.
+%macro TAKE_LOCK 1
+	mov	rdi, [rsp + REGS_VCPU]
+	mov	rax, [rsp + REGS_LOCK]
+	mov	esi, 1
+	lock xadd [rax + LOCK_NEXT], esi
+	cmp	esi, [rax + LOCK_OWNER]
+	jne	%1
+%endmacro
+
 ; In virtual-8086 mode CS is no selector and has no ring: VM is looked at first.
 align 16
 exit_common:
@@ -64,8 +85,9 @@ exit_common:
 	sub	rsp, REGS_VECTOR
 	SAVE_GPR
 	cld
+	TAKE_LOCK .wait
+.locked:
 	mov	eax, [rsp + REGS_VECTOR]
-	mov	rdi, [rsp + REGS_VCPU]
 	mov	rsi, rsp
 	inc	qword [rdi + VCPU_EXITS + rax * 8]
 exit_call:
@@ -78,6 +100,8 @@ exit_handled:
 %define LAR_B	22			; a descriptor's D/B, as LAR gives it
 
 enter:
+	mov	r8, [rsp + REGS_LOCK]
+	inc	dword [r8 + LOCK_OWNER]
 	mov	eax, [rsp + REGS_GPR + 0 * 4]
 	mov	ecx, [rsp + REGS_GPR + 1 * 4]
 	mov	edx, [rsp + REGS_GPR + 2 * 4]
@@ -92,13 +116,17 @@ enter:
 guest_iret:
 	iretq
 
+; void vcpu_wait_lock(struct vcpu *, uint32_t ticket)
+exit_common.wait:
+	call	vcpu_wait_lock
+	mov	rdi, [rsp + REGS_VCPU]
+	jmp	exit_common.locked
+
 ; To a stack segment of 16 bits IRETQ loads SP alone: bits 31-16 of ESP would
 ; stay ours. So the frame goes to where ours are the same (espfix.c). Also taken
 ; for a selector that LAR refuses, and then IRETQ.
 espfix:
-	mov	r9, rsp
-	or	r9, STACK_MASK
-	mov	r8d, [r9 - 15]		; the processor (host.h, struct stack)
+	PROCESSOR r8
 	shl	r8d, ESPFIX_SHIFT
 	mov	r9, ESPFIX_FRAME
 	add	r8, r9
@@ -199,7 +227,17 @@ from_hypervisor:
 	mov	r8, [rsp + FRAME_VECTOR]
 	mov	r9, [rsp + FRAME_ERROR]
 	mov	r10, [rsp + FRAME_ESP]
-	mov	r11, [current]
+	mov	r11, rsp
+	shr	r11, 32
+	cmp	r11d, (ESPFIX_FRAME >> 32) & 0xffffffff
+	je	.slice
+	PROCESSOR r11
+	jmp	.vcpu
+.slice:	mov	r11d, esp		; espfix
+	shr	r11d, ESPFIX_SHIFT
+	and	r11d, HOST_CPUS - 1
+.vcpu:	imul	r11d, r11d, CPU_SIZE
+	mov	r11, [abs r11 + cpus + CPU_VCPU]
 	mov	rsp, [r11 + VCPU_REGS]
 %assign i 0
 %rep 5
@@ -211,9 +249,14 @@ from_hypervisor:
 	mov	[rsp + REGS_VECTOR], r8
 	mov	[rsp + REGS_ERROR], r9
 	cld
+	TAKE_LOCK .iret_wait
+.iret_locked:
 	mov	rdi, rsp
 	call	hv_iret_fault
 	jmp	exit_handled
+.iret_wait:
+	call	vcpu_wait_lock
+	jmp	.iret_locked
 
 ; ---- virtual-8086 mode --------------------------------------------------------
 
@@ -237,7 +280,9 @@ nmi_vm86:
 
 ; void hv_vm86(struct regs *), on the vCPU's own stack, which an NMI is not on.
 vm86:
-	mov	r8, [current]
+	PROCESSOR r8
+	imul	r8d, r8d, CPU_SIZE
+	mov	r8, [abs r8 + cpus + CPU_VCPU]
 	mov	r8, [r8 + VCPU_REGS]
 %assign i 0
 %rep 7
@@ -248,9 +293,13 @@ vm86:
 	mov	rsp, r8
 	SAVE_GPR
 	cld
+	TAKE_LOCK .wait
+.locked:
 	mov	rdi, rsp
 	call	hv_vm86
 	jmp	exit_handled
+.wait:	call	vcpu_wait_lock
+	jmp	.locked
 
 ; ---- system calls -----------------------------------------------------------
 

@@ -18,7 +18,7 @@
  */
 static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 {
-	bool apic = pa >> PAGE_SHIFT == APIC_FRAME;
+	bool apic = mm_is_device(v->mmu.mm, pa >> PAGE_SHIFT);
 
 	if (regs_ring(v->regs) == 3)
 		event_exception_error(v, VEC_GP, 0);
@@ -120,6 +120,12 @@ static void system_call(struct vcpu *v, struct regs *r)
 	event_soft_int(v, r->vector, 2);
 }
 
+/* What it means is the guest's owner's (core/). */
+static void hypercall(struct vcpu *v, struct regs *r)
+{
+	v->hypercall(v, r);
+}
+
 /* ---- interrupts of the machine ------------------------------------------ */
 
 static void irq(struct vcpu *v, struct regs *r)
@@ -159,7 +165,7 @@ void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,
 	[SYSCALL_VECTOR] = system_call,
 	[SYSCALL_VECTOR + 1 ... STUB_VECTOR - 1] = stray,
-	[STUB_VECTOR] = hcall,
+	[STUB_VECTOR] = hypercall,
 	[STUB_VECTOR + 1 ... 255] = stray,
 };
 
@@ -213,6 +219,7 @@ struct hv_frame {
 };
 
 extern const struct { uint64_t insn, fixup; } extable_start[], extable_end[];
+extern const uint8_t syscall_slow[];	/* without the guest's lock */
 
 /*
  * In ring 0. An instruction of the exception table touches guest memory: its
@@ -243,6 +250,7 @@ void hv_fault(struct hv_frame *f)
 		if (extable_start[i].insn != f->rip)
 			continue;
 		if (f->vector != VEC_PF || cr2 >> 32 ||
+		    extable_start[i].fixup == (uint64_t)syscall_slow ||
 		    v->mmu.fills >= FILLS_MAX ||
 		    mmu_fault(&v->mmu, cr2, &error, &pa) != FAULT_FIXED)
 			f->rip = extable_start[i].fixup;

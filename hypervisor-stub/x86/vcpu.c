@@ -11,7 +11,7 @@
 
 #include "x86.h"
 
-struct vcpu *current;
+struct cpu cpus[HOST_CPUS];
 
 void vcpu_end(struct vcpu *v, enum end end)
 {
@@ -38,8 +38,20 @@ void vcpu_halt(struct vcpu *v)
 {
 	if (v->sh->flags & STUB_IF)
 		vcpu_stop(v, STOP_HALTED);
+	else if (v->sibling != v)
+		vcpu_stop(v, STOP_OFF);
 	else
 		vcpu_kill(v, "HLT with interrupts off: nothing can wake it");
+}
+
+/* Whoever has the lock may take shadow pages into use again meanwhile: see
+ * pool_reclaim(). */
+void vcpu_wait_lock(struct vcpu *v, uint32_t ticket)
+{
+	v->mmu.inside = false;
+	spin_wait(v->regs->lock, ticket);
+	v->mmu.inside = true;
+	mmu_flush_tlb(&v->mmu);
 }
 
 /* No mistake comes with INT3 as the last instruction and an IDT in which that

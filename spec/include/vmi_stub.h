@@ -171,12 +171,13 @@ VMI_SIZE(stub_shared, 0x2000);
 	X(28, TRACE, none)	/* write trace[] out, trace_used = 0 */	\
 	X(29, APIC_READ, APICRead)	/* edx offset -> eax */		\
 	X(30, APIC_WRITE, APICWrite)	/* edx offset, ecx value */	\
-	X(31, PAGE, AllocatePage)	/* edx frame, ecx STUB_QP_* */
+	X(31, PAGE, AllocatePage)	/* edx frame, ecx STUB_QP_* */	\
+	X(32, INITIAL_STATE, SetInitialAPState) /* edx VA, ecx APIC id */
 
 #define STUB_HC_ENUM(nr, name, call)	STUB_HC_##name = nr,
 enum stub_hcall { STUB_HCALLS(STUB_HC_ENUM) };
 #undef STUB_HC_ENUM
-#define STUB_HC_COUNT		32
+#define STUB_HC_COUNT		33
 
 /* ---- what the ROM tells the hypervisor --------------------------------- */
 

@@ -15,7 +15,10 @@ static struct pic pic;
 static struct pit pit;
 static struct uart uart;
 static struct rtc rtc;
-static struct apic apic;
+#define APICS	2
+static struct apic apics[APICS];
+static struct apic *const all[APICS] = { &apics[0], &apics[1] };
+static struct ioapic ioapic;
 static uint64_t now, sent;
 
 /* ---- 8259 --------------------------------------------------------------- */
@@ -228,11 +231,10 @@ static void step_rtc(struct input *in)
 	}
 }
 
-/* ---- local APIC --------------------------------------------------------- */
+/* ---- APICs -------------------------------------------------------------- */
 
-static int highest(const struct apic *a, uint32_t map)
+static int highest(const uint32_t bits[8])
 {
-	const uint32_t *bits = &APIC_REG(a, map);
 	int i;
 
 	for (i = 255; i >= 0; i--)
@@ -241,65 +243,157 @@ static int highest(const struct apic *a, uint32_t map)
 	return -1;
 }
 
-static void check_apic(void)
+/* The timer's next interrupt is where it is said to be. */
+static void check_timer(const struct apic *a)
 {
-	int irr = highest(&apic, APIC_IRR), isr = highest(&apic, APIC_ISR), ppr;
-	uint32_t tpr = APIC_REG(&apic, APIC_TPR), offset;
+	uint64_t next = apic_timer_next(a);
+	struct apic copy = *a;
 
-	CHECK(!(APIC_REG(&apic, APIC_IRR) & 0xffff) &&
-	      !(APIC_REG(&apic, APIC_ISR) & 0xffff));
-	ppr = isr >= 0 && (isr & 0xf0) > (int)(tpr & 0xf0) ?
-		isr & 0xf0 : (int)(tpr & 0xff);
-	if (apic.enabled)
-		CHECK_EQ(apic_read(&apic, APIC_PPR), ppr);
-	CHECK_EQ(apic_pending(&apic),
-		 apic.enabled && irr >= 0 && (irr & 0xf0) > (ppr & 0xf0));
-	if (!apic.enabled)
-		CHECK(irr < 0 && isr < 0);
-	if (!(APIC_REG(&apic, APIC_SVR) & 0x100))
-		for (offset = APIC_LVTT; offset <= APIC_LVT_ERROR; offset += 16)
-			CHECK(APIC_REG(&apic, offset) & 0x10000);
+	CHECK(apic_read(a, APIC_TMCCT, now) <= a->tmict || !a->enabled);
+	if (next == APIC_NEVER) {
+		apic_timer_tick(&copy, now + TSC_HZ);
+		CHECK(!memcmp(copy.irr, a->irr, sizeof(a->irr)));
+		return;
+	}
+	CHECK(next > a->since && a->left);
+	apic_timer_tick(&copy, next - 1);
+	CHECK(!memcmp(&copy, a, sizeof(copy)));
+	apic_timer_tick(&copy, next);
+	CHECK(copy.left != a->left || copy.since != a->since);
+	CHECK(apic_timer_next(&copy) - next >= TSC_HZ / APIC_HZ_MAX);
+}
+
+static void check_apic(const struct apic *a)
+{
+	int irr = highest(a->irr), isr = highest(a->isr), ppr, i;
+
+	CHECK(!(a->irr[0] & 0xffff) && !(a->isr[0] & 0xffff));
+	CHECK(!(a->tmr[0] & 0xffff));
+	ppr = isr >= 0 && (isr & 0xf0) > (int)(a->tpr & 0xf0) ?
+		isr & 0xf0 : (int)(a->tpr & 0xff);
+	if (a->enabled)
+		CHECK_EQ(apic_read(a, APIC_PPR, now), ppr);
+	CHECK_EQ(apic_pending(a),
+		 a->enabled && irr >= 0 && (irr & 0xf0) > (ppr & 0xf0));
+	if (!a->enabled)
+		CHECK(irr < 0 && isr < 0 && !a->left);
+	if (!(a->svr & 0x100))
+		for (i = 0; i < APIC_LVTS; i++)
+			CHECK(a->lvt[i] & 0x10000);
+	check_timer(a);
+}
+
+/* As the owner of them all does it. */
+static void route(const struct apic *sender, const struct apic_message *m)
+{
+	int i, one = -1;
+
+	CHECK(m->mode == APIC_FIXED || m->mode == APIC_LOWEST ||
+	      m->mode == APIC_INIT || m->mode == APIC_STARTUP);
+	if (m->mode == APIC_LOWEST) {
+		one = apic_arbitrate(all, APICS, sender, m);
+		CHECK(one >= -1 && one < APICS);
+		CHECK(one < 0 || apic_accepts(all[one], sender, m));
+	}
+	for (i = 0; i < APICS; i++) {
+		if (!apic_accepts(all[i], sender, m))
+			continue;
+		if (m->mode == APIC_INIT && !m->deassert)
+			apic_reset(all[i]);
+		else if (m->mode == APIC_FIXED || i == one)
+			apic_deliver(all[i], m);
+		CHECK(m->mode != APIC_LOWEST || one >= 0);
+	}
+}
+
+static void send_ioapic(void)
+{
+	struct apic_message m;
+	int n;
+
+	for (n = 0; ioapic_message(&ioapic, &m); n++) {
+		CHECK(n < IOAPIC_PINS);
+		CHECK(!m.shorthand && !m.deassert);
+		route(NULL, &m);
+	}
+	CHECK(!ioapic.pending);
+}
+
+static void written(struct apic *a, enum apic_effect effect,
+		    const struct apic_message *m)
+{
+	if (effect == APIC_SENT) {
+		route(a, m);
+	} else if (effect == APIC_EOI_SENT) {
+		ioapic_eoi(&ioapic, m->vector);
+		send_ioapic();
+	}
+}
+
+static void step_ioapic(struct input *in, uint8_t what)
+{
+	uint8_t reg = input_u8(in);
+
+	if (what & 16)
+		ioapic_set_irq(&ioapic, reg & 31, reg & 32);
+	else if (what & 32)
+		ioapic_write(&ioapic, reg, input_u32(in));
+	else
+		ioapic_write(&ioapic, IOAPIC_SELECT, reg);
+	send_ioapic();
+	ioapic_write(&ioapic, IOAPIC_DATA, what & 64 ? input_u32(in) :
+		     ioapic_read(&ioapic, IOAPIC_DATA));
+	send_ioapic();
 }
 
 static void step_apic(struct input *in)
 {
 	uint8_t what = input_u8(in);
+	struct apic *a = all[what >> 4 & 1];
 	uint32_t offset = input_u8(in) << 4 & 0x3f0;
-	struct apic before = apic;
-	int vector;
+	struct apic before = *a;
+	struct apic_message m;
+	int vector, i;
 
 	switch (what & 7) {
 	case 0:
 	case 1:
+		written(a, apic_write(a, offset, input_u32(in), now, &m), &m);
+		break;
 	case 2:
-		apic_write(&apic, offset, input_u32(in));
+		if (what & 8)
+			step_ioapic(in, what);
+		else
+			now += (uint64_t)input_u16(in) << (what >> 3 & 15);
+		apic_timer_tick(a, now);
 		break;
 	case 3:		/* a register between them, or beyond the page */
-		apic_write(&apic, input_u32(in), what);
+		written(a, apic_write(a, input_u32(in), what, now, &m), &m);
 		break;
 	case 4:
-		apic_read(&apic, what & 8 ? input_u32(in) : offset);
-		CHECK(!memcmp(&before, &apic, sizeof(apic)));
+		apic_read(a, what & 8 ? input_u32(in) : offset, now);
+		CHECK(!memcmp(&before, a, sizeof(*a)));
 		break;
 	case 5:
-		apic_enable(&apic, what & 8);
+		apic_enable(a, what & 8);
 		break;
 	case 6:
 		if (what & 8)
-			apic_alarm(&apic);
+			apic_alarm(a);
 		else
-			apic_alarm_cancel(&apic);
+			apic_alarm_cancel(a);
 		break;
 	case 7:
-		apic_extint(&apic);
-		if (!apic_pending(&apic))
+		apic_extint(a);
+		if (!apic_pending(a))
 			break;
-		vector = apic_ack(&apic);
-		CHECK_EQ(vector, highest(&before, APIC_IRR));
-		CHECK_EQ(vector, highest(&apic, APIC_ISR));
+		vector = apic_ack(a);
+		CHECK_EQ(vector, highest(before.irr));
+		CHECK_EQ(vector, highest(a->isr));
 		break;
 	}
-	check_apic();
+	for (i = 0; i < APICS; i++)
+		check_apic(all[i]);
 }
 
 void fuzz_one(struct input *in)
@@ -314,8 +408,10 @@ void fuzz_one(struct input *in)
 	pit_init(&pit, what & 0x80 ? input_u64(in) : TSC_HZ);
 	uart_init(&uart, transmitted, &uart);
 	rtc_init(&rtc, (uint64_t)what << 23);
-	apic_init(&apic);
-	/* One device in a run: they do not know of each other. */
+	apic_init(&apics[0], 0, TSC_HZ);
+	apic_init(&apics[1], 1, TSC_HZ);
+	ioapic_init(&ioapic, APICS);
+	/* One device in a run, or the APICs: others do not know each other. */
 	while (in->left)
 		step[(what & 0x7f) % 5](in);
 }

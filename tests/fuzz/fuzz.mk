@@ -51,7 +51,7 @@ $(eval $(call fuzz_target,loader,1536,hypervisor-stub/core/loader.c \
 $(eval $(call fuzz_target,rom,8192,hypervisor-stub/vmi/rom.c rom/tool/check.c,\
 	host/cpu))
 $(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,devices/pic.c devices/pit.c \
-	devices/uart.c devices/rtc.c devices/apic.c)))
+	devices/uart.c devices/rtc.c devices/apic.c devices/ioapic.c)))
 
 # The shadow tables with the model of the unit test.
 FUZZ_SHADOW	:= $(HV_MM:%=hypervisor-stub/%.c) hypervisor-stub/x86/drain.c

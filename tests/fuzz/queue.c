@@ -36,7 +36,7 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 		if (!(pd[i] & P))
 			continue;
 		if ((q << 30 | i << 21) >= TOP) {
-			CHECK_EQ(pd[i] & ADDR, host_pa(g->mm.reserved_pt));
+			CHECK_EQ(pd[i] & ADDR, host_pa(mmu->reserved_pt));
 			CHECK(!(pd[i] & U));
 		} else if (pd[i] & PS) {
 			check_leaf(pd[i], 2 << 20);
@@ -128,14 +128,19 @@ static uint32_t address(struct input *in)
 
 static void fault(struct input *in)
 {
-	uint32_t va = address(in), error = input_u8(in) & 0x17;
+	uint32_t va = address(in), access = input_u8(in) & 0x17, error = access;
 	uint64_t pa;
 	gpa_t bus;
 
 	if (queue_pending(v))
 		queue_drain(v);
-	if (mmu_fault(mmu, va, &error, &bus) == FAULT_FIXED && va < TOP)
-		CHECK(cpu_allows(va, error & PF_W, error & PF_U, &pa));
+	if (mmu_fault(mmu, va, &error, &bus) != FAULT_FIXED || va >= TOP)
+		return;
+	/* An entry of both levels has changed meanwhile: again. */
+	error = access;
+	if (!cpu_allows(va, access & PF_W, access & PF_U, &pa))
+		CHECK(mmu_fault(mmu, va, &error, &bus) == FAULT_FIXED);
+	CHECK(cpu_allows(va, access & PF_W, access & PF_U, &pa));
 }
 
 static void registers(struct input *in)

@@ -15,7 +15,7 @@
 
 #define RAM_END	0x100000u
 
-struct vcpu *current;
+struct cpu cpus[HOST_CPUS];
 static struct guest guest;
 static uint8_t ram[RAM_END];
 static uint8_t copy[STUB_ROM_MAX];
@@ -30,8 +30,8 @@ uint64_t host_tsc_hz;
 void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void mmu_reserve(struct mmu *m, gva_t top) AFTER_INIT
-void mm_reserved_map(struct mm *mm, uint32_t offset, const volatile void *at,
-		     uint32_t bytes, uint64_t rights) AFTER_INIT
+void mmu_reserved_map(struct mmu *m, uint32_t offset, const volatile void *at,
+		      uint32_t bytes, uint64_t rights) AFTER_INIT
 void log_printf(const char *fmt, ...) AFTER_INIT
 void host_trace(uint8_t byte) AFTER_INIT
 bool guest_read(struct mmu *m, void *dst, gva_t src, uint32_t len) AFTER_INIT
@@ -91,7 +91,7 @@ static void fix(uint8_t *image, size_t size, uint8_t how)
 
 static void check_published(const uint8_t *image, size_t size)
 {
-	struct vcpu *v = &guest.vcpu;
+	struct vcpu *v = &guest.vcpu[0];
 	uint32_t i;
 
 	CHECK(size <= STUB_ROM_MAX && guest.rom.size == size);
@@ -132,8 +132,8 @@ void fuzz_one(struct input *in)
 		size = (size + VMI_ROM_UNIT - 1) / VMI_ROM_UNIT * VMI_ROM_UNIT;
 	fix(image, size, how);
 	memset(&guest.rom, 0, sizeof(guest.rom));
-	guest.vcpu.rom = &guest.rom;
-	guest.vcpu.g = &guest;
+	guest.vcpu[0].rom = &guest.rom;
+	guest.vcpu[0].g = &guest;
 	if (!rom_publish(&guest.rom, &guest.mm.gmem, image, size)) {
 		CHECK(!vmi_rom_check(image, size));
 		CHECK(!vmi_rom_check_stub(image, size));

@@ -3,5 +3,6 @@
 
 uint8_t *machine_memory;
 uint32_t machine_processor;
+void (*machine_others)(void);
 unsigned int tlb_flushes;
 struct machine_cpu cpu;

@@ -17,6 +17,7 @@
 
 extern uint8_t *machine_memory;		/* physical 0 */
 extern uint32_t machine_processor;	/* the one that runs */
+extern void (*machine_others)(void);
 extern unsigned int tlb_flushes;
 
 struct dtr {
@@ -46,6 +47,14 @@ static inline uint64_t host_pa(const volatile void *va)
 static inline uint32_t host_cpu(void)
 {
 	return machine_processor;
+}
+
+/* It waits for others: they go on meanwhile. Nobody is there: for ever. */
+static inline void cpu_relax(void)
+{
+	if (!machine_others)
+		__builtin_trap();
+	machine_others();
 }
 
 #define FAKE_REGISTER(type, name, field)				\

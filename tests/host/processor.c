@@ -8,7 +8,7 @@
 #include "testing.h"
 
 struct stack stacks[STACKS];
-const uint8_t exit_stubs[256][16];
+const uint8_t exit_stubs[256][16], syscall_slow[1];
 
 bool host_stack(uint32_t n)
 {

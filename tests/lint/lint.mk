@@ -7,7 +7,7 @@ RUN_TESTS	+= lint.py
 # All that is compiled, but the kernel: lint.py takes the flags from here.
 .PHONY: programs
 programs: roms $(VMI_ROM) $(VMI_INC) $(B)/hypervisor-stub.elf $(PROFILER) \
-	  $(I)/smoke $(I_EXTRA) $(B)/bench/micro.elf $(B)/conformance.elf \
+	  $(I)/smoke $(I)/stress $(I_EXTRA) $(B)/bench/micro.elf $(B)/conformance.elf \
 	  $(addprefix $(B)/tests/,$(addsuffix .elf,guest attack neighbour count \
 	  client)) $(UNIT_TESTS) $(FUZZ_BIN)
 

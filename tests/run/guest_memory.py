@@ -21,7 +21,9 @@ RULES = [
     (r"\bp2m\b", "where frames are", {"mm.h", "gmem.h", "gmem.c"}),
     (r"\bgmem\.ram\b", "where memory is", {"gmem.c"}),
     (r"\bstruct gtable\s*\{|\b(?:u?int\d+_t|char|void)\s*\*\s*\)"
-     r"\s*(?:guest|table|dir|at)\b", "looking into a table", {"gmem.h"}),
+     r"\s*(?:guest|table|dir|at)\b", "looking into a table",
+     {"gmem.h",
+      "stats.c"}),      # struct guest
     (r"\bhost_va\b", "a pointer from an address",
      {"gmem.h", "cpu.h",
       "gmem.c",         # what it gives back
@@ -52,10 +54,10 @@ RULES = [
      {"port.h", "clock.c", "serial.c", "debug.c", "idt.c", "lapic.c",
       "watchdog.c"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
-     {"mm.h", "gmem.c", "guest.c", "rom.c"}),
+     {"mm.h", "gmem.c", "guest.c", "rom.c", "io.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"
      r"\bmem(?:cpy|cmp|set)\([^;]*\bsh\b", "the shared area, not volatile",
-     set()),
+     {"start.c"}),      # of a vCPU that does not run
 ]
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)

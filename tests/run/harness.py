@@ -102,6 +102,24 @@ def smoke(*options):
     return lines
 
 
+def smoke_on(processors, reference, *options):
+    """Natively on several processors it prints the same, but for how many."""
+    first, *lines = smoke("--native", "--cpus", str(processors), *options)
+    same("its first line", first, f"smoke: processors: {processors}")
+    same("its output", lines, reference[1:])
+
+
+def stress(seconds, *options):
+    """Linux runs its stress program for so long."""
+    run = vmi_run("--append", f"console=ttyS0 stress={seconds} panic=-1",
+                  *options)
+    expect(run.returncode == 0, f"status {run.returncode}: "
+           + tail(run.stderr or run.stdout))
+    expect(re.search(r"^stress: OK, \d+ rounds$", run.stdout, re.M),
+           "it ends with " + tail(run.stdout))
+    expect("Call Trace" not in run.stdout, "the kernel complained")
+
+
 def smoke_vmi(reference, batch, *options):
     """Under VMI it prints the same lines."""
     expect(reference, "there is no native result to compare with")

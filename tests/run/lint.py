@@ -18,6 +18,7 @@ CHECKPATCH = os.path.join(BUILD, "linux/src/scripts/checkpatch.pl")
 CHECKPATCH_IGNORE = (
     # the kernel's macros, which are not here, and names that it has elsewhere
     "ARRAY_SIZE", "PREFER_DEFINED_ATTRIBUTE_MACRO", "DEPRECATED_API",
+    "USE_SPINLOCK_T",
     # memory that somebody else writes; symbols of the linker and of NASM
     "VOLATILE", "AVOID_EXTERNS",
     # tables by macro, and __int128 and sums of constants, which it misreads

@@ -293,7 +293,7 @@ def overflow():
 # ---- processors --------------------------------------------------------------
 
 def processors(said, *options):
-    """How many are found and started, and the guest runs on the first."""
+    """How many are found and started, and the guest runs."""
     with scratch() as directory:
         same("the status", status(directory, machine(
             directory, RESET, "-debugcon", "file:log", *options)), ORDERLY)
@@ -307,16 +307,19 @@ def each_processor():
     with scratch() as directory, Debugger(directory, RESET, "-smp", "3") as m:
         m.run_to(LOAD)
         found = [{name: re.search(rf"{name} *= *(\w+)( \w+)?", state)
-                  for name in ("CR0", "CR3", "CR4", "EFER", "TR", "IDT")}
+                  for name in ("CPL", "CR0", "CR3", "CR4", "EFER", "TR",
+                               "IDT")}
                  for state in m.monitor("info registers -a").split("CPU#")[1:]]
         same("the number of processors", len(found), 3)
-        # NE, WP and paging; FXSR, global pages, machine checks and UMIP.
+        # One runs the guest. NE, WP and paging; FXSR, global pages, machine
+        # checks and UMIP.
+        idle = [f for f in found if f["CPL"][1] == "0"]
         for name, value in (("CR0", "80010033"), ("CR4", "00000ee0"),
                             ("EFER", "0000000000000d00"),
                             ("IDT", found[0]["IDT"][1])):
-            same(name, [f[name][1] for f in found[1:]], [value] * 2)
+            same(name, [f[name][1] for f in idle], [value] * 2)
         same("different TSSs", len({f["TR"][2] for f in found}), 3)
-        tables = m.memory(DIRECT_BASE + int(found[1]["CR3"][1], 16), 8)
+        tables = m.memory(DIRECT_BASE + int(idle[0]["CR3"][1], 16), 8)
         same("what is mapped at 0", tables, bytes(8))
 
 

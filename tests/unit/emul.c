@@ -3,7 +3,7 @@
 #include "emul.h"
 
 struct guest guest;
-struct vcpu *const v = &guest.vcpu;
+struct vcpu *const v = &guest.vcpu[0];
 struct regs regs;
 struct stub_shared shared;
 uint8_t memory[MEMORY];
@@ -218,6 +218,8 @@ void paging_changed(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
+void mmu_flush_now(struct mmu *m) { (void)m; }
+
 void mmu_flush(struct mmu *m)
 {
 	(void)m;
@@ -234,9 +236,10 @@ int emul_setup(void **state)
 	memset(&shared, 0, sizeof(shared));
 	memset(&last, 0, sizeof(last));
 	v->g = &guest;
+	v->sibling = v->first = v;
 	v->mmu.mm = &guest.mm;
 	v->bus = &guest.bus;
-	v->apic = &guest.apic;
+	v->apic = &guest.apic[0];
 	v->pic = &guest.pic;
 	v->rom = &guest.rom;
 	v->regs = &regs;

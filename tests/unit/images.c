@@ -32,6 +32,7 @@ int images_load(void **state)
 				    sizeof(kernel) },
 			.rom = { ROM_FILE, rom, size },
 			.memory = 4,
+			.cpus = 1,
 		};
 	machine_memory = aligned_alloc(2u << 20, MACHINE_BYTES);
 	return 0;
@@ -75,4 +76,11 @@ struct guest *images_guest(uint32_t n)
 		fail_msg("%s", error);
 	assert_int_equal(guest_count, n + 1);
 	return guests[n];
+}
+
+void images_begin(struct vcpu *v)
+{
+	current = v;
+	cr_load(v);
+	vcpu_start(v);
 }

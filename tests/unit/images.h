@@ -16,5 +16,7 @@ int images_load(void **state);		/* once */
 int images_setup(void **state);		/* a machine without guests */
 int images_free(void **state);		/* all that was taken is back */
 struct guest *images_guest(uint32_t n);
+/* One of its vCPUs is in the processor, which has no other, and begins. */
+void images_begin(struct vcpu *);
 
 #endif

@@ -12,17 +12,18 @@
 
 #define MACHINE_MB	32
 #define POOL		48	/* small: it must run dry now and then */
+#define VCPUS		2
 #define GAP		64	/* between what is allocated */
 
 static struct guest guest, start;
 struct guest *const g = &guest;
-struct vcpu *const v = &guest.vcpu;
-struct mmu *const mmu = &guest.vcpu.mmu;
-struct vcpu *current;
+struct vcpu *v = &guest.vcpu[0];
+struct mmu *mmu = &guest.vcpu[0].mmu;
+struct cpu cpus[HOST_CPUS];
 bool wide;
 jmp_buf *model_killed;
-uint32_t model_gdt_changed;
-static struct regs regs;
+uint32_t model_gdt_changed, model_kicks;
+static struct regs regs[VCPUS];
 static uint64_t next_pa;
 
 /* ---- what the code under test calls ------------------------------------- */
@@ -37,6 +38,14 @@ static struct {
 	size_t	len;
 } area[16];
 static unsigned int areas;
+
+/* It leaves the guest, and waits for the lock. */
+void host_kick(uint32_t to)
+{
+	CHECK(to < VCPUS && &guest.vcpu[to] != v && guest.vcpu[to].mmu.inside);
+	guest.vcpu[to].mmu.inside = false;
+	model_kicks++;
+}
 
 void host_pages_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
 
@@ -82,6 +91,7 @@ void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
 
 void cr3_write(struct vcpu *vcpu, uint32_t value)
 {
+	queue_peek(vcpu);
 	if (!mmu_set_cr3(&vcpu->mmu, value))
 		vcpu_kill(vcpu, "CR3");
 }
@@ -224,44 +234,92 @@ bool cpu_allows(uint32_t va, bool write, bool user, uint64_t *pa)
  * A TLB that remembers everything since the last flush: what it holds must
  * still be in the shadow tables, or somebody forgot to flush.
  */
-static struct { uint32_t va, rights; uint64_t pa; } tlb[64];
-static unsigned int tlb_used, tlb_seen;
+static struct tlb {
+	struct {
+		uint32_t va, rights;
+		uint64_t pa;
+		struct spage *pd, pd_was;	/* by which it was found */
+	} entry[64];
+	unsigned int used;
+} tlbs[VCPUS];
+static unsigned int tlb_seen;
+
+static struct tlb *tlb_of(const struct vcpu *vcpu)
+{
+	return &tlbs[vcpu - guest.vcpu];
+}
+
+static bool waits(const struct spage *p)
+{
+	uint32_t i = g->mm.quarantine;
+
+	while (i && &g->mm.pages[i] != p)
+		i = g->mm.pages[i].next;
+	return i;
+}
+
+/* Another that is in the guest may have old translations, and may walk where
+ * they came from: that is nothing else meanwhile. */
+static void others_check(void)
+{
+	const struct vcpu *other;
+	uint32_t i;
+
+	for (other = v->sibling; other != v; other = other->sibling)
+		for (i = 0; i < tlb_of(other)->used && other->mmu.inside; i++) {
+			const struct spage *p = tlb_of(other)->entry[i].pd;
+			const struct spage *was = &tlb_of(other)->entry[i].pd_was;
+
+			CHECK((p->role == was->role && p->gfn == was->gfn) ||
+			      waits(p));
+		}
+}
 
 void tlb_check(void)
 {
+	struct tlb *tlb = tlb_of(v);
 	uint32_t rights, i;
 	uint64_t pa;
 
 	if (tlb_seen != tlb_flushes)
-		tlb_used = 0;
+		tlb->used = 0;
 	tlb_seen = tlb_flushes;
-	for (i = 0; i < tlb_used; i++) {
-		CHECK(cpu_walk(tlb[i].va, &pa, &rights));
-		CHECK_EQ(pa, tlb[i].pa);
-		CHECK_EQ(tlb[i].rights & ~rights, 0);
+	for (i = 0; i < tlb->used; i++) {
+		CHECK(cpu_walk(tlb->entry[i].va, &pa, &rights));
+		CHECK_EQ(pa, tlb->entry[i].pa);
+		CHECK_EQ(tlb->entry[i].rights & ~rights, 0);
 	}
+	others_check();
 }
 
 static void tlb_fill(uint32_t va)
 {
-	if (tlb_used == ARRAY_SIZE(tlb))
+	struct tlb *tlb = tlb_of(v);
+	unsigned int n = tlb->used;
+
+	if (n == ARRAY_SIZE(tlb->entry))
 		return;
-	tlb[tlb_used].va = va;
-	CHECK(cpu_walk(va, &tlb[tlb_used].pa, &tlb[tlb_used].rights));
-	tlb_used++;
+	tlb->entry[n].va = va;
+	CHECK(cpu_walk(va, &tlb->entry[n].pa, &tlb->entry[n].rights));
+	tlb->entry[n].pd = page_of(&g->mm, mmu->pdpt[va >> 30]);
+	tlb->entry[n].pd_was = *tlb->entry[n].pd;
+	tlb->used++;
 }
 
 /* An access as the guest makes it: faults are resolved until it is through. */
 void do_access(uint32_t va, bool write, bool user)
 {
 	uint32_t want = model_access(va, write, user), error;
-	uint32_t bits = write ? A | D : A;
+	uint32_t bits = write ? A | D : A, tries;
 	uint64_t pa;
 	struct model m;
 	gpa_t bus;
 
-	error = (write ? PF_W : 0) | (user ? PF_U : 0);
-	if (!cpu_allows(va, write, user, &pa)) {
+	/* Again, if an entry is of both levels: the bit set in one is news in
+	 * the other. */
+	for (tries = 0; !cpu_allows(va, write, user, &pa); tries++) {
+		CHECK(tries < 2);
+		error = (write ? PF_W : 0) | (user ? PF_U : 0);
 		CHECK(!mmu_allows(mmu, va, error));
 		queue_drain(v);
 		switch (mmu_fault(mmu, va, &error, &bus)) {
@@ -277,7 +335,6 @@ void do_access(uint32_t va, bool write, bool user)
 		case FAULT_FIXED:
 			break;
 		}
-		CHECK(cpu_allows(va, write, user, &pa));
 	}
 	/* The guest keeps the rules here, so nothing stale is in the way. */
 	CHECK_EQ(want, 0);
@@ -319,27 +376,28 @@ static void check_leaf(uint32_t cr3, uint32_t va, uint64_t e, uint64_t above)
 void check_all(void)
 {
 	struct mm *s = &g->mm;
-	uint32_t i, q, j, k, used = 0, n = 0, links = 0, parents = 0;
+	uint32_t i, slot, j, k, used = 0, n = 0, links = 0, parents = 0;
 	uint32_t users[POOL] = { 0 };
 
-	for (q = 0; q < 4; q++)
-		if (s->roots[0].pd[q])
-			users[s->roots[0].pd[q] - s->pages]++;
+	for (slot = 0; slot < 3 + s->mmus; slot++)
+		if (s->roots[0].pd[slot])
+			users[s->roots[0].pd[slot] - s->pages]++;
 	for (i = 1; i < s->root_top; i++) {
 		struct root *r = &s->roots[i];
 
 		if (!r->used)
 			continue;
-		for (q = 0; q < 4; q++) {
+		for (slot = 0; slot < 3 + s->mmus; slot++) {
+			uint32_t q = slot < 3 ? slot : 3;
 			uint64_t *pd;
 
-			if (!r->pd[q])
+			if (!r->pd[slot])
 				continue;
-			users[r->pd[q] - s->pages]++;
-			pd = r->pd[q]->table;
+			users[r->pd[slot] - s->pages]++;
+			pd = r->pd[slot]->table;
 			if (q == TOP >> 30)
 				CHECK_EQ(pd[TOP >> 21 & 511] & ADDR,
-						 host_pa(s->reserved_pt));
+					 host_pa(s->mmu[slot - 3]->reserved_pt));
 			for (j = 0; j < 512; j++) {
 				uint32_t va = q << 30 | j << 21;
 				uint64_t *pt = host_va(pd[j] & ADDR);
@@ -377,6 +435,8 @@ void check_all(void)
 	for (i = s->free; i; i = s->pages[i].next)
 		n++;
 	CHECK_EQ(n, s->free_count);
+	for (i = s->quarantine; i; i = s->pages[i].next)
+		n++;
 	CHECK_EQ(n + used, s->count - 1);
 	CHECK_EQ(links, parents);
 }
@@ -390,20 +450,30 @@ static void init(void)
 
 	machine_memory = aligned_alloc(2 << 20, MACHINE_MB << 20);
 	memset(machine_memory, 0, MACHINE_MB << 20);
-	v->g = g;
-	regs.cs = 0x73;
-	v->regs = &regs;
 	next_pa = RAM_PA - GAP;
 	CHECK(gmem_init(&g->mm.gmem, GUEST_MB << 20));
 	CHECK_EQ(gmem_leaf(&g->mm.gmem, 0) & ADDR, RAM_PA);
 	memset(g->mm.gmem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
-	v->sh = host_pages(sizeof(*v->sh), 4096);
-	v->sh->tail = -STUB_QUEUE_LEN;
-	v->sh->linear[0].va = LINEAR_VA;
-	v->sh->linear[0].bytes = FRAMES << 12;
 	CHECK(!mm_init(&g->mm, POOL));
-	CHECK(!mmu_init(mmu, &g->mm));
+	for (i = 0; i < VCPUS; i++) {
+		struct vcpu *new = &guest.vcpu[i];
+
+		new->g = g;
+		new->sibling = new;
+		new->first = guest.vcpu;
+		new->on = true;
+		regs[i].cs = 0x73;
+		new->regs = &regs[i];
+		new->sh = host_pages(sizeof(*v->sh), 4096);
+		new->sh->tail = -STUB_QUEUE_LEN;
+		new->sh->linear[0].va = LINEAR_VA;
+		new->sh->linear[0].bytes = FRAMES << 12;
+		CHECK(!mmu_init(&new->mmu, &g->mm));
+		new->mmu.processor = i;
+	}
+	mmu_join(mmu);
 	mmu_reserve(mmu, TOP);
+	g->mm.device[0] = APIC_FRAME;
 	for (i = 0; i < areas; i++) {
 		area[i].saved = malloc(area[i].len);
 		memcpy(area[i].saved, area[i].at, area[i].len);
@@ -437,6 +507,8 @@ void model_start(bool is_wide)
 	for (i = 0; i < areas; i++)
 		restore(i);
 	*g = start;
+	v = guest.vcpu;
+	mmu = &v->mmu;
 	wide = is_wide;
 	model_killed = NULL;
 	if (wide)
@@ -444,8 +516,40 @@ void model_start(bool is_wide)
 	cr3_write(v, wide ? 30 << 12 : 16 << 12);
 	set_mode(CR0_PG | CR0_WP, wide ? CR4_PAE : CR4_PSE,
 		 wide ? EFER_NXE : 0);
-	g->mm.zaps = 0;
-	tlb_used = 0;
+	g->mm.zaps = model_kicks = 0;
+	memset(tlbs, 0, sizeof(tlbs));
+}
+
+void model_run(uint32_t n)
+{
+	if (tlb_seen != tlb_flushes)
+		tlb_of(v)->used = 0;
+	mmu->inside = true;
+	v = &guest.vcpu[n];
+	mmu = &v->mmu;
+	tlb_seen = tlb_flushes;
+	mmu_flush_tlb(mmu);
+	tlb_check();
+}
+
+void model_start_two(bool is_wide)
+{
+	model_start(is_wide);
+	guest.vcpu[0].sibling = &guest.vcpu[1];
+	guest.vcpu[1].sibling = &guest.vcpu[0];
+	mmu_join(&guest.vcpu[1].mmu);
+	mmu_reset(&guest.vcpu[1].mmu);
+	model_run(1);
+	cr3_write(v, guest.vcpu[0].mmu.cr3);
+	set_mode(guest.vcpu[0].cr0, guest.vcpu[0].cr4, guest.vcpu[0].efer);
+	model_run(0);
+}
+
+int model_setup_two(void **state)
+{
+	(void)state;
+	model_start_two(false);
+	return 0;
 }
 
 int model_setup(void **state)

@@ -35,15 +35,21 @@
 #define ADDR	0x000ffffffffff000ull
 
 extern struct guest *const g;
-extern struct vcpu *const v;
-extern struct mmu *const mmu;
+extern struct vcpu *v;			/* that runs */
+extern struct mmu *mmu;
 extern bool wide;			/* the guest uses PAE */
 extern jmp_buf *model_killed;		/* NULL: it must not die */
 extern uint32_t model_gdt_changed;	/* entries that were told of */
+extern uint32_t model_kicks;		/* vCPUs that had to leave the guest */
 
 /* A new guest, in VMI mode. */
 void model_start(bool pae);
 int model_setup(void **state);
+/* One with two vCPUs, and of those the other goes on: as when it comes into the
+ * guest. The last one stays there. */
+void model_start_two(bool pae);
+int model_setup_two(void **state);
+void model_run(uint32_t n);
 int model_setup_pae(void **state);
 /* It writes to CR0, CR4 and EFER. */
 void set_mode(uint32_t cr0, uint32_t cr4, uint32_t efer);

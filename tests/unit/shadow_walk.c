@@ -98,6 +98,7 @@ static uint32_t random_pte_index(void)
 static void flush(void)
 {
 	queue_drain(v);
+	queue_peek(v);
 	mmu_flush(mmu);
 	check_all();
 }
@@ -155,13 +156,14 @@ void random_step(void)
 			tell_page(pa, STUB_QP_ALLOC);
 		break;
 	case 9:
-		if (!rnd(8)) {
+		if (!rnd(8) && g->mm.mmus == 1) {
 			queue_drain(v);
 			set_mode(v->cr0 ^ CR0_WP, v->cr4, v->efer);
 		}
 		break;
 	case 7:
 		queue_drain(v);
+		queue_peek(v);
 		mmu_inval(mmu, random_va());
 		mmu_flush_tlb(mmu);
 		check_all();
@@ -169,6 +171,8 @@ void random_step(void)
 	default:
 		/* Untold changes of the past are not in the way: tell first. */
 		queue_drain(v);
+		queue_peek(v);
+		mmu_flush_tlb(mmu);
 		pa = random_va();
 		i = rnd(4);
 		do_access(pa, i & 1, i & 2);

@@ -10,7 +10,8 @@ static int setup(void **state)
 	images_setup(state);
 	cpu.cr0 = 0x80010033;
 	cpu.cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_UMIP;
-	v = &images_guest(0)->vcpu;
+	v = images_guest(0)->vcpu;
+	images_begin(v);
 	memset(cpu.dr, 0, sizeof(cpu.dr));
 	return 0;
 }
@@ -147,24 +148,24 @@ static void test_cpuid(void **state)
 	uint32_t r[4], i;
 
 	(void)state;
-	vcpu_cpuid(1, 0, r);
+	vcpu_cpuid(0, 1, 0, r);
 	/* MONITOR VMX SMX EST PCID x2APIC TSC-deadline XSAVE OSXSAVE AVX */
 	assert_int_equal(r[2] & 0x1d0201e8, 0);
 	assert_true(r[2] & 1u << 31);
 	/* VME MCE MCA DS ACPI HTT TM PBE */
 	assert_int_equal(r[3] & 0xb0604082, 0);
-	vcpu_cpuid(7, 1, r);
+	vcpu_cpuid(0, 7, 1, r);
 	assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
-	vcpu_cpuid(7, 0, r);
+	vcpu_cpuid(0, 7, 0, r);
 	/* PKU OSPKE CET_SS LA57 RDPID KL; IBT IBRS STIBP L1D ARCH SSBD */
 	assert_int_equal(r[2] & 0x00c10098, 0);
 	assert_int_equal(r[3] & 0xfc100000, 0);
-	vcpu_cpuid(0x80000001, 0, r);
+	vcpu_cpuid(0, 0x80000001, 0, r);
 	/* SVM EXTAPIC IBS XOP SKINIT LWP TopologyExtensions; SYSCALL 1GB RDTSCP LM */
 	assert_int_equal(r[2] & 0x0040bc0c, 0);
 	assert_int_equal(r[3] & 0x2c000800, 0);
 	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
-		vcpu_cpuid(nothing[i], 0, r);
+		vcpu_cpuid(0, nothing[i], 0, r);
 		assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
 	}
 }

@@ -173,14 +173,14 @@ static void test_sysenter(void **state)
 static void test_apic_base(void **state)
 {
 	(void)state;
-	apic_init(&guest.apic);
+	apic_init(&guest.apic[0], 0, 1000000000);
 	regs.gpr[ECX] = 0x1b;
 	RUNS("\x0f\x32");
 	assert_int_equal(regs.gpr[EAX], 0xfee00900);
 	assert_int_equal(regs.gpr[EDX], 0);
 	regs.gpr[EAX] = 0xfee00100;
 	RUNS("\x0f\x30");
-	assert_false(guest.apic.enabled);
+	assert_false(guest.apic[0].enabled);
 	RUNS("\x0f\x32");
 	assert_int_equal(regs.gpr[EAX], 0xfee00100);
 	regs.gpr[EAX] = 0xfed00900;	/* it does not move */

@@ -90,7 +90,7 @@ static void test_busy_port(void **state)
 	RUNS("\xf3\x6e");
 	assert_int_equal(regs.gpr[ECX], 0);
 	assert_int_equal(regs.gpr[ESI], DATA + 2);
-	assert_int_equal(guest.vcpu.stats.emulated[INSN_OUTS], 2);
+	assert_int_equal(guest.vcpu[0].stats.emulated[INSN_OUTS], 2);
 }
 
 static void test_user_io(void **state)
@@ -142,14 +142,16 @@ static void test_user_string_io_is_a_user_access(void **state)
 static enum bus_result load(void *opaque, uint64_t at, uint32_t *val)
 {
 	(void)opaque;
-	*val = apic_read(&guest.apic, at - APIC_BASE);
+	*val = apic_read(&guest.apic[0], at - APIC_BASE, 0);
 	return BUS_DONE;
 }
 
 static enum bus_result store(void *opaque, uint64_t at, uint32_t val)
 {
+	struct apic_message m;
+
 	(void)opaque;
-	apic_write(&guest.apic, at - APIC_BASE, val);
+	apic_write(&guest.apic[0], at - APIC_BASE, val, 0, &m);
 	return BUS_DONE;
 }
 
@@ -160,7 +162,7 @@ static void test_apic_page(void **state)
 	};
 
 	(void)state;
-	apic_init(&guest.apic);
+	apic_init(&guest.apic[0], 0, 1000000000);
 	assert_true(bus_add(&guest.bus.memory, &page));
 	memcpy(memory + CODE, "\xa1\x30\x00\xe0\xfe", 5);	/* mov eax, [] */
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_VERSION));
@@ -170,11 +172,11 @@ static void test_apic_page(void **state)
 	memcpy(memory + CODE, "\x89\x13", 2);			/* [ebx], edx */
 	regs.gpr[EDX] = 0x77;
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
-	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x77);
+	assert_int_equal(apic_read(&guest.apic[0], APIC_TPR, 0), 0x77);
 	regs.eip = CODE;
 	memcpy(memory + CODE, "\xc7\x03\x55\x00\x00\x00", 6);
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
-	assert_int_equal(apic_read(&guest.apic, APIC_TPR), 0x55);
+	assert_int_equal(apic_read(&guest.apic[0], APIC_TPR, 0), 0x55);
 	assert_int_equal(regs.eip, CODE + 6);
 	/* nobody there */
 	regs.eip = CODE;
@@ -227,8 +229,8 @@ static void test_counts(void **state)
 	RUNS("\xe4\x21");
 	RUNS("\xe4\x21");
 	RUNS("\xfa");
-	assert_int_equal(guest.vcpu.stats.emulated[INSN_IN], 2);
-	assert_int_equal(guest.vcpu.stats.emulated[INSN_CLI], 1);
+	assert_int_equal(guest.vcpu[0].stats.emulated[INSN_IN], 2);
+	assert_int_equal(guest.vcpu[0].stats.emulated[INSN_CLI], 1);
 }
 
 int main(void)

@@ -170,7 +170,7 @@ static void test_reserved_top_comes_back(void **state)
 	gpa_t bus;
 
 	(void)state;
-	g->mm.reserved_pt[0] = P;
+	mmu->reserved_pt[0] = P;
 	root_zap(mmu);
 	assert_false(cpu_allows(TOP, false, false, &pa));
 	assert_int_equal(mmu_fault(mmu, TOP, &error, &bus), FAULT_FIXED);

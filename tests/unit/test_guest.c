@@ -60,7 +60,7 @@ void processor_runs(struct regs *r)
 	assert_int_equal(cpu.cr3, v->mmu.pml4);
 	assert_int_equal(cpu.exit_stack, &r->vcpu);
 	assert_int_equal(cpu.gdt.base, v->gdt_table);
-	assert_false(v->halted || v->ended);
+	assert_false(v->halted || !v->on);
 	if (started[n] != v->g->starts) {
 		started[n] = v->g->starts;
 		at[n] = 0;
@@ -256,7 +256,7 @@ static void run_alone(step *const *steps, enum end expected)
 	const struct guest *g = create(0, steps);
 
 	run(expected);
-	assert_int_equal(g->vcpu.end, expected);
+	assert_int_equal(g->end, expected);
 }
 
 /* ---- tests -------------------------------------------------------------- */
@@ -341,7 +341,7 @@ static void woken_among_others(struct vcpu *v, struct regs *r)
 static void compete(struct vcpu *v, struct regs *r)
 {
 	static unsigned int n;
-	const struct vcpu *other = &guests[1]->vcpu;
+	const struct vcpu *other = &guests[1]->vcpu[0];
 
 	(void)r;
 	if (++n % 10000) {
@@ -357,7 +357,7 @@ static void work(struct vcpu *v, struct regs *r)
 {
 	(void)v, (void)r;
 	worked++;
-	if (!guests[0]->vcpu.ended)
+	if (!guests[0]->ended)
 		at[1]--;
 }
 
@@ -383,8 +383,8 @@ static void test_two_guests(void **state)
 	create(0, first);
 	create(1, second);
 	run(END_GUEST_DIED);
-	assert_int_equal(guests[0]->vcpu.end, END_GUEST_DIED);
-	assert_int_equal(guests[1]->vcpu.end, END_ORDERLY);
+	assert_int_equal(guests[0]->vcpu[0].end, END_GUEST_DIED);
+	assert_int_equal(guests[1]->vcpu[0].end, END_ORDERLY);
 	assert_int_equal(waits, 1);
 }
 
@@ -416,7 +416,7 @@ static void test_starts_again(void **state)
 
 static void end_without_memory(struct vcpu *v, struct regs *r)
 {
-	machine_pages = 3;
+	machine_pages = 2;
 	shut_down(v, r);
 }
 
@@ -430,6 +430,28 @@ static void test_cannot_start_again(void **state)
 	run_alone(steps, END_BAD_INPUT);
 	assert_int_equal(runs, 2);
 	assert_string_equal(machine_line, "error: guest 1: memory=4: the machine has not that much, and some for the hypervisor");
+}
+
+static void outlive(struct vcpu *v, struct regs *r)
+{
+	(void)v, (void)r;
+	if (!guests[0]->gone)
+		at[1]--;
+}
+
+/* Nor does anything of it run again: the other goes on. */
+static void test_cannot_start_again_among_others(void **state)
+{
+	static step *const first[] = { begin, end_without_memory, never };
+	static step *const second[] = { begin, outlive, fault, shut_down, never };
+
+	(void)state;
+	config[0].starts = STARTS;
+	create(0, first);
+	create(1, second);
+	run(END_BAD_INPUT);
+	assert_int_equal(guests[0]->end, END_BAD_INPUT);
+	assert_int_equal(guests[1]->end, END_ORDERLY);
 }
 
 /* One that cannot be made leaves nothing. */
@@ -470,6 +492,7 @@ int main(void)
 		T(test_starts_again),
 		T(test_no_memory),
 		T(test_cannot_start_again),
+		T(test_cannot_start_again_among_others),
 	};
 
 	return cmocka_run_group_tests_name("guest", tests, images_load, NULL);

@@ -4,6 +4,7 @@
 #include "core.h"
 #include "machine.h"
 
+#define IER		(COM1 + 1)
 #define LCR		(COM1 + 3)
 #define MCR		(COM1 + 4)
 #define LSR		(COM1 + 5)
@@ -13,7 +14,7 @@
 
 static struct guest guest[2];
 static struct guest *const g = &guest[0];
-static struct vcpu *const v = &guest[0].vcpu;
+static struct vcpu *const v = &guest[0].vcpu[0];
 static struct regs regs;
 static unsigned int unknown;		/* accesses to nobody */
 
@@ -21,13 +22,22 @@ static unsigned int unknown;		/* accesses to nobody */
 
 static int setup(void **state)
 {
+	uint32_t i;
+
 	(void)state;
 	memset(guest, 0, sizeof(guest));
-	guest[0].vcpu.bus = &guest[0].bus;
-	guest[1].vcpu.bus = &guest[1].bus;
+	for (i = 0; i < 2; i++) {
+		struct vcpu *own = &guest[i].vcpu[0];
+
+		guest[i].vcpus = 1;
+		own->g = &guest[i];
+		own->sibling = own;
+		own->bus = &guest[i].bus;
+		own->apic = &guest[i].apic[0];
+		own->pic = &guest[i].pic;
+	}
+	current = v;
 	unknown = 0;
-	guest[0].vcpu.g = &guest[0];
-	guest[1].vcpu.g = &guest[1];
 	v->regs = &regs;
 	machine_timer = UINT64_MAX;
 	guest[1].console = 2;
@@ -151,7 +161,7 @@ static void test_busy_console(void **state)
 	assert_false(io_out(v, COM1, 1, 'x'));
 	assert_int_equal(machine_sent, 0);
 	/* The other's console is another one. */
-	assert_true(io_out(&guest[1].vcpu, COM1, 1, 'o'));
+	assert_true(io_out(&guest[1].vcpu[0], COM1, 1, 'o'));
 	assert_int_equal(machine_sent, 1);
 	machine_busy = false;
 	out(COM1, 'x');
@@ -159,24 +169,42 @@ static void test_busy_console(void **state)
 	assert_int_equal(machine_byte, 'x');
 }
 
+static bool typed_is_told(const struct guest *to)
+{
+	return to->pic.chip[0].lines >> 4 & 1;
+}
+
 /* What was typed comes to the first guest with the serial port. */
 static void test_typed(void **state)
 {
+	uint32_t i;
+
 	(void)state;
 	assert_true(machine_listened);
-	assert_ptr_equal(io_console_interrupt(), v);
+	for (i = 0; i < 2; i++) {
+		assert_true(io_out(guest[i].vcpu, IER, 1, 1));
+		assert_true(io_out(guest[i].vcpu, MCR, 1, 8));
+	}
+	io_console_interrupt();
+	assert_false(typed_is_told(&guest[0]) || typed_is_told(&guest[1]));
 	machine_typed = 2;
-	assert_false(io_in(&guest[1].vcpu, LSR, 1) & LSR_DATA);
+	io_console_interrupt();
+	assert_true(typed_is_told(&guest[0]));
+	assert_false(typed_is_told(&guest[1]));
+	assert_false(io_in(&guest[1].vcpu[0], LSR, 1) & LSR_DATA);
 	assert_true(io_in(v, LSR, 1) & LSR_DATA);
 	assert_int_equal(io_in(v, COM1, 1), 'b');
 	assert_int_equal(io_in(v, COM1, 1), 'a');
 	assert_int_equal(machine_typed, 0);
+	assert_false(typed_is_told(g));
 	/* When that has ended nobody gets it, nor hears of it. */
 	io_end(&guest[1]);
 	assert_true(machine_listened);
 	io_end(g);
-	assert_null(io_console_interrupt());
 	assert_false(machine_listened);
+	machine_typed = 1;
+	io_console_interrupt();
+	assert_false(typed_is_told(&guest[0]) || typed_is_told(&guest[1]));
 }
 
 static void test_apic(void **state)
@@ -186,12 +214,21 @@ static void test_apic(void **state)
 	(void)state;
 	assert_int_equal(bus_write(&g->bus.memory, APIC_BASE + APIC_TPR, 4, 0x30),
 			 BUS_DONE);
-	assert_int_equal(apic_read(&g->apic, APIC_TPR), 0x30);
+	assert_int_equal(apic_read(&g->apic[0], APIC_TPR, 0), 0x30);
 	assert_int_equal(bus_read(&g->bus.memory, APIC_BASE + APIC_TPR, 4, &val),
 			 BUS_DONE);
 	assert_int_equal(val, 0x30);
 	assert_int_equal(bus_read(&g->bus.memory, APIC_BASE + 4096, 4, &val),
 			 BUS_NOBODY);
+	/* an interrupt to oneself by one's ID; INIT is for others */
+	ipi_apic_write(v, APIC_TPR, 0);
+	ipi_apic_write(v, APIC_ICR, 0x41);
+	ipi_apic_write(v, APIC_ICR, 0xc500);
+	assert_int_equal(apic_ack(&g->apic[0]), 0x41);
+	ipi_apic_write(v, APIC_EOI, 0);
+	ipi_apic_write(v, APIC_ICR_HIGH, 1 << 24);
+	ipi_apic_write(v, APIC_ICR, 0x41);
+	assert_false(apic_pending(&g->apic[0]));
 }
 
 int main(void)

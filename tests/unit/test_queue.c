@@ -174,6 +174,72 @@ static void test_verify(void **state)
 	assert_true(most > 0);
 }
 
+/* ---- two vCPUs -------------------------------------------------------------- */
+
+/* One flushes: what the other has announced counts, and stays to be drained. */
+static void test_peek(void **state)
+{
+	const int32_t empty = -STUB_QUEUE_LEN;
+	uint64_t pa;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	do_access(0x400000, true, true);
+	queue_drain(v);
+	model_run(1);
+	do_access(0x400000, true, true);
+	model_run(0);
+	*ram(20 << 12) = 0;
+	tell(20 << 12);
+	model_run(1);
+	assert_true(cpu_allows(0x400000, true, true, &pa));
+	queue_peek(v);
+	mmu_flush_tlb(mmu);
+	assert_false(cpu_allows(0x400000, true, true, &pa));
+	assert_int_equal(v->sibling->sh->tail, empty + 1);
+	/* The same entry again, which the ROM does not append twice. */
+	*ram(20 << 12) = 101 << 12 | P | W | U | A | D;
+	queue_peek(v);
+	assert_true(cpu_allows(0x400000, true, true, &pa));
+	assert_int_equal(pa, RAM_PA + (101 << 12));
+	model_run(0);
+	queue_drain(v);
+	assert_int_equal(v->sh->tail, empty);
+	do_access(0x400000, true, true);
+	/* After it has been drained it begins anew. */
+	*ram(20 << 12) = 0;
+	tell(20 << 12);
+	model_run(1);
+	queue_peek(v);
+	assert_false(cpu_allows(0x400000, true, true, &pa));
+}
+
+/* A tail that makes no sense is its owner's death, and nothing to a sibling. */
+static void test_peek_at_a_bad_tail(void **state)
+{
+	static const int32_t bad[] = { 1, 2, INT32_MAX, INT32_MIN,
+				       -STUB_QUEUE_LEN - 1 };
+	uint64_t pa;
+	size_t i;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	queue_drain(v);
+	do_access(0x400000, true, true);
+	*ram(20 << 12) = 0;
+	for (i = 0; i < STUB_QUEUE_LEN; i++)
+		v->sh->queue[i] = 20 << 12 | STUB_Q_UPDATE_PA;
+	model_run(1);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		v->sibling->sh->tail = bad[i];
+		queue_peek(v);
+		assert_true(cpu_allows(0x400000, true, true, &pa) ||
+			    v->mmu.pdpt[0] == 0);
+		assert_int_equal(v->sibling->sh->tail, bad[i]);
+		assert_int_equal(v->sibling->peeked, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +253,9 @@ int main(void)
 		T(test_queue_with_bad_tail_kills),
 		T(test_deferred_work),
 		T(test_verify),
+#define TWO(name)	cmocka_unit_test_setup(name, model_setup_two)
+		TWO(test_peek),
+		TWO(test_peek_at_a_bad_tail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@
 #define TOP		0xfc000000u
 #define ENTRY_SIZE	(wide ? 8 : 4)
 
-struct vcpu *current;
+struct cpu cpus[HOST_CPUS];
 
 static struct guest *g;
 static struct vcpu *v;
@@ -38,6 +38,7 @@ static jmp_buf killed;
 static bool wide, racing;
 static unsigned int reads;
 
+void host_kick(uint32_t to) { (void)to; }
 void host_pages_free(void *at, uint64_t bytes) { (void)at, (void)bytes; }
 
 void *host_pages(uint64_t bytes, uint64_t align)
@@ -177,7 +178,7 @@ static void check_all(void)
 				continue;
 			if (p->role != SP_PD || (e & PTE_PS))
 				check_leaf(e, p->role == SP_PD);
-			else if ((e & PTE_ADDR) != host_pa(s->reserved_pt))
+			else if ((e & PTE_ADDR) != host_pa(v->mmu.reserved_pt))
 				assert_in_range(page_of(s, e) - s->pages, 1,
 						s->count - 1);
 		}
@@ -197,8 +198,9 @@ static void start(void)
 	free(g);
 	next_pa = 4 << 20;
 	g = calloc(1, sizeof(*g));
-	v = current = &g->vcpu;
+	v = current = &g->vcpu[0];
 	v->g = g;
+	v->sibling = v->first = v;
 	v->regs = &regs;
 	regs.cs = 0x61;
 	assert_true(gmem_init(&g->mm.gmem, GUEST_MB << 20));
@@ -207,6 +209,7 @@ static void start(void)
 	v->sh->tail = -STUB_QUEUE_LEN;
 	assert_null(mm_init(&g->mm, POOL));
 	assert_null(mmu_init(&v->mmu, &g->mm));
+	mmu_join(&v->mmu);
 	mmu_reserve(&v->mmu, TOP);
 	assert_true(mmu_set_cr3(&v->mmu, 16 << 12));
 	assert_true(mmu_set_mode(&v->mmu, CR0_PG | CR0_WP,

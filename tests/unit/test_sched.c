@@ -18,12 +18,11 @@ static struct guest guest[GUESTS];
 static struct stub_shared shared[GUESTS];
 static struct regs regs[GUESTS][2];
 static uint64_t due, wakes;		/* what the clocks say */
-static struct vcpu *serial;		/* gets what was typed */
 static uint64_t switch_takes, update_takes;
-struct vcpu *current;
+struct cpu cpus[HOST_CPUS];
 static struct vcpu *woken;		/* by its clocks */
 static unsigned int waits, updates;
-static jmp_buf ended;
+static jmp_buf begun, ended;
 static enum end how;
 
 /* ---- what the scheduler calls ------------------------------------------- */
@@ -33,11 +32,11 @@ void event_poll(struct vcpu *v)
 	assert_ptr_equal(v, current);
 }
 
+/* From here on the tests say why it stops. */
 enum stop vcpu_enter(struct regs *r)
 {
-	(void)r;
-	fail();
-	return STOP_NOT;
+	assert_ptr_equal(r, current->regs);
+	longjmp(begun, 1);
 }
 
 static void tick(struct vcpu *v)
@@ -62,13 +61,17 @@ static void serve(struct vcpu *v, uint64_t takes)
 	sched_charge(v);
 }
 
+static void others_go_on(void);
+
 /* Nobody can run: in the end an interrupt comes for the last one. */
 void machine_waits(void)
 {
-	struct vcpu *last = &guest[GUESTS - 1].vcpu;
+	struct vcpu *last = &guest[GUESTS - 1].vcpu[0];
 
 	cpu.tsc += MS;
-	if (++waits == 3) {
+	if (host_cpus > 1)
+		others_go_on();
+	else if (++waits == 3) {
 		woken = last;
 		last->wake = cpu.tsc;
 		last->apic->next = 0x40;
@@ -100,7 +103,7 @@ uint64_t timer_update(struct vcpu *v)
 
 uint64_t timer_wake(const struct vcpu *v)
 {
-	assert_ptr_equal(v, current);
+	assert_true(v == current || v == woken);
 	return wakes;
 }
 
@@ -121,18 +124,23 @@ void trace_drain(struct trace_ring *t, volatile struct stub_shared *sh)
 	(void)t, (void)sh;
 }
 
-struct vcpu *io_console_interrupt(void)
-{
-	return serial;
-}
+void io_console_interrupt(void) { }
+void mmu_stop_others(struct mmu *m) { (void)m; }
+void mmu_flush_now(struct mmu *m) { (void)m; }
+void vcpu_start(struct vcpu *v) { v->starting = false; }
 
+void vcpu_kill(struct vcpu *v, const char *fmt, ...)
+{
+	(void)fmt;
+	v->end = END_GUEST_DIED;
+}
 
 static unsigned int released;
 void cr_unload(void) { }
 void io_end(struct guest *g) { (void)g; }
 void guest_release(struct guest *g)
 {
-	assert_true(g->vcpu.ended);
+	assert_true(g->ended && !g->loaded);
 	released++;
 }
 
@@ -144,7 +152,8 @@ bool guest_starts_again(const struct guest *g)
 bool guest_restart(struct guest *g)
 {
 	g->starts--;
-	g->vcpu.ended = false;
+	g->ended = false;
+	g->vcpu[0].regs->stop = STOP_NOT;
 	return true;
 }
 
@@ -158,7 +167,11 @@ static int setup(void **state)
 	uint32_t i;
 
 	(void)state;
+	host_cpus = 1;
+	machine_processor = machine_kicks = 0;
+	memset(cpus, 0, sizeof(cpus));
 	memset(guest, 0, sizeof(guest));
+	memset(regs, 0, sizeof(regs));
 	memset(shared, 0, sizeof(shared));
 	guest_count = 0;
 	cpu.tsc += 1000 * MS;
@@ -167,23 +180,37 @@ static int setup(void **state)
 	due = wakes = UINT64_MAX;
 	switch_takes = update_takes = 0;
 	for (i = 0; i < GUESTS; i++) {
-		struct vcpu *v = &guest[i].vcpu;
+		struct vcpu *v = &guest[i].vcpu[0];
 
 		v->g = &guest[i];
-		v->apic = &guest[i].apic;
+		v->sibling = v;
+		v->apic = &guest[i].apic[0];
 		v->pic = &guest[i].pic;
 		v->sh = &shared[i];
 		v->regs = &regs[i][1];
 		guest[i].name = "guest";
-		apic_init(&guest[i].apic);
+		guest[i].vcpus = 1;
+		apic_init(&guest[i].apic[0], 0, 1000 * MS);
 		pic_init(&guest[i].pic);
-		v->since = cpu.tsc;
-		v->ran = epoch;
 		asm volatile("fninit; fxsave64 %0" : "=m"(v->fpu));
 		guests[guest_count++] = &guest[i];
 	}
-	current = &guest[0].vcpu;
+	if (!setjmp(begun))
+		sched_run();
+	assert_ptr_equal(current, &guest[0].vcpu[0]);
+	for (i = 0; i < GUESTS; i++) {
+		guest[i].vcpu[0].since = cpu.tsc;
+		guest[i].vcpu[0].ran = epoch;
+		guest[i].vcpu[0].stolen = shared[i].stolen = 0;
+	}
 	return 0;
+}
+
+/* Nobody but the first so many runs. */
+static void only(uint32_t n)
+{
+	for (; n < GUESTS; n++)
+		guest[n].vcpu[0].on = false;
 }
 
 /* The processor interrupts every ms for so long; who ran for how long? */
@@ -222,7 +249,7 @@ static void test_alone(void **state)
 	unsigned int ran[GUESTS];
 
 	(void)state;
-	guest_count = 1;
+	only(1);
 	run(100, ran);
 	assert_int_equal(ran[0], 100);
 }
@@ -234,14 +261,14 @@ static void test_sleep(void **state)
 
 	(void)state;
 	halt(current);
-	assert_ptr_not_equal(current, &guest[0].vcpu);
+	assert_ptr_not_equal(current, &guest[0].vcpu[0]);
 	run(1000, ran);
 	assert_int_equal(ran[0], 0);
 	assert_int_equal(shared[0].stolen, 0);
-	guest[0].apic.next = 0x40;
-	serve(&guest[0].vcpu, MS);	/* which puts it off by no more */
+	guest[0].apic[0].next = 0x40;
+	serve(&guest[0].vcpu[0], MS);	/* which puts it off by no more */
 	run(1, ran);
-	assert_ptr_equal(current, &guest[0].vcpu);
+	assert_ptr_equal(current, &guest[0].vcpu[0]);
 	run(300, ran);
 	assert_in_range(ran[0], 95, 115);
 }
@@ -249,11 +276,11 @@ static void test_sleep(void **state)
 /* What is done for one is its own time, and stolen from the one that runs. */
 static void test_charges(void **state)
 {
-	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu[0];
 	uint64_t ran, slept;
 
 	(void)state;
-	guest_count = 2;
+	only(2);
 	halt(sleeper);
 	assert_ptr_equal(current, worker);
 	cpu.tsc += 2 * MS;
@@ -268,7 +295,7 @@ static void test_charges(void **state)
 	assert_int_equal(sleeper->ran - slept, MS / 10);
 	assert_int_equal(shared[0].stolen, 0);
 	/* Nor is it stolen from the other if that waits to run. */
-	guest[0].apic.next = 0x40;
+	guest[0].apic[0].next = 0x40;
 	serve(sleeper, MS / 10);
 	assert_false(sleeper->halted);
 	cpu.tsc += 2 * MS;
@@ -277,7 +304,7 @@ static void test_charges(void **state)
 	tick(worker);
 	assert_ptr_equal(current, sleeper);
 	assert_int_equal(shared[0].stolen, 10 * MS);
-	guest[0].apic.next = -1;
+	guest[0].apic[0].next = -1;
 	halt(sleeper);
 	assert_int_equal(shared[1].stolen, 3 * MS / 10);
 }
@@ -285,23 +312,23 @@ static void test_charges(void **state)
 /* One that wakes each millisecond, at some expense, has half at the most. */
 static void test_wakes_often(void **state)
 {
-	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu[0];
 	uint64_t worked = 0, start;
 
 	(void)state;
-	guest_count = 2;
+	only(2);
 	halt(sleeper);
 	start = cpu.tsc;
 	while (cpu.tsc - start < 3000 * MS) {
 		assert_ptr_equal(current, worker);
 		cpu.tsc += 4 * MS / 10;
 		worked += 4 * MS / 10;
-		guest[0].apic.next = 0x40;
+		guest[0].apic[0].next = 0x40;
 		serve(sleeper, 3 * MS / 10);
 		tick(worker);
 		if (current != sleeper)
 			continue;
-		guest[0].apic.next = -1;
+		guest[0].apic[0].next = -1;
 		cpu.tsc += 3 * MS / 10;
 		halt(sleeper);
 	}
@@ -313,7 +340,7 @@ static void test_wakes_often(void **state)
 /* One that sleeps comes no further behind because another did before. */
 static void test_sleepers_in_turn(void **state)
 {
-	struct vcpu *first = &guest[0].vcpu, *second = &guest[1].vcpu;
+	struct vcpu *first = &guest[0].vcpu[0], *second = &guest[1].vcpu[0];
 	uint64_t ran;
 
 	(void)state;
@@ -321,7 +348,7 @@ static void test_sleepers_in_turn(void **state)
 	halt(second);
 	run(100, (unsigned int[GUESTS]) { 0 });
 	ran = current->ran;
-	guest[0].apic.next = guest[1].apic.next = 0x40;
+	guest[0].apic[0].next = guest[1].apic[0].next = 0x40;
 	serve(first, 0);
 	tick(current);
 	assert_ptr_equal(current, first);
@@ -333,11 +360,11 @@ static void test_sleepers_in_turn(void **state)
 /* Who gives the processor away pays for that. */
 static void test_switch(void **state)
 {
-	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu[0];
 	uint64_t ran = sleeper->ran;
 
 	(void)state;
-	guest_count = 2;
+	only(2);
 	switch_takes = MS / 4;
 	update_takes = MS / 8;
 	halt(sleeper);
@@ -346,7 +373,7 @@ static void test_switch(void **state)
 	assert_int_equal(sleeper->ran - ran, 2 * (MS / 8) + MS / 4);
 	assert_int_equal(shared[1].stolen, MS / 4 + MS / 8);	/* so far */
 	cpu.tsc += 20 * MS;
-	guest[0].apic.next = 0x40;
+	guest[0].apic[0].next = 0x40;
 	serve(sleeper, 0);
 	ran = sleeper->ran;
 	tick(worker);
@@ -359,22 +386,21 @@ static void test_switch(void **state)
 static void test_interrupts(void **state)
 {
 	(void)state;
-	guest_count = 2;
+	only(2);
 	wakes = cpu.tsc + 3 * MS;
 	halt(current);
 	assert_int_equal(machine_timer, wakes);
 	due = cpu.tsc + 2 * MS;
 	tick(current);
 	assert_int_equal(machine_timer, due);
-	guest[0].apic.next = 0x40;
-	serve(&guest[0].vcpu, MS);
+	guest[0].apic[0].next = 0x40;
+	serve(&guest[0].vcpu[0], MS);
 	tick(current);
 	assert_int_equal(machine_timer, due);
 	due = UINT64_MAX;
 	tick(current);
 	assert_in_range(machine_timer, cpu.tsc + 4 * MS, cpu.tsc + 7 * MS);
-	guest_count = 1;
-	current = &guest[0].vcpu;
+	guest[current == &guest[0].vcpu[0]].vcpu[0].on = false;
 	tick(current);
 	assert_int_equal(machine_timer, UINT64_MAX);
 }
@@ -382,11 +408,11 @@ static void test_interrupts(void **state)
 /* The machine's tick is for those that it wakes, at their expense. */
 static void test_tick(void **state)
 {
-	struct vcpu *sleeper = current, *worker = &guest[1].vcpu;
+	struct vcpu *sleeper = current, *worker = &guest[1].vcpu[0];
 	uint64_t slept, ran;
 
 	(void)state;
-	guest_count = 2;
+	only(2);
 	wakes = cpu.tsc + 3 * MS;
 	halt(sleeper);
 	assert_ptr_equal(current, worker);
@@ -419,7 +445,7 @@ static void test_nobody_can_run(void **state)
 	updates = 0;
 	halt(current);
 	assert_int_equal(waits, 3);
-	assert_ptr_equal(current, &guest[GUESTS - 1].vcpu);
+	assert_ptr_equal(current, &guest[GUESTS - 1].vcpu[0]);
 	assert_int_equal(updates, 2);		/* as it goes, and as it comes */
 	assert_int_equal(machine_timer, wakes);	/* of the others */
 	/* The time that passed so was nobody's. */
@@ -434,22 +460,21 @@ static void test_ends(void **state)
 	static const enum end end[] = {
 		END_ORDERLY, END_GUEST_DIED, END_ORDERLY
 	};
-	const uint64_t ran = guest[GUESTS - 1].vcpu.ran;
+	const uint64_t ran = guest[GUESTS - 1].vcpu[0].ran;
 	volatile unsigned int i;
 
 	(void)state;
 	how = END_PANIC;
 	for (i = 0; i < GUESTS; i++) {
 		assert_int_equal(how, END_PANIC);
-		assert_false(current->ended);
-		serial = i == GUESTS - 1 ? NULL : &guest[GUESTS - 1].vcpu;
+		assert_false(current->g->ended);
 		cpu.tsc += MS;
 		current->end = end[i];
 		if (!setjmp(ended))
 			sched_next(current, STOP_ENDED);
 		/* What it did to the end was its own. */
-		if (serial)
-			assert_int_equal(serial->ran, ran);
+		if (i < GUESTS - 1)
+			assert_int_equal(guest[GUESTS - 1].vcpu[0].ran, ran);
 	}
 	assert_int_equal(how, END_GUEST_DIED);
 }
@@ -462,18 +487,148 @@ static void test_starts_again(void **state)
 
 	(void)state;
 	run(300, ran);
-	others = guest[1].vcpu.ran;
+	others = guest[1].vcpu[0].ran;
 	released = 0;
 	guest[0].starts = 1;
-	current = &guest[0].vcpu;
+	while (current != &guest[0].vcpu[0])
+		run(1, ran);
 	current->ran = 0;
 	current->end = END_GUEST_DIED;
 	sched_next(current, STOP_ENDED);
 	assert_int_equal(released, 1);
-	assert_false(guest[0].vcpu.ended);
-	assert_in_range(guest[0].vcpu.ran, others - 20 * MS, others + 20 * MS);
+	assert_false(guest[0].ended);
+	assert_in_range(guest[0].vcpu[0].ran, others - 20 * MS, others + 20 * MS);
 	run(300, ran);
 	assert_in_range(ran[0], 90, 115);
+}
+
+/* ---- two processors --------------------------------------------------------- */
+
+static struct regs second_regs[2];
+static struct stub_shared second_shared;
+
+/* The second one has this vCPU in it. */
+static void two_processors(struct vcpu *v)
+{
+	host_cpus = 2;
+	v->g->loaded++;
+	v->on = v->loaded = true;
+	v->home = 1;
+	cpus[1].vcpu = v;
+	cpus[1].charged = cpu.tsc;
+}
+
+static struct vcpu *second_of(struct guest *g)
+{
+	struct vcpu *v = &g->vcpu[1];
+
+	memset(second_regs, 0, sizeof(second_regs));
+	g->vcpus = 2;
+	*v = g->vcpu[0];
+	v->nr = 1;
+	v->loaded = false;
+	v->apic = &g->apic[1];
+	apic_init(v->apic, 1, 1000 * MS);
+	v->regs = &second_regs[1];
+	v->sh = &second_shared;
+	v->sibling = &g->vcpu[0];
+	g->vcpu[0].sibling = v;
+	return v;
+}
+
+/* The first one wakes who is halted at the second. */
+static void others_go_on(void)
+{
+	struct vcpu *v = &guest[1].vcpu[0];
+
+	waits++;
+	assert_true(cpus[1].idle && v->halted && v->loaded);
+	machine_processor = 0;
+	machine_kicks = 0;
+	spin_lock(&guest[0].lock);
+	tick(current);
+	assert_ptr_equal(current, &guest[0].vcpu[0]);
+	assert_int_equal(machine_kicks, 0);
+	guest[1].apic[0].next = 0x40;
+	sched_notify(v);
+	assert_false(v->halted);
+	assert_int_equal(machine_kicks, 1 << 1);
+	/* Which alone can run it, however long the other has run. */
+	cpu.tsc += 100 * MS;
+	tick(current);
+	assert_ptr_equal(current, &guest[0].vcpu[0]);
+	machine_processor = 1;
+}
+
+static void test_halted_stays_where_it_is(void **state)
+{
+	(void)state;
+	only(2);
+	two_processors(&guest[1].vcpu[0]);
+	machine_processor = 1;
+	waits = 0;
+	spin_unlock(&guest[0].lock);
+	spin_lock(&guest[1].lock);
+	halt(current);
+	assert_int_equal(waits, 1);
+	assert_ptr_equal(current, &guest[1].vcpu[0]);
+	assert_false(cpus[1].idle);
+	assert_ptr_equal(cpus[0].vcpu, &guest[0].vcpu[0]);
+}
+
+/* Its memory goes back when no processor knows it any more. */
+static void test_ends_at_two_processors(void **state)
+{
+	struct vcpu *v = second_of(&guest[0]);
+
+	(void)state;
+	two_processors(v);
+	released = 0;
+	current->end = END_ORDERLY;
+	sched_next(current, STOP_ENDED);
+	assert_ptr_equal(current, &guest[1].vcpu[0]);
+	assert_int_equal(released, 0);
+	assert_int_equal(machine_kicks & 1 << 1, 1 << 1);
+	assert_int_equal(guest[0].loaded, 1);
+	machine_processor = 1;
+	spin_lock(&guest[0].lock);
+	v->regs->vector = IRQ_BASE + IRQ_KICK;
+	sched_next(v, STOP_INTERRUPTED);
+	assert_int_equal(released, 1);
+	assert_ptr_equal(current, &guest[2].vcpu[0]);
+}
+
+/* INIT and STARTUP of one that is at another processor. */
+static void test_startup(void **state)
+{
+	struct vcpu *v = second_of(&guest[0]);
+
+	(void)state;
+	two_processors(v);
+	sched_off(v);
+	assert_int_equal(v->regs->stop, STOP_OFF);
+	assert_int_equal(machine_kicks, 1 << 1);
+	spin_unlock(&guest[0].lock);
+	machine_processor = 1;
+	spin_lock(&guest[0].lock);
+	v->regs->vector = IRQ_BASE + IRQ_KICK;
+	sched_next(v, STOP_INTERRUPTED);
+	assert_ptr_equal(current, &guest[1].vcpu[0]);
+	assert_false(v->on || v->loaded);
+	machine_processor = 0;
+	sched_startup(v);	/* there is no state to begin with */
+	assert_false(v->on || v->starting);
+	v->initial_set = true;
+	sched_startup(v);
+	assert_true(v->on && v->starting);
+	sched_startup(v);	/* it runs */
+	assert_false(v->startup);
+	/* One that has not stopped yet. */
+	v->regs->stop = STOP_OFF;
+	sched_startup(v);
+	assert_true(v->startup);
+	sched_off(v);
+	assert_false(v->startup);
 }
 
 int main(void)
@@ -492,6 +647,9 @@ int main(void)
 		T(test_nobody_can_run),
 		T(test_ends),
 		T(test_starts_again),
+		T(test_halted_stays_where_it_is),
+		T(test_ends_at_two_processors),
+		T(test_startup),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

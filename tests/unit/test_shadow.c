@@ -44,6 +44,36 @@ static void test_random_updates_pae(void **state)
 	random_updates(true);
 }
 
+/* Two vCPUs, in turn, in one address space or in two. */
+static void two(bool pae)
+{
+	uint32_t kicks = 0, run, i;
+
+	for (run = 0; run < 40; run++) {
+		model_start_two(pae);
+		seed = run;
+		for (i = 0; i < 2000; i++) {
+			model_run(rnd(2));
+			random_step();
+		}
+		kicks += model_kicks;
+	}
+	/* What was taken away was needed again. */
+	assert_true(kicks > 40 || pae);
+}
+
+static void test_two_vcpus(void **state)
+{
+	(void)state;
+	two(false);
+}
+
+static void test_two_vcpus_pae(void **state)
+{
+	(void)state;
+	two(true);
+}
+
 static void test_kernel_quarter_is_shared(void **state)
 {
 	struct mm *s = &g->mm;
@@ -181,6 +211,8 @@ int main(void)
 #define PAE(name)	cmocka_unit_test_setup(name, model_setup_pae)
 		T(test_random_updates),
 		PAE(test_random_updates_pae),
+		T(test_two_vcpus),
+		PAE(test_two_vcpus_pae),
 		T(test_kernel_quarter_is_shared),
 		T(test_untracked_is_forgotten_at_a_flush),
 		PAE(test_untracked_is_forgotten_at_a_flush),

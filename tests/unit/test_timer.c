@@ -15,7 +15,7 @@
 #define NEVER		UINT64_MAX
 
 static struct guest guest[3];
-static struct vcpu *const v = &guest[0].vcpu;
+static struct vcpu *const v = &guest[0].vcpu[0];
 
 /* ---- tests -------------------------------------------------------------- */
 
@@ -38,11 +38,11 @@ static int setup(void **state)
 	guest_count = 1;
 	for (i = 0; i < 3; i++) {
 		guests[i] = &guest[i];
-		guest[i].vcpu.g = &guest[i];
-		guest[i].vcpu.apic = &guest[i].apic;
-		guest[i].vcpu.pic = &guest[i].pic;
-		apic_init(&guest[i].apic);
-		apic_write(&guest[i].apic, APIC_LVTT, VECTOR);
+		guest[i].vcpu[0].g = &guest[i];
+		guest[i].vcpu[0].apic = &guest[i].apic[0];
+		guest[i].vcpu[0].pic = &guest[i].pic;
+		apic_init(&guest[i].apic[0], 0, 1000 * MS);
+		ipi_apic_write(&guest[i].vcpu[0], APIC_LVTT, VECTOR);
 		program_pic(&guest[i].pic, 0xfe);
 		pit_init(&guest[i].pit, 1000 * MS);
 	}
@@ -68,7 +68,7 @@ static void set_all(void)
 	pit_out(&guest[0].pit, PIT_MODE, 0x30, start);
 	pit_out(&guest[0].pit, PIT_CH0, 0xa9, start);
 	pit_out(&guest[0].pit, PIT_CH0, 0x04, start);
-	timer_changed(v);
+	sched_clocks_changed(v);
 }
 
 /* VMI-3.7.5: one that is too short becomes a multiple of itself. */
@@ -91,7 +91,7 @@ static void test_short_periods(void **state)
 /* What wakes it is the first that reaches the processor. */
 static void test_wake(void **state)
 {
-	struct apic *a = &guest[0].apic;
+	struct apic *a = &guest[0].apic[0];
 
 	(void)state;
 	assert_int_equal(timer_wake(v), NEVER);
@@ -101,19 +101,19 @@ static void test_wake(void **state)
 	program_pic(&guest[0].pic, 0xff);
 	assert_int_equal(timer_wake(v), start + 3 * MS);
 	program_pic(&guest[0].pic, 0xfe);
-	apic_write(a, APIC_LVT0, EXTINT | MASKED);
+	ipi_apic_write(v, APIC_LVT0, EXTINT | MASKED);
 	assert_int_equal(timer_wake(v), start + 3 * MS);
 	/* by LVTT, as well */
-	apic_write(a, APIC_LVTT, VECTOR | MASKED);
+	ipi_apic_write(v, APIC_LVTT, VECTOR | MASKED);
 	assert_int_equal(timer_wake(v), NEVER);
-	apic_write(a, APIC_LVTT, 15);		/* no vector */
+	ipi_apic_write(v, APIC_LVTT, 15);		/* no vector */
 	assert_int_equal(timer_wake(v), NEVER);
-	apic_write(a, APIC_LVTT, VECTOR);
-	apic_write(a, APIC_TPR, VECTOR);
+	ipi_apic_write(v, APIC_LVTT, VECTOR);
+	ipi_apic_write(v, APIC_TPR, VECTOR);
 	assert_int_equal(timer_wake(v), NEVER);
-	apic_write(a, APIC_TPR, VECTOR - 16);
+	ipi_apic_write(v, APIC_TPR, VECTOR - 16);
 	assert_int_equal(timer_wake(v), start + 3 * MS);
-	apic_write(a, APIC_SVR, 0xff);
+	ipi_apic_write(v, APIC_SVR, 0xff);
 	assert_int_equal(timer_wake(v), NEVER);
 	apic_enable(a, false);			/* nor is LVT0 in the way */
 	assert_in_range(timer_wake(v), start + MS - US, start + MS + US);
@@ -146,13 +146,37 @@ static void test_wake_available(void **state)
 	assert_int_equal(timer_wake(v), start + 3 * MS);
 }
 
+/* The APIC's own timer comes as an alarm by LVTT would. */
+static void test_apic_timer(void **state)
+{
+	(void)state;
+	start = cpu.tsc;
+	ipi_apic_write(v, APIC_TDCR, 11);
+	ipi_apic_write(v, APIC_TMICT, MS / 16);
+	assert_int_equal(machine_timer, start + MS);
+	assert_int_equal(timer_wake(v), start + MS);
+	alarm_set(v, REAL | LVTT, start - v->tsc_base + 2 * MS, 0);
+	ipi_apic_write(v, APIC_LVTT, VECTOR | MASKED);
+	assert_int_equal(timer_wake(v), NEVER);
+	assert_int_equal(timer_update(v), start + 2 * MS);
+	ipi_apic_write(v, APIC_LVTT, VECTOR);
+	assert_int_equal(timer_update(v), start + MS);
+	cpu.tsc = start + MS;
+	assert_int_equal(timer_update(v), start + 2 * MS);
+	assert_int_equal(apic_ack(&guest[0].apic[0]), VECTOR);
+	ipi_apic_write(v, APIC_EOI, 0);
+	cpu.tsc = start + 2 * MS;
+	assert_int_equal(timer_update(v), NEVER);
+	assert_int_equal(apic_ack(&guest[0].apic[0]), VECTOR);
+}
+
 /* What reached nobody is there when it runs: once. */
 static void test_missed(void **state)
 {
-	struct apic *a = &guest[0].apic;
+	struct apic *a = &guest[0].apic[0];
 
 	(void)state;
-	apic_write(a, APIC_LVTT, VECTOR | MASKED);
+	ipi_apic_write(v, APIC_LVTT, VECTOR | MASKED);
 	program_pic(&guest[0].pic, 0xff);
 	alarm_set(v, REAL | LVTT | PERIODIC, cpu.tsc - v->tsc_base + MS, MS);
 	alarm_set(v, VMI_CYCLES_AVAILABLE | PERIODIC, cpu.tsc - v->tsc_base +
@@ -166,15 +190,15 @@ static void test_missed(void **state)
 	assert_false(a->alarm);
 	v->halted = false;
 	assert_int_equal(timer_update(v), start + 6 * MS);
-	assert_false(event_pending(&guest[0].vcpu));
-	apic_write(a, APIC_LVTT, VECTOR);
+	assert_false(event_pending(&guest[0].vcpu[0]));
+	ipi_apic_write(v, APIC_LVTT, VECTOR);
 	assert_int_equal(apic_ack(a), VECTOR);
-	apic_write(a, APIC_EOI, 0);
-	assert_false(event_pending(&guest[0].vcpu));
+	ipi_apic_write(v, APIC_EOI, 0);
+	assert_false(event_pending(&guest[0].vcpu[0]));
 	pic_out(&guest[0].pic, PIC_MASTER_DATA, 0xfe);
 	assert_int_equal(pic_ack(&guest[0].pic), 0x20);
 	pic_out(&guest[0].pic, PIC_MASTER_CMD, 0x20);
-	assert_false(event_pending(&guest[0].vcpu));
+	assert_false(event_pending(&guest[0].vcpu[0]));
 }
 
 /* A clock that is set only ever makes the next interrupt come sooner. */
@@ -197,6 +221,7 @@ int main(void)
 		T(test_wake),
 		T(test_wake_busy),
 		T(test_wake_available),
+		T(test_apic_timer),
 		T(test_missed),
 		T(test_set),
 	};

@@ -47,12 +47,17 @@ void __tsan_write_range(void *at, long n)
 	before_plain_access(at);
 }
 
-uint32_t __tsan_atomic32_fetch_or(volatile void *, uint32_t bits, int order);
-uint32_t __tsan_atomic32_fetch_or(volatile void *at, uint32_t bits, int order)
+/* It reads, as well: what it expects may be no more. */
+_Bool __tsan_atomic32_compare_exchange_strong(volatile void *, void *, uint32_t,
+					      int, int);
+_Bool __tsan_atomic32_compare_exchange_strong(volatile void *at, void *was,
+					      uint32_t is, int order, int other)
 {
-	(void)order;
-	return __atomic_fetch_or((volatile uint32_t *)at, bits,
-				 __ATOMIC_SEQ_CST);
+	(void)order, (void)other;
+	before_volatile_read((void *)at, 4);
+	return __atomic_compare_exchange_n((volatile uint32_t *)at,
+					   (uint32_t *)was, is, 0,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 #endif

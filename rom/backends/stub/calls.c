@@ -285,6 +285,13 @@ uint32_t rom_APICRead(uint32_t offset)
 	return hcall(STUB_HC_APIC_READ, offset, 0);
 }
 
+/* ---- further processors --------------------------------------------------------------- */
+
+void rom_SetInitialAPState(const struct vmi_ap_state *state, uint32_t apic_id)
+{
+	hcall(STUB_HC_INITIAL_STATE, (uintptr_t)state, apic_id);
+}
+
 /* ---- power ------------------------------------------------------------------------- */
 
 void rom_Halt(void)
