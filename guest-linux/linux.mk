@@ -2,11 +2,12 @@
 # The Linux guest: one bzImage that boots natively and under VMI, and an
 # initramfs with a shell. New kernel files are in guest-linux/src, changes to
 # Debian's files in guest-linux/patches, everything built is in $(B)/linux. The
-# same with PAE, of guest-linux/config and config-pae, is in $(B)/linux-pae.
+# same with PAE, of guest-linux/config and config-pae, is in $(B)/linux-pae; for
+# one processor, of config and config-up, for make bench, in $(B)/linux-up.
 
 PACKAGES	+= libc6-dev-i386
 
-L_TREES		:= $(B)/linux $(B)/linux-pae
+L_TREES		:= $(B)/linux $(B)/linux-pae $(B)/linux-up
 L_TARBALL	:= /usr/src/linux-source-6.1.tar.xz
 # Within a rule of a tree, which $* is.
 L_SRC		= $*/src
@@ -46,6 +47,7 @@ $(L_TREES:%=%/.patched): %/.patched: %/.unpacked $(L_PORT) \
 
 $(B)/linux/src/.config:		guest-linux/config
 $(B)/linux-pae/src/.config:	guest-linux/config guest-linux/config-pae
+$(B)/linux-up/src/.config:	guest-linux/config guest-linux/config-up
 
 # What is said last about an option counts.
 $(L_TREES:%=%/src/.config): %/src/.config: %/.patched
@@ -92,7 +94,7 @@ $(I)/busybox: | $(B)/.deps
 		$(I)/deb
 	@cp $(I)/deb/bin/busybox $@
 
-$(I)/smoke: guest-linux/initramfs/smoke.c | $(B)/.deps
+$(I)/smoke $(I)/stress: $(I)/%: guest-linux/initramfs/%.c | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@gcc -m32 -static -pthread -O2 -std=gnu11 -msse2 -mfpmath=sse $(WARN) \
@@ -100,7 +102,7 @@ $(I)/smoke: guest-linux/initramfs/smoke.c | $(B)/.deps
 
 # Other parts add their programs to I_EXTRA, e.g. $(I)/bench, and may do so
 # after this file has been read.
-I_PROGRAMS	= $(I)/busybox $(I)/smoke $(I_EXTRA)
+I_PROGRAMS	= $(I)/busybox $(I)/smoke $(I)/stress $(I_EXTRA)
 I_FILES		:= $(addprefix guest-linux/initramfs/,init inittab rc halt)
 
 .SECONDEXPANSION:

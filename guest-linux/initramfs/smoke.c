@@ -2,9 +2,10 @@
 /*
  * What a kernel owes to its processes, checked from inside one of them.
  *
- * One line per part and a last one, "smoke: OK <checksum>". The output holds
- * no address, time or size, so that it is the same on bare hardware, in a
- * VMI guest, and with any amount of memory. Status 0 if all parts passed.
+ * A line with the number of processors, one per part and a last one, "smoke:
+ * OK <checksum>". The output holds no address, time or size, so that it is the
+ * same on bare hardware, in a VMI guest, and with any amount of memory. Status
+ * 0 if all parts passed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -730,12 +731,15 @@ int main(int argc, char **argv)
 		{ "churn", part_churn },
 	};
 	uint32_t h = 2166136261u;
+	cpu_set_t cpus;
 
 	if (argc == 3)
 		return 100 + atoi(argv[2]);
 	self = argv[0];
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	catch_faults();
+	check(sched_getaffinity(0, sizeof(cpus), &cpus) == 0);
+	printf("smoke: processors: %d\n", CPU_COUNT(&cpus));
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		h = parts[i].run(h);
 		printf("smoke: %s %08x\n", parts[i].name, h);

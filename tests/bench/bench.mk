@@ -25,6 +25,8 @@ $(PROFILER): tests/bench/profile.c tests/bench/qemu_plugin.h | $(B)/.deps
 all: $(PROFILER)
 
 .PHONY: bench bench-wall bench-micro profile performance-md
+# The rows for one processor are those of a kernel for one.
+bench bench-wall profile: $(B)/linux-up/bzImage
 bench: all $(B)/bench/micro.elf
 	@tests/bench/bench.py
 	@tests/bench/micro.py

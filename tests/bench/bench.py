@@ -48,9 +48,9 @@ NATIVEROM_RATIO = 1.02
 LINE = re.compile(r"^bench (\w+) (\d+) (\d+) \d+\s*$", re.M)
 
 
-def run(way, icount, timeout):
+def run(way, kernel, icount, timeout):
     """One boot: {operation: (ticks, exits)}."""
-    arguments = ["--memory", "256", "--append",
+    arguments = ["--kernel", kernel, *harness.GUEST, "--append",
                  "console=ttyS0 panic=-1 quiet nokaslr bench"]
     arguments += WAYS[way] + (["--icount"] if icount else [])
     output = harness.run(arguments, timeout)
@@ -70,7 +70,8 @@ def measure(args):
             start = time.monotonic()
             print(f"bench: {way:10} run {i + 1} of {args.runs} ...",
                   end="", file=sys.stderr, flush=True)
-            runs[way].append(run(way, not args.wall, args.timeout))
+            runs[way].append(run(way, args.kernel, not args.wall,
+                                 args.timeout))
             print(f" {time.monotonic() - start:.0f} s", file=sys.stderr)
     if args.wall:
         return {way: {op: (statistics.median(r[op][0] for r in rs),
@@ -145,6 +146,9 @@ def main():
                    help="boots per way (default 1, with --wall 3)")
     p.add_argument("--timeout", type=int, default=600,
                    help="seconds for one boot (default 600)")
+    p.add_argument("--kernel", default=harness.KERNEL,
+                   help="what to boot (%(default)s, which is for one "
+                   "processor; build/linux/bzImage)")
     args = p.parse_args()
     args.runs = args.runs or (3 if args.wall else 1)
     results = measure(args)

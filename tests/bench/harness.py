@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 FOLDER = "build/bench"
+# For one processor, and with no code for more.
+KERNEL = "build/linux-up/bzImage"
+GUEST = ["--initrd", "build/initramfs.cpio.gz", "--memory", "256"]
 
 
 def run(arguments, timeout):

@@ -23,7 +23,7 @@ from bench import OPERATIONS
 HYPERVISOR = "build/hv/hypervisor64.elf"
 ROM = "build/rom/stub.elf"
 ROM_IMAGE = "build/rom/stub.rom"
-KERNEL = "build/linux/src/vmlinux"
+KERNEL = "build/linux-up/src/vmlinux"
 
 KERNEL_BASE, HYPERVISOR_BASE = 0xc0000000, 1 << 32
 USER_BASE = 0x08000000      # where programs are linked; boot code is below
@@ -141,9 +141,9 @@ class Profile:
             append += " only=" + operation
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "profile")
-            output = harness.run(["--memory", "256", "--icount", "--profile",
-                                  path, "--append", append] + WAYS[way],
-                                 timeout)
+            output = harness.run(["--kernel", harness.KERNEL, *harness.GUEST,
+                                  "--icount", "--profile", path, "--append",
+                                  append] + WAYS[way], timeout)
             self.read(machine, path, bool(operation))
         self.operations = 1
         if operation:

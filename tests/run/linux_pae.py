@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Linux with PAE: its smoke program prints under VMI what it prints natively,
 and that data cannot be executed; with memory above 4 GB, too, and with
-nothing else for programs. Without PAE a kernel leaves that memory alone."""
+nothing else for programs. Without PAE a kernel leaves that memory alone. On
+four processors, natively, it does its smoke and its stress program."""
 
 import sys
 sys.dont_write_bytecode = True
 
 from harness import (INITRD, KERNEL_PAE, SMOKE, expect, same, smoke,
-                     smoke_vmi, test_all, test_one)
+                     smoke_on, smoke_vmi, stress, test_all, test_one)
 
 OPTIONS = ("--kernel", KERNEL_PAE, "--initrd", INITRD)
 # 800 MB are for the kernel; of the rest, which programs get first, all is
@@ -27,6 +28,11 @@ def main():
     reference = test_one("smoke with PAE natively", native)
     test_all([("smoke with PAE, 2048 MB", smoke_vmi, reference, True,
                "--memory", "2048", *OPTIONS),
+              ("smoke with PAE natively on 4 processors", smoke_on, 4,
+               reference, *OPTIONS),
+              ("stress with PAE natively on 4 processors", stress, 10,
+               "--native", "--cpus", "4", *OPTIONS),
+              ("stress with PAE", stress, 5, *OPTIONS),
               ("smoke with PAE, 64 MB, every shadow entry verified",
                smoke_vmi, reference, True, "--verify", "--memory", "64",
                *OPTIONS)])

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """native.rom as an option ROM of a machine without hypervisor: the kernel
 finds it, is in VMI mode at ring 0, says so, and runs its smoke program with
-the output of a machine without any ROM, faults of IRET (VMI-2.5.11) included.
-With vmi=off it does without the ROM that is there."""
+the output of a machine without any ROM, faults of IRET (VMI-2.5.11) included,
+on four processors, too. With vmi=off it does without the ROM that is there."""
 
 import sys
 sys.dont_write_bytecode = True
@@ -31,9 +31,9 @@ def smoke_lines(output):
     return [line for line in output.splitlines() if line.startswith("smoke: ")]
 
 
-def smoke(memory):
-    plain = boot("smoke", "--memory", memory)
-    output = boot("smoke", "--memory", memory, "--rom", NATIVE_ROM)
+def smoke(*options):
+    plain = boot("smoke", *options)
+    output = boot("smoke", "--rom", NATIVE_ROM, *options)
     expect(FOUND not in plain, "a ROM is there without --rom")
     expect(FOUND in output, "the kernel did not find the ROM")
     expect("VMI: running in ring 0" in output, "it is not in ring 0")
@@ -41,6 +41,13 @@ def smoke(memory):
     expect(lines and lines[-1].startswith("smoke: OK "),
            "smoke did not end: " + tail(output))
     same("its output", lines, smoke_lines(plain))
+    return lines
+
+
+def processors():
+    same("its first line", smoke("--cpus", "4")[0], "smoke: processors: 4")
+    output = boot("stress=10", "--cpus", "4", "--rom", NATIVE_ROM)
+    expect("\nstress: OK, " in output, "stress: " + tail(output))
 
 
 def sysfs():
@@ -59,8 +66,9 @@ def off():
 
 
 test_all([
-    ("smoke on native.rom", smoke, "256"),
-    ("smoke on native.rom with 1024 MB", smoke, "1024"),
+    ("smoke on native.rom", smoke),
+    ("smoke on native.rom with 1024 MB", smoke, "--memory", "1024"),
+    ("smoke and stress on native.rom with 4 processors", processors),
     ("native.rom in /sys/hypervisor", sysfs),
     ("native.rom with vmi=off", off),
 ])

@@ -80,9 +80,10 @@ static void vmi_cpuid(unsigned int *ax, unsigned int *bx,
 static void vmi_set_gdt(const struct desc_ptr *dtr)
 {
 	struct desc_ptr gdt = *dtr;
+	int cpu = raw_smp_processor_id();
 
-	if (gdt.address == (unsigned long)get_cpu_gdt_ro(0))
-		gdt.address = (unsigned long)get_cpu_gdt_rw(0);
+	if (gdt.address == (unsigned long)get_cpu_gdt_ro(cpu))
+		gdt.address = (unsigned long)get_cpu_gdt_rw(cpu);
 	vmi.set_gdt(&gdt);
 }
 
@@ -139,7 +140,8 @@ static void vmi_set_ldt(const void *ldt, unsigned int entries)
 	}
 	set_tssldt_descriptor(&desc, (unsigned long)ldt, DESC_LDT,
 			      entries * LDT_ENTRY_SIZE - 1);
-	write_gdt_entry(get_cpu_gdt_rw(0), GDT_ENTRY_LDT, &desc, DESC_LDT);
+	write_gdt_entry(get_cpu_gdt_rw(smp_processor_id()), GDT_ENTRY_LDT,
+			&desc, DESC_LDT);
 	vmi.set_ldt(GDT_ENTRY_LDT * 8);
 }
 
@@ -525,6 +527,7 @@ void __init vmi_init(void)
 	vmi_fill_shutdown();
 	vmi_set_linear_mapping();
 	vmi_time_init();
+	vmi_smp_init();
 	/* A ROM that leaves everything to the processor costs nothing. */
 	if (vmi_in_use)
 		setup_force_cpu_cap(X86_FEATURE_PV32);

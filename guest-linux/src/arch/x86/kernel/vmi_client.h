@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Between the parts of the VMI client: vmi.c (calls), vmi_time.c (timer and
- * clocks) and vmi_sysfs.c (/sys/hypervisor).
+ * clocks), vmi_smp.c (several processors) and vmi_sysfs.c (/sys/hypervisor).
  */
 #ifndef VMI_CLIENT_H
 #define VMI_CLIENT_H
 
 #include <linux/init.h>
+#include <linux/percpu.h>
 #include <asm/vmi.h>
 
 /* The ROM that the kernel runs on; NULL on bare hardware. */
@@ -43,6 +44,17 @@ void __init vmi_time_init(void);
 void * __init vmi_function(enum vmi_call nr);
 #else
 static inline void vmi_init(void) { }
+#endif
+
+#ifdef CONFIG_SMP
+void __init vmi_smp_init(void);
+#else
+static inline void vmi_smp_init(void) { }
+#endif
+
+#ifdef CONFIG_X86_LOCAL_APIC
+/* Of apic.c: what the interrupt of the local timer calls. */
+DECLARE_PER_CPU(struct clock_event_device, lapic_events);
 #endif
 
 #endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Several processors: the local APIC through the ROM rather than by its page,
+ * which takes an instruction to be emulated, and further processors that start
+ * in VMI mode (VMI-3.8).
+ */
+#include <linux/irqflags.h>
+#include <linux/percpu.h>
+#include <linux/pgtable.h>
+#include <linux/smp.h>
+
+#include <asm/apic.h>
+#include <asm/desc.h>
+#include <asm/realmode.h>
+#include <asm/smp.h>
+#include <asm/tlbflush.h>
+
+#include "vmi_client.h"
+
+static struct {
+	u32 (*apic_read)(u32 offset);
+	void (*apic_write)(u32 offset, u32 value);
+	void (*set_initial_ap_state)(const struct vmi_ap_state *state,
+				     u32 apic_id);
+} vmi __ro_after_init;
+
+/* ---- interrupts to processors -------------------------------------------- */
+
+/* The upper half of the ICR, which mostly is what it was. */
+static DEFINE_PER_CPU(u32, vmi_icr2);
+
+static void vmi_icr_write(u32 low, u32 dest)
+{
+	u32 icr2 = SET_XAPIC_DEST_FIELD(dest);
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (this_cpu_read(vmi_icr2) != icr2) {
+		vmi.apic_write(APIC_ICR2, icr2);
+		this_cpu_write(vmi_icr2, icr2);
+	}
+	vmi.apic_write(APIC_ICR, low);
+	local_irq_restore(flags);
+}
+
+/* An interrupt is on its way when the call returns. */
+static void vmi_wait_icr_idle(void)
+{
+}
+
+static u32 vmi_safe_wait_icr_idle(void)
+{
+	return 0;
+}
+
+static u32 vmi_icr(u32 dest, int vector)
+{
+	return dest | (vector == NMI_VECTOR ? APIC_DM_NMI :
+					      APIC_DM_FIXED | vector);
+}
+
+/* Flat: a bit per processor. */
+static void vmi_send_cpus(u32 cpus, int vector)
+{
+	if (cpus)
+		vmi_icr_write(vmi_icr(APIC_DEST_LOGICAL, vector), cpus);
+}
+
+static void vmi_send_ipi(int cpu, int vector)
+{
+	vmi_send_cpus(BIT(cpu), vector);
+}
+
+static void vmi_send_ipi_mask(const struct cpumask *mask, int vector)
+{
+	vmi_send_cpus(cpumask_bits(mask)[0], vector);
+}
+
+static void vmi_send_ipi_mask_allbutself(const struct cpumask *mask,
+					 int vector)
+{
+	vmi_send_cpus(cpumask_bits(mask)[0] & ~BIT(smp_processor_id()),
+		      vector);
+}
+
+static void vmi_send_ipi_allbutself(int vector)
+{
+	vmi.apic_write(APIC_ICR, vmi_icr(APIC_DEST_ALLBUT, vector));
+}
+
+static void vmi_send_ipi_all(int vector)
+{
+	vmi.apic_write(APIC_ICR, vmi_icr(APIC_DEST_ALLINC, vector));
+}
+
+static void vmi_send_ipi_self(int vector)
+{
+	vmi.apic_write(APIC_ICR, vmi_icr(APIC_DEST_SELF, vector));
+}
+
+/* ---- further processors -------------------------------------------------- */
+
+/*
+ * start_secondary() gets what startup_32_smp gives it on bare hardware, but
+ * for the boot page tables, which it leaves at once.
+ */
+static int vmi_wakeup_secondary_cpu(int apicid, unsigned long start_eip)
+{
+	struct vmi_ap_state state = {
+		.cr0 = CR0_STATE,
+		.cr3 = __pa(swapper_pg_dir),
+		.cr4 = mmu_cr4_features,
+		.eip = initial_code,
+		.eflags = X86_EFLAGS_FIXED,
+		.esp = initial_stack,
+		.cs = __KERNEL_CS,
+		.ss = __KERNEL_DS,
+		.ds = __USER_DS,
+		.es = __USER_DS,
+		.fs = __KERNEL_PERCPU,
+		.gdtr_limit = early_gdt_descr.size,
+		.gdtr_base = early_gdt_descr.address,
+		.idtr_limit = IDT_ENTRIES * sizeof(gate_desc) - 1,
+		.idtr_base = CPU_ENTRY_AREA_RO_IDT,
+	};
+
+	/* Below level 0 there is no real mode to start in. */
+	if (!vmi.set_initial_ap_state)
+		return -ENODEV;
+	if (boot_cpu_has(X86_FEATURE_NX))
+		rdmsrl(MSR_EFER, state.efer);
+
+	apic_icr_write(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
+		       apicid);
+	apic_icr_write(APIC_INT_LEVELTRIG | APIC_DM_INIT, apicid);
+	vmi.set_initial_ap_state(&state, apicid);
+	apic_icr_write(APIC_DM_STARTUP, apicid);
+	return 0;
+}
+
+/* It would have to come back by the trampoline. */
+static int vmi_cpu_disable(void)
+{
+	return -EOPNOTSUPP;
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+static void __init vmi_fill_apic(struct apic *driver)
+{
+	driver->read = vmi.apic_read;
+	driver->write = vmi.apic_write;
+	driver->eoi_write = vmi.apic_write;
+	driver->icr_write = vmi_icr_write;
+	driver->wait_icr_idle = vmi_wait_icr_idle;
+	driver->safe_wait_icr_idle = vmi_safe_wait_icr_idle;
+	driver->send_IPI = vmi_send_ipi;
+	driver->send_IPI_mask = vmi_send_ipi_mask;
+	driver->send_IPI_mask_allbutself = vmi_send_ipi_mask_allbutself;
+	driver->send_IPI_allbutself = vmi_send_ipi_allbutself;
+	driver->send_IPI_all = vmi_send_ipi_all;
+	driver->send_IPI_self = vmi_send_ipi_self;
+}
+
+void __init vmi_smp_init(void)
+{
+	struct apic **driver;
+
+	vmi.apic_read = vmi_function(VMI_CALL_APICRead);
+	vmi.apic_write = vmi_function(VMI_CALL_APICWrite);
+	vmi.set_initial_ap_state = vmi_function(VMI_CALL_SetInitialAPState);
+
+	for (driver = __apicdrivers; driver < __apicdrivers_end; driver++) {
+		if (vmi.apic_read && vmi.apic_write)
+			vmi_fill_apic(*driver);
+		if (vmi.set_initial_ap_state || vmi_ring())
+			(*driver)->wakeup_secondary_cpu =
+				vmi_wakeup_secondary_cpu;
+	}
+	if (vmi.set_initial_ap_state || vmi_ring())
+		smp_ops.cpu_disable = vmi_cpu_disable;
+}
