@@ -283,7 +283,4 @@ void apic(void)
 			extremes();
 		}
 	}
-	skip("3.2.62", "SetInitialAPState",
-	     offered(VMI_CALL_SetInitialAPState) ? "one processor" :
-	     "not offered");
 }

@@ -217,6 +217,7 @@ void pae_pages(void);			/* pae.c */
 void batches(void);			/* batches.c */
 void timers(void);			/* timers.c */
 void apic(void);			/* apic.c */
+void several(void);		/* several.c, and what is in several.h */
 
 /* What LSL says of a selector with RPL 3; -1 if it is not usable. */
 uint32_t limit_of(uint32_t selector);

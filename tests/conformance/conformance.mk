@@ -2,7 +2,7 @@
 # The conformance suite, build/conformance.elf. "make conformance ROM=FILE"
 # runs it with one ROM, else with each that is built here.
 
-RUN_TESTS	+= conformance conformance_no_batch
+RUN_TESTS	+= conformance conformance_no_batch conformance_smp
 check: $(B)/conformance.elf
 
 CONF_ROMS	= $(or $(ROM),$(addprefix $(B)/rom/,stub.rom native.rom count.rom))

@@ -64,6 +64,7 @@ void guest_main(void)
 	batches();
 	timers();
 	apic();
+	several();
 	rom_after_all();
 	points_end();
 	/* which run.py makes a point of */
