@@ -25,7 +25,8 @@ struct attack {
 	const char	*end;
 	/* The same on a processor that checks segments, if it is another. */
 	const char	*end_checked;
-	/* "alone": with no bystander; "icount": time counts instructions. */
+	/* "alone": with no bystander; "icount": time counts instructions;
+	 * "cpus=N", "starts=N": that many, as vmi-run has it. */
 	const char	*boot;
 };
 

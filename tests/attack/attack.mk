@@ -5,11 +5,12 @@
 RUN_TESTS	+= attack.py attack_bochs.py faults.py
 check: $(B)/tests/attack.elf
 
-# For so many seconds random pages are poured in (as in tests/fuzz).
+# For so many seconds random pages are poured in (as in tests/fuzz), and for a
+# tenth of it two vCPUs race in each case that has two.
 TIME		?= 10
 
 .PHONY: attack
 attack: $(B)/tests/attack.elf $(B)/hypervisor-stub.elf $(B)/rom/stub.rom
-	@tests/run/attack.py --tap --time $(TIME)
+	@tests/run/attack.py --tap --time $(TIME) --race $(TIME)00
 
 $(eval $(call guest,attack,$(B)/tests/attack.elf,$(GUEST_LDS)))

@@ -394,7 +394,23 @@ step_sysexit:
 	global step_end
 step_end:
 
+; ---- race_apic.c -------------------------------------------------------------
+
+	global race_begins
+race_begins:
+	mov [race_generation], eax
+.end:	pause
+	jmp .end
+
+; ---- race_cpu.c: where a jump to the ROM's IRET may stand ------------------------
+
+	global race_places
+race_places:
+	times 4 * 16 nop
+
 	section .bss nobits alloc write align=16
+	global race_generation
+race_generation: resd 1
 step_return:	resd 1
 	global far_cs, step_stack
 try_esp:	resd 1

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Set-up, the choice of a case, and what several cases use. */
 #include "attack.h"
+#include "race.h"
 
 volatile uint8_t pages[4][PAGE] __attribute__((aligned(PAGE)));
 uint32_t play_table[PLAY_PAGES] __attribute__((aligned(PAGE)));
@@ -12,7 +13,8 @@ static const struct attack *const all[] = {
 	vm86_cases, user_cases, stack_cases, insn_cases, hole_cases,
 	exhaust_cases, neighbour_cases, pae_cases, step_cases,
 	step_fault_cases, straddle_cases, end_cases, return_cases,
-	bystander_cases, asleep_cases,
+	bystander_cases, asleep_cases, race_memory_cases, race_cpu_cases,
+	race_apic_cases, race_end_cases,
 };
 
 /* ---- for the cases ----------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * is and carry bits that nobody gave a meaning. The guest turns PAE on before
  * VMI_Init, as a kernel does.
  */
-#include "attack.h"
+#include "race.h"
 
 #define CR0_PG		0x80000000u
 #define CR4_PAE		0x20u
@@ -398,7 +398,93 @@ static void pae_drops(uint32_t arg)
 	ok(longest < cycles_per_second() / 80, "nobody waits long");
 }
 
+/* ---- with a second vCPU ------------------------------------------------------ */
+
+#define RACE_GB		2u
+#define RACE_AT		(RACE_GB << 30)
+#define NX		0x8000000000000000ull
+
+static uint64_t race_pae_entry(uint32_t n)
+{
+	return race_entry(n) | (n & 0x10000 ? NX : 0) |
+	       (uint64_t)(n & 0xe0000 ? 0 : n >> 20) << 32;
+}
+
+static void store_pae_entries(uint32_t i)
+{
+	const uint32_t n = scramble(i);
+
+	*(volatile uint64_t *)&pae_play[U_FREE + i % 16] = race_pae_entry(n);
+	*(volatile uint64_t *)&other[n % 16] = race_pae_entry(~n);
+}
+
+static void store_pae_directories(uint32_t i)
+{
+	const uint64_t choice[] = {
+		0, entry_of(other, PTE_W), entry_of(pae_play, PTE_W | PTE_A),
+		entry_of(other, PTE_W | PTE_A | NX), PTE_PS | PTE_P | PTE_W,
+	};
+	uint64_t *at = &directory[RACE_GB][i % 4];
+
+	*(volatile uint64_t *)at = choice[scramble(i) % 5];
+	if (i % 16 == 0)
+		set(at, choice[i / 16 % 5], VMI_PAGE_PD);
+	store_pae_entries(i);
+}
+
+static void store_pdpt(uint32_t i)
+{
+	const uint64_t choice[] = {
+		0, entry_of(directory[1], 0), entry_of(directory[2], 0),
+		OUTSIDE | PTE_P, entry_of(directory[2], NX),
+	};
+
+	*(volatile uint64_t *)&pdpt[RACE_GB] = choice[scramble(i) % 5];
+	if (i % 16 == 0)
+		set(&pdpt[RACE_GB], choice[i / 16 % 5], VMI_PAGE_PDP);
+	store_pae_directories(i);
+}
+
+static void read_pae(uint32_t i)
+{
+	const uint32_t n = scramble(i);
+	const uint32_t at[] = { PLAY + U_FREE * PAGE, RACE_AT + (n & 3) * MB2 };
+	uint32_t word;
+
+	safe_read(at[n >> 8 & 1] + (n >> 4 & 15) * PAGE + RACE_WORD, &word);
+	if (i % 16 == 15)
+		flush();
+	else if (i % 4 == 3)
+		vmi1(InvalPage, at[n >> 8 & 1] + (n >> 4 & 15) * PAGE);
+}
+
+static void load_pdpt(uint32_t i)
+{
+	vmi1(SetCR3, (uintptr_t)pdpt);
+	read_pae(i);
+}
+
+static void race_pae(uint32_t what)
+{
+	static void (*const mine[])(uint32_t) = {
+		read_pae, read_pae, load_pdpt, load_pdpt,
+	};
+	static void (*const theirs[])(uint32_t) = {
+		store_pae_entries, store_pae_directories, store_pdpt, load_pdpt,
+	};
+
+	race_set_up(false);
+	race(mine[what], theirs[what]);
+}
+
+#define RACE_PAE(name, what)						\
+	CASE_PAE("race_pae_" name, race_pae, what, .boot = "cpus=2")
+
 const struct attack pae_cases[] = {
+	RACE_PAE("entries", 0),
+	RACE_PAE("directories", 1),
+	RACE_PAE("pdpt", 2),
+	RACE_PAE("cr3", 3),
 	CASE_PAE("pae_straddle", pae_straddle, 0),
 	CASE_PAE("pae_frames", pae_frames, 0),
 	CASE_PAE("pae_frames_used", pae_frames, PTE_A | PTE_D),
