@@ -30,6 +30,7 @@ run:
 help:
 	@echo 'make run     build everything and boot Linux in VMI mode to a shell'
 	@echo 'make check   run every test; the last line is "N passed, N failed"'
+	@echo 'make check-long  guests with many vCPUs, for half an hour'
 	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
 	@echo 'make attack  a hostile guest, case by case, in TAP'
 	@echo 'make fuzz TIME=600 [TARGET=exit]  fuzz the hypervisor on the host'
