@@ -233,7 +233,7 @@ static void touch(char *p, uint32_t pages)
  * keeps every other page of FRAGMENTS leaves the others, which are then the
  * first to be allocated.
  */
-#define FRAGMENTS	12288u
+#define FRAGMENTS	32768u
 
 static int fragment(void)
 {

@@ -387,6 +387,10 @@ static void arm(struct call *c)
 
 static void time_and_rest(void)
 {
+	static const struct vmi_ap_state nobody;
+
+	CALL(SetInitialAPState, NULL, NULL, "SetInitialAPState, of nobody",
+	     (uintptr_t)&nobody, 1);
 	CALL(APICRead, NULL, NULL, "APICRead, version", APIC_VERSION);
 	CALL(APICWrite, NULL, NULL, "APICWrite, task priority", APIC_TPR, 0);
 	CALL(IODelay, NULL, NULL, "IODelay", 0);
