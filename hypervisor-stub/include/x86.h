@@ -262,7 +262,12 @@ extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
 
 void queue_drain(struct vcpu *);
 /* What the siblings have announced so far comes into effect, before a flush. */
-void queue_peek(struct vcpu *);
+void queue_peek_siblings(struct vcpu *);
+static inline void queue_peek(struct vcpu *v)
+{
+	if (v->sibling != v)
+		queue_peek_siblings(v);
+}
 
 /* Has the guest anything for queue_drain() to do? */
 static inline bool queue_pending(const struct vcpu *v)

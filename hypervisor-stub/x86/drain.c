@@ -37,7 +37,7 @@ static bool drain_updates(struct vcpu *v)
  * has stopped have announced what they had. A tail that makes no sense will be its
  * owner's end.
  */
-void queue_peek(struct vcpu *v)
+void queue_peek_siblings(struct vcpu *v)
 {
 	struct vcpu *s;
 	uint32_t end;
