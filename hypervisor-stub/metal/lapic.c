@@ -89,7 +89,7 @@ void lapic_send(uint32_t id, uint32_t command)
 		return;
 	}
 	while (get(ICR) & ICR_PENDING)
-		asm volatile("pause");
+		cpu_relax();
 	set(ICR_HIGH, id << 24);
 	set(ICR, command);
 }

@@ -68,7 +68,7 @@ static bool arrives(uint32_t ms)
 	bool here = false;
 
 	while (!here && rdtsc() - from < cycles) {
-		asm volatile("pause");
+		cpu_relax();
 		here = __atomic_load_n(&arrived, __ATOMIC_ACQUIRE) == host_cpus;
 	}
 	return here;
@@ -178,5 +178,5 @@ void host_stop_others(void)
 			lapic_send(apic_id[cpu], ICR_NMI);
 	while (__atomic_load_n(&host_stopped, __ATOMIC_ACQUIRE) <
 	       host_cpus - 1 && rdtsc() - from < host_tsc_hz)
-		asm volatile("pause");
+		cpu_relax();
 }
