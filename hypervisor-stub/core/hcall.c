@@ -30,7 +30,7 @@ static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
 	log_printf("%s: VMI_Init at %08x, shared area at machine address %09lx\n",
-		   v->g->name, (uint32_t)v->regs->eip, host_pa(sh));
+		   v->g->name, (uint32_t)v->regs->rip, host_pa(sh));
 }
 
 /* The draining is all. */
@@ -51,12 +51,12 @@ static void hc_iret(struct vcpu *v, uint32_t a, uint32_t b)
 	uint32_t eax;
 
 	(void)a, (void)b;
-	if (!guest_read(&v->mmu, &eax, r->esp, 4)) {
-		vcpu_kill(v, "no stack at %08x", (uint32_t)r->esp);
+	if (!guest_read(&v->mmu, &eax, r->rsp, 4)) {
+		vcpu_kill(v, "no stack at %08x", (uint32_t)r->rsp);
 		return;
 	}
 	r->gpr[EAX] = eax;
-	event_iret(v, r->esp + 4, true);
+	event_iret(v, r->rsp + 4, true);
 	event_poll(v);
 }
 
@@ -187,7 +187,7 @@ static void hc_wallclock(struct vcpu *v, uint32_t a, uint32_t b)
 	uint64_t ns = host_wallclock_ns();
 
 	(void)a, (void)b;
-	v->regs->gpr[EAX] = ns;
+	v->regs->gpr[EAX] = (uint32_t)ns;
 	v->regs->gpr[EDX] = ns >> 32;
 }
 
@@ -272,8 +272,8 @@ void hcall(struct vcpu *v, struct regs *r)
 
 	v->call_at = (v->call_at + sizeof(*c)) % sizeof(v->call);
 	__builtin_memcpy(c->gpr, r->gpr, sizeof(c->gpr));
-	c->eip = r->eip;
-	c->esp = r->esp;
+	c->rip = r->rip;
+	c->rsp = r->rsp;
 	if (nr >= STUB_HC_COUNT) {
 		vcpu_kill(v, "hypercall %u does not exist", nr);
 		return;

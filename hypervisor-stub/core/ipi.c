@@ -118,7 +118,7 @@ void ipi_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
 	}
 }
 
-bool ipi_initial_state(struct vcpu *v, uint32_t apic_id, gva_t block)
+bool ipi_initial_state(struct vcpu *v, uint32_t apic_id, gva32_t block)
 {
 	struct vmi_ap_state state;
 	struct vcpu *s;

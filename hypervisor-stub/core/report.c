@@ -18,7 +18,7 @@
 
 /* ---- the guest's memory ------------------------------------------------- */
 
-static bool peek(struct vcpu *v, gva_t va, uint8_t *byte)
+static bool peek(struct vcpu *v, gva32_t va, uint8_t *byte)
 {
 	gpa_t pa;
 
@@ -32,7 +32,7 @@ static bool peek(struct vcpu *v, gva_t va, uint8_t *byte)
 	return gmem_read_byte(&v->g->mm.gmem, pa, byte);
 }
 
-static bool peek_word(struct vcpu *v, gva_t va, uint32_t *word)
+static bool peek_word(struct vcpu *v, gva32_t va, uint32_t *word)
 {
 	uint8_t byte[4];
 	int i;
@@ -44,12 +44,12 @@ static bool peek_word(struct vcpu *v, gva_t va, uint32_t *word)
 	return true;
 }
 
-static gva_t base_of(struct vcpu *v, uint16_t sel)
+static gva32_t base_of(struct vcpu *v, uint16_t sel)
 {
 	return desc_base(desc_lookup(v, sel));
 }
 
-static void print_stack(struct vcpu *v, gva_t at)
+static void print_stack(struct vcpu *v, gva32_t at)
 {
 	uint32_t i, word;
 
@@ -64,7 +64,7 @@ static void print_stack(struct vcpu *v, gva_t at)
 	log_printf("\n");
 }
 
-static void print_code(struct vcpu *v, gva_t at)
+static void print_code(struct vcpu *v, gva32_t at)
 {
 	uint8_t byte;
 	int i;
@@ -88,14 +88,14 @@ static const char *const call_name[VMI_CALL_COUNT] = {
 #undef NAME
 };
 
-static bool in_rom(const struct vcpu *v, gva_t eip)
+static bool in_rom(const struct vcpu *v, gva32_t eip)
 {
 	return vmi_mode(v) &&
 	       eip - v->rom->base < v->rom->end - v->rom->base;
 }
 
 /* The VMI call whose slot this is, or NULL. */
-static const char *slot_name(const struct vcpu *v, gva_t at)
+static const char *slot_name(const struct vcpu *v, gva32_t at)
 {
 	uint32_t offset = at - v->rom->base - ROM_SLOTS;
 
@@ -106,7 +106,7 @@ static const char *slot_name(const struct vcpu *v, gva_t at)
 
 /* What the guest called, if a CALL of a slot stands before this address: E8 and
  * a distance, or FF 15 and where the address of the slot is. */
-static const char *called_before(struct vcpu *v, gva_t back)
+static const char *called_before(struct vcpu *v, gva32_t back)
 {
 	uint8_t op[2];
 	uint32_t to;
@@ -121,7 +121,7 @@ static const char *called_before(struct vcpu *v, gva_t back)
 }
 
 /* FF and a register: nobody can tell any more what was in it. */
-static bool any_call_before(struct vcpu *v, gva_t back)
+static bool any_call_before(struct vcpu *v, gva32_t back)
 {
 	uint8_t op[2];
 
@@ -137,7 +137,7 @@ static bool any_call_before(struct vcpu *v, gva_t back)
  */
 static void print_caller(struct vcpu *v, const struct call *c)
 {
-	gva_t at = base_of(v, v->regs->ss) + c->esp, back;
+	gva32_t at = base_of(v, v->regs->ss) + c->rsp, back;
 	const char *name;
 	uint32_t i;
 
@@ -154,19 +154,19 @@ static void print_caller(struct vcpu *v, const struct call *c)
 			return;
 		}
 	}
-	log_printf("ROM at %08x", (uint32_t)c->eip);
+	log_printf("ROM at %08x", (uint32_t)c->rip);
 }
 
 static void print_call(struct vcpu *v, const struct call *c, uint32_t times)
 {
-	log_printf("\t%s edx %08x ecx %08x, ",
+	log_printf("\t%s edx %08lx ecx %08lx, ",
 		   c->gpr[EAX] < STUB_HC_COUNT ? hcall_name[c->gpr[EAX]] :
 						 "(unknown)",
 		   c->gpr[EDX], c->gpr[ECX]);
-	if (!in_rom(v, c->eip))
+	if (!in_rom(v, c->rip))
 		log_printf(c->gpr[EAX] == STUB_HC_INIT ? "at %08x" :
 			   "INT 82h by the guest at %08x",
-			   (uint32_t)c->eip - 2);
+			   (uint32_t)c->rip - 2);
 	else
 		print_caller(v, c);
 	if (times > 1)
@@ -177,7 +177,7 @@ static void print_call(struct vcpu *v, const struct call *c, uint32_t times)
 static bool same_call(const struct call *a, const struct call *b)
 {
 	return !memcmp(a->gpr, b->gpr, 3 * sizeof(a->gpr[0])) &&
-	       a->eip == b->eip && a->esp == b->esp;
+	       a->rip == b->rip && a->rsp == b->rsp;
 }
 
 static void print_calls(struct vcpu *v)
@@ -185,12 +185,12 @@ static void print_calls(struct vcpu *v)
 	uint32_t i = v->call_at / sizeof(v->call[0]), left = CALLS_LEN;
 	uint32_t lines, times;
 
-	log_printf("last hypercalls%s\n", v->call[(i - 1) % CALLS_LEN].eip ?
+	log_printf("last hypercalls%s\n", v->call[(i - 1) % CALLS_LEN].rip ?
 		   ", newest first:" : ": none");
 	for (lines = 0; left && lines < 16; lines++) {
 		const struct call *c = &v->call[--i % CALLS_LEN];
 
-		if (!c->eip)
+		if (!c->rip)
 			break;
 		for (times = 1; times < left &&
 		     same_call(c, &v->call[(i - 1) % CALLS_LEN]);
@@ -216,7 +216,7 @@ static void print_exit(const struct vcpu *v)
 	log_printf("last exit: ");
 	if (vector == STUB_VECTOR)
 		log_printf("hypercall%s",
-			   vmi_mode(v) && !in_rom(v, r->eip) ?
+			   vmi_mode(v) && !in_rom(v, r->rip) ?
 			   ", INT 82h of the guest's own" : "");
 	else if (vector == SYSCALL_VECTOR)
 		log_printf("INT 80h");
@@ -237,12 +237,12 @@ static void print_registers(const struct vcpu *v)
 	bool here = v == current;
 
 	log_printf("eip %08x cs %04x eflags %08x esp %08x ss %04x, virtual IF %u\n",
-		   (uint32_t)r->eip, (uint32_t)r->cs, (uint32_t)r->eflags,
-		   (uint32_t)r->esp, (uint32_t)r->ss,
+		   (uint32_t)r->rip, (uint32_t)r->cs, (uint32_t)r->rflags,
+		   (uint32_t)r->rsp, (uint32_t)r->ss,
 		   !!(v->sh->flags & STUB_IF));
-	log_printf("eax %08x ebx %08x ecx %08x edx %08x\n", r->gpr[EAX],
+	log_printf("eax %08lx ebx %08lx ecx %08lx edx %08lx\n", r->gpr[EAX],
 		   r->gpr[EBX], r->gpr[ECX], r->gpr[EDX]);
-	log_printf("esi %08x edi %08x ebp %08x\n", r->gpr[ESI], r->gpr[EDI],
+	log_printf("esi %08lx edi %08lx ebp %08lx\n", r->gpr[ESI], r->gpr[EDI],
 		   r->gpr[EBP]);
 	log_printf("ds %04x es %04x fs %04x gs %04x\n",
 		   here ? read_ds() & 0xffff : v->sreg[0],
@@ -306,8 +306,8 @@ static void report_vcpu(struct vcpu *v)
 	print_exit(v);
 	print_registers(v);
 	print_interrupts(v);
-	print_code(v, base_of(v, v->regs->cs) + v->regs->eip);
-	print_stack(v, base_of(v, v->regs->ss) + v->regs->esp);
+	print_code(v, base_of(v, v->regs->cs) + v->regs->rip);
+	print_stack(v, base_of(v, v->regs->ss) + v->regs->rsp);
 	print_calls(v);
 }
 
@@ -317,7 +317,7 @@ static const char *where(const struct vcpu *v)
 	       v->halted ? "halted, waiting for an interrupt" :
 	       !v->loaded ? "ready, another has the processor" :
 	       regs_ring(v->regs) == 3 ? "runs in user mode" :
-	       in_rom(v, v->regs->eip) ? "runs in the ROM" :
+	       in_rom(v, v->regs->rip) ? "runs in the ROM" :
 					 "runs in its kernel";
 }
 
@@ -330,7 +330,7 @@ void report(struct vcpu *v)
 	report_vcpu(v);
 	for (s = v->sibling; s != v; s = s->sibling)
 		log_printf("vCPU %u: %s, eip %08x esp %08x\n", s->nr, where(s),
-			   (uint32_t)s->regs->eip, (uint32_t)s->regs->esp);
+			   (uint32_t)s->regs->rip, (uint32_t)s->regs->rsp);
 }
 
 /* ---- when --------------------------------------------------------------- */
@@ -358,7 +358,7 @@ static void report_guest(struct guest *g, uint64_t rip)
  * told by the first. */
 void report_asked(const struct regs *r)
 {
-	uint64_t rip = r->cs == HV_CS && !(r->eflags & EFLAGS_VM) ? r->eip : 0;
+	uint64_t rip = r->cs == HV_CS && !(r->rflags & EFLAGS_VM) ? r->rip : 0;
 	struct cpu *c = this_cpu();
 	uint64_t end = rdtsc() + host_tsc_hz / 100;
 	uint32_t i;

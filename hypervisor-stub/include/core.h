@@ -96,7 +96,7 @@ void ipi_ioapic_write(struct guest *, uint32_t offset, uint32_t value);
 /* A register of its APIC; ICR sends. */
 void ipi_apic_write(struct vcpu *, uint32_t offset, uint32_t value);
 /* Copies the block, for the vCPU with this APIC id. False: it cannot be read. */
-bool ipi_initial_state(struct vcpu *, uint32_t apic_id, gva_t block);
+bool ipi_initial_state(struct vcpu *, uint32_t apic_id, gva32_t block);
 
 /* ---- timer.c ------------------------------------------------------------ */
 

@@ -34,7 +34,8 @@
 #define PAGE_SHIFT	12
 
 /* Guest addresses are integers that nobody can dereference by accident. */
-typedef uint32_t gva_t;		/* guest linear */
+typedef uint64_t gva_t;		/* guest linear */
+typedef uint32_t gva32_t;	/* the same, of a 32-bit guest */
 typedef uint64_t gpa_t;		/* guest physical */
 
 /*
@@ -119,7 +120,7 @@ struct mmu {
 	uint32_t	pde_bits;	/* PTE_P, and PTE_PS if that means a large
 					 * page */
 	uint32_t	error_bits;	/* of a fault, that the guest may see */
-	gva_t		guest_last;	/* last linear address of the guest's own */
+	gva32_t		guest_last;	/* last linear address of the guest's own */
 	uint32_t	fills;		/* by hv_fault(), in this access */
 	uint8_t		flush;		/* FLUSH_*: its TLB may have what the
 					 * shadow has not */
@@ -159,7 +160,7 @@ bool guest_write(struct mmu *, gva_t dst, const void *src, uint32_t len);
  * ss, esp, eflags, cs, eip, error. */
 #define FRAME_MAX	24
 
-static inline bool guest_stack_ok(uint32_t stack_limit, gva_t esp)
+static inline bool guest_stack_ok(uint32_t stack_limit, gva32_t esp)
 {
 	return esp - FRAME_MAX <= stack_limit;
 }
@@ -193,7 +194,7 @@ void mm_free(struct mm *);
 void mmu_free(struct mmu *);
 /* From here on the linear space is ours. Nobody has told us of page tables so
  * far: all is forgotten. */
-void mmu_reserve(struct mmu *, gva_t top);
+void mmu_reserve(struct mmu *, gva32_t top);
 /* Pages of that, from offset on: memory of ours, with what an entry of our tables
  * has beside the address. */
 void mmu_reserved_map(struct mmu *, uint32_t offset, const volatile void *at,
@@ -216,7 +217,7 @@ bool mmu_set_cr3(struct mmu *, uint32_t cr3);
 /* Forget what a TLB flush forgets, and flush it. */
 void mmu_flush(struct mmu *);
 /* One page of the address space. */
-void mmu_inval(struct mmu *, gva_t);
+void mmu_inval(struct mmu *, gva32_t);
 
 /* The entry at this address has changed. */
 void mmu_entry_changed(struct mmu *, gpa_t);
@@ -266,17 +267,17 @@ enum fault {
 
 /* Is this page fault the guest's own, by its tables, or has the shadow only
  * not been filled? Then it is. gpa_t: of FAULT_BUS and FAULT_TABLE. */
-enum fault mmu_fault(struct mmu *, gva_t, uint32_t *error, gpa_t *);
+enum fault mmu_fault(struct mmu *, gva32_t, uint32_t *error, gpa_t *);
 /* Would the CPU find a translation for this access now? Of 4 KB pages alone,
  * the common ones. */
-bool mmu_allows(const struct mmu *, gva_t, uint32_t error);
+bool mmu_allows(const struct mmu *, gva32_t, uint32_t error);
 /* Where a kernel would read; false: not mapped. */
-bool mmu_translate(struct mmu *, gva_t, gpa_t *);
+bool mmu_translate(struct mmu *, gva32_t, gpa_t *);
 
 /* ---- a check for tests -------------------------------------------------- */
 
 struct mm_wrong {
-	gva_t		va;
+	gva32_t		va;
 	uint32_t	dir;			/* frame */
 	uint64_t	shadow, pde, pte;
 };

@@ -13,12 +13,12 @@ struct rom {
 	uint8_t		*image;		/* the working copy; the guest has its
 					 * own */
 	uint32_t	size;
-	gva_t		virtual_top;
-	gva_t		base, end;
+	gva32_t		virtual_top;
+	gva32_t		base, end;
 	struct stub_window window[STUB_WINDOWS];
 	uint32_t	windows;
-	gva_t		iret_entry, iret_insn[2];
-	gva_t		iret_site;	/* last known, 0 none */
+	gva32_t		iret_entry, iret_insn[2];
+	gva32_t		iret_site;	/* last known, 0 none */
 };
 
 /* Check an image, put it where a guest looks, and make the working copy. NULL,
@@ -32,7 +32,7 @@ void rom_map(const struct rom *, struct mmu *, const volatile struct stub_shared
  * Where does the guest jump to the ROM's IRET: iret_site. Near this entry point
  * of its, or near the other. False: nowhere.
  */
-bool rom_find_iret_site(struct rom *, struct mmu *, gva_t entry, gva_t other);
+bool rom_find_iret_site(struct rom *, struct mmu *, gva32_t entry, gva32_t other);
 
 /* ---- a ROM that traces (trace.c) ---------------------------------------- */
 

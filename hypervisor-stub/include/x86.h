@@ -24,15 +24,15 @@
 
 /*
  * The guest's registers, built by the CPU and entry.asm at the top of the
- * vCPU's stack at every exit. The upper half of eip, cs, esp and ss is zero;
- * gpr[ESP] is unused.
+ * vCPU's stack at every exit. Of a 32-bit guest the upper halves are zero, and
+ * nothing else is ever written there; gpr[RSP] is unused.
  */
 struct regs {
-	uint32_t	gpr[8];
+	uint64_t	gpr[16];
 	uint64_t	pad;
 	uint64_t	vector;
 	uint64_t	error;
-	uint64_t	eip, cs, eflags, esp, ss;
+	uint64_t	rip, cs, rflags, rsp, ss;
 	/* Above what the CPU pushes. */
 	struct vcpu	*vcpu;		/* whose they are */
 	uint64_t	caller;		/* RSP, where vcpu_enter() returns */
@@ -181,10 +181,10 @@ struct vcpu {
 	/* ---- of the host: for reports */
 	enum end	end;		/* with STOP_ENDED */
 	char		why[WHY_MAX];	/* the guest ended, if not by itself */
-	gva_t		fault_va;	/* that ends the guest */
+	gva32_t		fault_va;	/* that ends the guest */
 	struct call {			/* the last hypercalls */
-		uint32_t gpr[4];	/* EAX to EBX */
-		uint64_t eip, esp;
+		uint64_t gpr[3];	/* EAX to EDX */
+		uint64_t rip, rsp;
 	} call[CALLS_LEN];
 	uint32_t	call_at;	/* offset of the oldest, that is next */
 	struct vcpu_stats stats;
@@ -285,12 +285,12 @@ void desc_free(struct vcpu *);
 void desc_unload(void);		/* no vCPU's tables are in the CPU */
 void desc_save(struct vcpu *);	/* another vCPU is going to run */
 void desc_load(struct vcpu *);	/* this one is */
-void desc_load_gdt(struct vcpu *, gva_t base, uint32_t limit);
+void desc_load_gdt(struct vcpu *, gva32_t base, uint32_t limit);
 void desc_gdt_changed(struct vcpu *, uint32_t index);
 bool desc_load_ldt(struct vcpu *, uint16_t sel);
-void desc_ldt_changed(struct vcpu *, gva_t base, uint32_t index);
+void desc_ldt_changed(struct vcpu *, gva32_t base, uint32_t index);
 bool desc_load_tr(struct vcpu *, uint16_t sel);
-void desc_load_idt(struct vcpu *, gva_t base, uint32_t limit);
+void desc_load_idt(struct vcpu *, gva32_t base, uint32_t limit);
 void desc_idt_changed(struct vcpu *, uint32_t index);
 /* The shadow of a selector's descriptor differed from memory and is now right. */
 bool desc_refresh(struct vcpu *, uint16_t sel);
@@ -314,10 +314,10 @@ void event_exception_error(struct vcpu *, int vector, uint32_t error);
 void event_soft_int(struct vcpu *, int vector, uint32_t length);
 bool event_sysenter(struct vcpu *);
 bool event_sysexit(struct vcpu *);
-void event_page_fault(struct vcpu *, gva_t, uint32_t error);
+void event_page_fault(struct vcpu *, gva32_t, uint32_t error);
 /* Deliver a pending interrupt now, or note it in the shared area. */
 void event_poll(struct vcpu *);
-void event_iret(struct vcpu *, gva_t frame, bool from_rom);
+void event_iret(struct vcpu *, gva32_t frame, bool from_rom);
 
 /* Does a request reach the processor? Its flag does not count here. */
 static inline bool event_pending(const struct vcpu *v)
@@ -362,8 +362,8 @@ bool espfix_init(void);
 static inline bool rom_is_iret(const struct vcpu *v)
 {
 	return regs_ring(v->regs) == 1 &&
-	       (v->regs->eip == v->rom->iret_insn[0] ||
-		v->regs->eip == v->rom->iret_insn[1]);
+	       (v->regs->rip == v->rom->iret_insn[0] ||
+		v->regs->rip == v->rom->iret_insn[1]);
 }
 /* To there, if it is. */
 void event_move_to_iret_site(struct vcpu *);

@@ -11,7 +11,7 @@ static bool mark(struct gtable *at, uint64_t entry, uint32_t bits)
 	return (entry & bits) == bits || gtable_set_bits(at, entry, bits);
 }
 
-static void fill_pde(struct mmu *m, gva_t va, uint64_t pde, uint64_t val)
+static void fill_pde(struct mmu *m, gva32_t va, uint64_t pde, uint64_t val)
 {
 	uint32_t i = va >> 21 & 511;
 
@@ -19,7 +19,7 @@ static void fill_pde(struct mmu *m, gva_t va, uint64_t pde, uint64_t val)
 		pool_set_pde(m, &root_pd_agreed(m, va, pde)->table[i], val);
 }
 
-static void fill_large(struct mmu *m, gva_t va, uint64_t guest_pde,
+static void fill_large(struct mmu *m, gva32_t va, uint64_t guest_pde,
 		       uint64_t gfn, uint64_t val)
 {
 	const struct gmem *gmem = &m->mm->gmem;
@@ -59,7 +59,7 @@ _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
 
 /* Put what the walk has found into the shadow, if it allows the access. */
 static __attribute__((noinline))
-enum fault fill(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
+enum fault fill(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
 		const struct walk w)
 {
 	uint32_t access = *error & (PF_W | PF_U), bits, second, pt;
@@ -119,7 +119,7 @@ enum fault fill(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
 /* In our part of the space: the guest's own fault, unless the directory page
  * that maps ROM and shared area is only missing. */
 static __attribute__((noinline))
-enum fault fault_in_reserved(struct mmu *m, gva_t va, uint32_t *error)
+enum fault fault_in_reserved(struct mmu *m, gva32_t va, uint32_t *error)
 {
 	*error &= PF_U | PF_W | PF_P;
 	if (m->root->pd[m->slot[va >> 30]])
@@ -132,7 +132,7 @@ enum fault fault_in_reserved(struct mmu *m, gva_t va, uint32_t *error)
 
 /* The short way, to a leaf that is not present, calls nothing. */
 static inline __attribute__((always_inline))
-enum fault fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
+enum fault fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
 		 const bool pae)
 {
 	struct walk w;
@@ -152,12 +152,12 @@ enum fault fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
 }
 
 static __attribute__((noinline))
-enum fault fault_pae(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+enum fault fault_pae(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus)
 {
 	return fault(m, va, error, bus, true);
 }
 
-enum fault mmu_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+enum fault mmu_fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus)
 {
 	if (m->mm->fmt.pae)
 		return fault_pae(m, va, error, bus);

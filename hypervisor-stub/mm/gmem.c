@@ -126,7 +126,7 @@ const struct gtable *gtable_identity(void)
 /* What the guest may name ends where our part of its linear space begins. */
 static bool guest_range(const struct mmu *m, gva_t va, uint32_t len)
 {
-	return (uint64_t)va + len <= (uint64_t)m->guest_last + 1;
+	return va <= m->guest_last && va + len <= m->guest_last + 1ull;
 }
 
 bool guest_read(struct mmu *m, void *dst, gva_t va, uint32_t len)

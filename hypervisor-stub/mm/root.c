@@ -62,7 +62,7 @@ static struct spage *pd_new(struct mmu *m, uint32_t q)
 	struct root *r = m->root;
 	struct spage *p = pool_take(mm, SP_PD, r->gfn);
 	uint64_t pde;
-	gva_t va;
+	gva32_t va;
 
 	pd_use(m, q, p);
 	p->reserved = reserved_in(m, q);
@@ -113,7 +113,7 @@ struct spage *root_pd_get(struct mmu *m, uint32_t q)
 }
 
 /* Do all other roots that share a page have this entry, too? */
-static bool others_agree(const struct mmu *m, const struct spage *pd, gva_t va,
+static bool others_agree(const struct mmu *m, const struct spage *pd, gva32_t va,
 			 uint64_t pde)
 {
 	const struct mm *mm = m->mm;
@@ -127,7 +127,7 @@ static bool others_agree(const struct mmu *m, const struct spage *pd, gva_t va,
 	return true;
 }
 
-struct spage *root_pd_agreed(struct mmu *m, gva_t va, uint64_t pde)
+struct spage *root_pd_agreed(struct mmu *m, gva32_t va, uint64_t pde)
 {
 	struct spage *pd = root_pd_get(m, va >> 30);
 
@@ -365,7 +365,7 @@ bool mmu_set_mode(struct mmu *m, uint32_t cr0, uint32_t cr4, uint32_t efer)
 
 /* ---- set-up ------------------------------------------------------------- */
 
-void mmu_reserve(struct mmu *m, gva_t top)
+void mmu_reserve(struct mmu *m, gva32_t top)
 {
 	root_zap(m);
 	m->mm->reserved = top;

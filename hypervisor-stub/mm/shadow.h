@@ -67,7 +67,7 @@ static inline uint64_t read_entry(const struct mm *mm,
 
 /* The directory entry for an address; 0 where there is no directory. */
 static inline uint64_t read_pde(const struct mm *mm, const struct root *r,
-				gva_t va)
+				gva32_t va)
 {
 	const struct gtable *dir = r->dir[va >> 30];
 
@@ -90,7 +90,7 @@ static inline bool is_large(const struct mmu *m, uint64_t pde)
 
 /* The frame behind a leaf, whole or of the 4 or 2 MB that it maps. */
 static inline uint64_t leaf_gfn(const struct mm *mm, uint64_t leaf, bool large,
-				gva_t va)
+				gva32_t va)
 {
 	const struct mm_format *fmt = &mm->fmt;
 	uint64_t gfn = entry_gfn(leaf), in = fmt->large_mask;
@@ -171,7 +171,7 @@ enum walk_end {
 };
 
 /* pae is a constant where it has to be fast. */
-enum walk_end walk(const struct mmu *, gva_t, struct walk *, const bool pae);
+enum walk_end walk(const struct mmu *, gva32_t, struct walk *, const bool pae);
 
 /* ---- pool.c ------------------------------------------------------------- */
 
@@ -208,7 +208,7 @@ void root_zap(struct mmu *);
 struct spage *root_pd_get(struct mmu *, uint32_t q);
 /* The page for an entry of the current root, whose directory now says pde: its
  * own, or one for which all that share it agree. */
-struct spage *root_pd_agreed(struct mmu *, gva_t, uint64_t pde);
+struct spage *root_pd_agreed(struct mmu *, gva32_t, uint64_t pde);
 /* Do the roots that share a page have directories of their own? With PAE they
  * share the guest's. */
 static inline bool root_may_differ(const struct mm *mm, const struct spage *pd)
@@ -220,6 +220,6 @@ static inline bool root_may_differ(const struct mm *mm, const struct spage *pd)
 
 /* Bring the 2 MB at va up to date in the page that shadows a directory with
  * this entry, as far as nothing faults. */
-void sync_pde(struct mmu *, struct spage *pd, uint64_t pde, gva_t va);
+void sync_pde(struct mmu *, struct spage *pd, uint64_t pde, gva32_t va);
 
 #endif

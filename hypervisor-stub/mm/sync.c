@@ -19,7 +19,7 @@ const int16_t leaf_mask_table[LEAF_BITS + 1] = {
 
 /* ---- directory entries -------------------------------------------------- */
 
-static uint64_t pde_shadow(const struct mmu *m, uint64_t pde, gva_t va)
+static uint64_t pde_shadow(const struct mmu *m, uint64_t pde, gva32_t va)
 {
 	const struct mm *mm = m->mm;
 	const struct gmem *gmem = &mm->gmem;
@@ -41,7 +41,7 @@ static uint64_t pde_shadow(const struct mmu *m, uint64_t pde, gva_t va)
 	return pt ? mm->pages[pt].link | (pde & (PTE_NX | PTE_U | PTE_W)) : 0;
 }
 
-void sync_pde(struct mmu *m, struct spage *pd, uint64_t pde, gva_t va)
+void sync_pde(struct mmu *m, struct spage *pd, uint64_t pde, gva32_t va)
 {
 	uint64_t *entry = &pd->table[va >> 21 & 511];
 	uint64_t val = pde_shadow(m, pde, va);
@@ -53,7 +53,7 @@ void sync_pde(struct mmu *m, struct spage *pd, uint64_t pde, gva_t va)
 
 /* All that this entry of a guest directory maps. */
 static void sync_guest_pde(struct mmu *m, struct spage *pd, uint64_t pde,
-			   gva_t va)
+			   gva32_t va)
 {
 	sync_pde(m, pd, pde, va);
 	if (m->mm->fmt.second)
@@ -107,7 +107,7 @@ static void update_pd(struct mmu *m, const struct gframe *f, uint64_t entry,
 		      uint32_t i)
 {
 	struct mm *mm = m->mm;
-	gva_t va = i << 21;
+	gva32_t va = i << 21;
 	struct spage *pd;
 	uint32_t n;
 
@@ -125,7 +125,7 @@ static void update_root(struct mmu *m, const struct gframe *f, uint64_t entry,
 {
 	struct root *roots = m->mm->roots;
 	struct spage *pd;
-	gva_t va = i << 22;
+	gva32_t va = i << 22;
 	uint32_t slot, end, n;
 
 	if (m->mm->fmt.pae) {
@@ -241,7 +241,7 @@ const volatile uint32_t *mmu_run_changed(struct mmu *m, gpa_t pa, uint32_t word,
 
 /* Read the guest's entries again, the leaf in any case, the directory's if
  * nobody tells us of changes to it. */
-void mmu_inval(struct mmu *m, gva_t va)
+void mmu_inval(struct mmu *m, gva32_t va)
 {
 	struct mm *mm = m->mm;
 	struct root *r = m->root;

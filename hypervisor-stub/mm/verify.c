@@ -24,14 +24,14 @@ struct verify {
 	struct mm_wrong		*wrong;
 };
 
-static bool wrong(struct verify *c, gva_t va, uint64_t shadow, uint64_t pde,
+static bool wrong(struct verify *c, gva32_t va, uint64_t shadow, uint64_t pde,
 		  uint64_t pte)
 {
 	*c->wrong = (struct mm_wrong){ va, c->r->gfn, shadow, pde, pte };
 	return false;
 }
 
-static bool verify_leaf(struct verify *c, gva_t va, uint64_t shadow,
+static bool verify_leaf(struct verify *c, gva32_t va, uint64_t shadow,
 			uint64_t pde, uint64_t leaf)
 {
 	const struct gmem *gmem = &c->m->mm->gmem;
@@ -52,7 +52,7 @@ static bool verify_leaf(struct verify *c, gva_t va, uint64_t shadow,
 	return true;
 }
 
-static bool verify_table(struct verify *c, gva_t va, uint64_t link,
+static bool verify_table(struct verify *c, gva32_t va, uint64_t link,
 			 uint64_t pde)
 {
 	const struct mm *mm = c->m->mm;

@@ -14,7 +14,7 @@ static inline enum walk_end walk_leaf(struct walk *w, struct gtable *at,
 }
 
 inline __attribute__((always_inline))
-enum walk_end walk(const struct mmu *m, gva_t va, struct walk *w,
+enum walk_end walk(const struct mmu *m, gva32_t va, struct walk *w,
 		   const bool pae)
 {
 	const uint32_t bits = pae ? 9 : 10, size = pae ? 8 : 4;
@@ -37,7 +37,7 @@ enum walk_end walk(const struct mmu *m, gva_t va, struct walk *w,
 				      gtable_read32(at, 0));
 }
 
-bool mmu_translate(struct mmu *m, gva_t va, gpa_t *pa)
+bool mmu_translate(struct mmu *m, gva32_t va, gpa_t *pa)
 {
 	struct walk w;
 
@@ -48,7 +48,7 @@ bool mmu_translate(struct mmu *m, gva_t va, gpa_t *pa)
 	return true;
 }
 
-bool mmu_allows(const struct mmu *m, gva_t va, uint32_t error)
+bool mmu_allows(const struct mmu *m, gva32_t va, uint32_t error)
 {
 	const struct spage *pd = m->root->pd[m->slot[va >> 30]];
 	uint64_t pde, leaf;

@@ -93,7 +93,7 @@ void rom_map(const struct rom *rom, struct mmu *m,
 #define TEXT_PART	1024u		/* a part of a page, on our stack */
 #define JMP		0xe9		/* with 32 bits */
 
-static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
+static bool is_jump_to(const uint8_t *insn, gva32_t at, uint32_t target)
 {
 	uint32_t rel;
 
@@ -101,10 +101,10 @@ static bool is_jump_to(const uint8_t *insn, gva_t at, uint32_t target)
 	return insn[0] == JMP && at + 5 + rel == target;
 }
 
-static bool find_site_around(struct rom *r, struct mmu *m, gva_t middle)
+static bool find_site_around(struct rom *r, struct mmu *m, gva32_t middle)
 {
 	uint8_t text[TEXT_PART + 4] = { 0 };	/* and the end of the last */
-	gva_t start = (middle - SITE_RANGE) & ~(PAGE_SIZE - 1), at;
+	gva32_t start = (middle - SITE_RANGE) & ~(PAGE_SIZE - 1), at;
 	const uint8_t *p, *end = text + TEXT_PART;
 	uint32_t part, best = UINT32_MAX, distance;
 
@@ -125,7 +125,7 @@ static bool find_site_around(struct rom *r, struct mmu *m, gva_t middle)
 	return best != UINT32_MAX;
 }
 
-bool rom_find_iret_site(struct rom *r, struct mmu *m, gva_t entry, gva_t other)
+bool rom_find_iret_site(struct rom *r, struct mmu *m, gva32_t entry, gva32_t other)
 {
 	uint8_t insn[5];
 

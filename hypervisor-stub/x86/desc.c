@@ -60,7 +60,7 @@ static uint64_t sanitize(uint64_t d)
 }
 
 /* Entry index of a table in guest memory; 0 if it is not there. */
-static uint64_t read_desc(struct vcpu *v, gva_t base, uint32_t limit,
+static uint64_t read_desc(struct vcpu *v, gva32_t base, uint32_t limit,
 			  uint32_t index)
 {
 	uint64_t d;
@@ -151,7 +151,7 @@ static void keep(struct vcpu *v, uint32_t sel, uint64_t old)
 		*d = old;
 }
 
-void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
+void desc_load_gdt(struct vcpu *v, gva32_t base, uint32_t limit)
 {
 	uint64_t cs = desc_lookup(v, v->regs->cs);
 	uint64_t ss = desc_lookup(v, v->regs->ss), old[4];
@@ -221,7 +221,7 @@ bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 	return true;
 }
 
-void desc_ldt_changed(struct vcpu *v, gva_t base, uint32_t index)
+void desc_ldt_changed(struct vcpu *v, gva32_t base, uint32_t index)
 {
 	struct vcpu *s;
 
@@ -325,7 +325,7 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 			set_gate(s, index);
 }
 
-void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
+void desc_load_idt(struct vcpu *v, gva32_t base, uint32_t limit)
 {
 	int i;
 

@@ -33,7 +33,7 @@ static enum outcome cli(struct vcpu *v, struct insn *in)
 
 static enum outcome hlt(struct vcpu *v, struct insn *in)
 {
-	v->regs->eip += in->length;
+	v->regs->rip += in->length;
 	vcpu_halt(v);
 	return MOVED;
 }
@@ -45,7 +45,7 @@ static enum outcome sti(struct vcpu *v, struct insn *in)
 	struct insn next;
 
 	shared_set_bits(&v->sh->flags, STUB_IF);
-	v->regs->eip += in->length;
+	v->regs->rip += in->length;
 	if (insn_fetch(v, &next) && next.op == INSN_HLT)
 		return hlt(v, &next);	/* what is pending wakes it */
 	event_poll(v);
@@ -123,7 +123,7 @@ static enum outcome access_msr(struct vcpu *v, struct insn *in)
 /* What is read of the counters that nobody has: RDPMC, SDM Vol. 2. */
 static enum outcome rdpmc(struct vcpu *v, struct insn *in)
 {
-	uint32_t *gpr = v->regs->gpr;
+	uint64_t *gpr = v->regs->gpr;
 
 	(void)in;
 	if (gpr[ECX] >= PMCS)
@@ -138,7 +138,7 @@ static enum outcome read_tsc(struct vcpu *v, struct insn *in)
 	uint64_t tsc = rdtsc();
 
 	(void)in;
-	v->regs->gpr[EAX] = tsc;
+	v->regs->gpr[EAX] = (uint32_t)tsc;
 	v->regs->gpr[EDX] = tsc >> 32;
 	return DONE;
 }
@@ -177,7 +177,7 @@ static enum outcome store_table(struct vcpu *v, struct insn *in)
 		.limit = gdt ? v->gdt_limit : v->idt_limit,
 		.base = gdt ? v->gdt_base : v->idt_base,
 	};
-	gva_t va = operand(v, in);
+	gva32_t va = operand(v, in);
 
 	if (!may_touch(v, va, sizeof(d), true))
 		return MOVED;
@@ -187,7 +187,7 @@ static enum outcome store_table(struct vcpu *v, struct insn *in)
 
 static enum outcome load_table(struct vcpu *v, struct insn *in)
 {
-	gva_t va = operand(v, in);
+	gva32_t va = operand(v, in);
 	struct table_register d;
 
 	if (!may_touch(v, va, sizeof(d), false) ||
@@ -254,9 +254,9 @@ static enum outcome pop_ss(struct vcpu *v, struct insn *in)
 	uint32_t sel = 0;
 
 	if (in->sreg != SREG_SS ||
-	    !guest_read(&v->mmu, &sel, v->regs->esp, in->size) || !load_ss(v, sel))
+	    !guest_read(&v->mmu, &sel, v->regs->rsp, in->size) || !load_ss(v, sel))
 		return REFUSED;
-	v->regs->esp += in->size;
+	v->regs->rsp += in->size;
 	return DONE;
 }
 
@@ -276,12 +276,12 @@ static enum outcome ret_far(struct vcpu *v, struct insn *in)
 {
 	uint32_t to[2];
 
-	if (in->size != 4 || !guest_read(&v->mmu, to, v->regs->esp, sizeof(to)) ||
+	if (in->size != 4 || !guest_read(&v->mmu, to, v->regs->rsp, sizeof(to)) ||
 	    (to[1] & 3) || !(to[1] & 0xfffc))
 		return REFUSED;
-	v->regs->eip = to[0];
+	v->regs->rip = to[0];
 	v->regs->cs = (to[1] & 0xffff) | 1;
-	v->regs->esp += 8 + in->imm;
+	v->regs->rsp += 8 + in->imm;
 	return MOVED;
 }
 
@@ -290,10 +290,10 @@ static enum outcome iret(struct vcpu *v, struct insn *in)
 	uint32_t cs = 0;
 
 	/* Only what RPL 0 makes fault; a bad frame is the guest's fault. */
-	if (in->size != 4 || !guest_read(&v->mmu, &cs, v->regs->esp + 4, 4) ||
+	if (in->size != 4 || !guest_read(&v->mmu, &cs, v->regs->rsp + 4, 4) ||
 	    (cs & 3))
 		return REFUSED;
-	event_iret(v, v->regs->esp, rom_is_iret(v));
+	event_iret(v, v->regs->rsp, rom_is_iret(v));
 	event_poll(v);
 	return MOVED;
 }
@@ -318,7 +318,7 @@ static enum outcome soft_int(struct vcpu *v, struct insn *in)
 {
 	if (!(v->regs->error & 2))
 		return REFUSED;
-	v->regs->eip += in->length;
+	v->regs->rip += in->length;
 	event_soft_int(v, in->imm, in->length);
 	return MOVED;
 }
@@ -387,8 +387,9 @@ static bool emulate_insn(struct vcpu *v, struct insn *in)
 	if (outcome == REFUSED || outcome == AGAIN)
 		return outcome == AGAIN;
 	if (outcome == DONE && r->stop != STOP_ENDED)
-		r->eip += in->length;
-	r->eip &= UINT32_MAX;
+		r->rip += in->length;
+	r->rip &= UINT32_MAX;
+	r->rsp &= UINT32_MAX;
 	v->stats.emulated[in->op]++;
 	return true;
 }
@@ -441,7 +442,7 @@ bool emulate_mmio(struct vcpu *v, gpa_t pa)
 	}
 	if (res != BUS_DONE)
 		return false;
-	r->eip = (uint32_t)(r->eip + in.length);
+	r->rip = (uint32_t)(r->rip + in.length);
 	v->stats.emulated[in.op]++;
 	event_poll(v);
 	return true;

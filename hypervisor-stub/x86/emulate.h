@@ -19,14 +19,14 @@ bool insn_fetch(struct vcpu *v, struct insn *in);
 
 uint16_t read_sreg(struct vcpu *v, int sreg);
 /* The linear address of the memory operand. */
-gva_t operand(struct vcpu *v, const struct insn *in);
+gva32_t operand(struct vcpu *v, const struct insn *in);
 uint32_t get_reg(struct vcpu *v, int reg);
 void set_reg(struct vcpu *v, int reg, uint32_t val, int size);
 /*
  * May the guest, at its ring, touch these bytes? Accessed and dirty bits are
  * set as the access would; false: it was told of the fault.
  */
-bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write);
+bool may_touch(struct vcpu *v, gva32_t va, uint32_t size, bool write);
 /* The operand named by ModRM. False: it faulted, and the guest was told. */
 bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size);
 bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val, int size);

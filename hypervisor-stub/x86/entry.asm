@@ -78,7 +78,7 @@ exit_stubs:
 ; In virtual-8086 mode CS is no selector and has no ring: VM is looked at first.
 align 16
 exit_common:
-	test	byte [rsp + FRAME_EFLAGS + 2], EFLAGS_VM >> 16
+	test	byte [rsp + FRAME_RFLAGS + 2], EFLAGS_VM >> 16
 	jnz	vm86
 	test	byte [rsp + FRAME_CS], 3
 	jz	from_hypervisor
@@ -102,17 +102,17 @@ exit_handled:
 enter:
 	mov	r8, [rsp + REGS_LOCK]
 	inc	dword [r8 + LOCK_OWNER]
-	mov	eax, [rsp + REGS_GPR + 0 * 4]
-	mov	ecx, [rsp + REGS_GPR + 1 * 4]
-	mov	edx, [rsp + REGS_GPR + 2 * 4]
-	mov	ebx, [rsp + REGS_GPR + 3 * 4]
-	mov	ebp, [rsp + REGS_GPR + 5 * 4]
-	mov	esi, [rsp + REGS_GPR + 6 * 4]
-	mov	edi, [rsp + REGS_GPR + 7 * 4]
+	mov	eax, [rsp + REGS_GPR + 0 * 8]
+	mov	ecx, [rsp + REGS_GPR + 1 * 8]
+	mov	edx, [rsp + REGS_GPR + 2 * 8]
+	mov	ebx, [rsp + REGS_GPR + 3 * 8]
+	mov	ebp, [rsp + REGS_GPR + 5 * 8]
+	mov	esi, [rsp + REGS_GPR + 6 * 8]
+	mov	edi, [rsp + REGS_GPR + 7 * 8]
 	lar	r8d, [rsp + REGS_SS]
 	bt	r8d, LAR_B
 	jnc	espfix
-	add	rsp, REGS_EIP
+	add	rsp, REGS_RIP
 guest_iret:
 	iretq
 
@@ -130,12 +130,12 @@ espfix:
 	shl	r8d, ESPFIX_SHIFT
 	mov	r9, ESPFIX_FRAME
 	add	r8, r9
-	mov	r9d, [rsp + REGS_ESP]
+	mov	r9d, [rsp + REGS_RSP]
 	and	r9d, 0xffff0000
 	or	r8, r9
 %assign i 0
 %rep 5
-	mov	r9, [rsp + REGS_EIP + i * 8]
+	mov	r9, [rsp + REGS_RIP + i * 8]
 	mov	[r8 + i * 8], r9
   %assign i i+1
 %endrep
@@ -188,7 +188,7 @@ from_hypervisor:
 	push	rax
 %macro IF_AT 2
 	lea	rax, [%1]
-	cmp	rax, [rsp + 8 + FRAME_EIP]
+	cmp	rax, [rsp + 8 + FRAME_RIP]
 	je	%2
 %endmacro
 	IF_AT	guest_iret, .iret
@@ -215,7 +215,7 @@ from_hypervisor:
 	pop	rdx
 	pop	rcx
 	pop	rax
-	add	rsp, FRAME_EIP
+	add	rsp, FRAME_RIP
 	iretq
 
 	; The CPU refused the guest's cs, eip or ss. The registers are the
@@ -226,7 +226,7 @@ from_hypervisor:
 	pop	rax
 	mov	r8, [rsp + FRAME_VECTOR]
 	mov	r9, [rsp + FRAME_ERROR]
-	mov	r10, [rsp + FRAME_ESP]
+	mov	r10, [rsp + FRAME_RSP]
 	mov	r11, rsp
 	shr	r11, 32
 	cmp	r11d, (ESPFIX_FRAME >> 32) & 0xffffffff
@@ -242,7 +242,7 @@ from_hypervisor:
 %assign i 0
 %rep 5
 	mov	r11, [r10 + i * 8]
-	mov	[rsp + REGS_EIP + i * 8], r11
+	mov	[rsp + REGS_RIP + i * 8], r11
   %assign i i+1
 %endrep
 	SAVE_GPR
@@ -270,7 +270,7 @@ nmi_exit:
 	lar	r8d, [rsp + 32]				; ss
 	bt	r8d, LAR_B
 	jc	nmi_iret
-	sub	rsp, REGS_EIP
+	sub	rsp, REGS_RIP
 	jmp	espfix
 nmi_iret:
 	iretq
@@ -313,7 +313,7 @@ syscall_entry:
 	jz	syscall_slow
 	test	byte [rsp + 16 + 2], EFLAGS_VM >> 16
 	jnz	syscall_slow
-	mov	r8, [rsp + REGS_VCPU - REGS_EIP]
+	mov	r8, [rsp + REGS_VCPU - REGS_RIP]
 	cmp	byte [r8 + VCPU_SYSCALL_DPL], 3
 	jne	syscall_slow
 	mov	r9, [r8 + VCPU_SH]

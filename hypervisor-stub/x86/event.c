@@ -72,7 +72,7 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 {
 	struct regs *r = v->regs;
 	struct gate *gate = &v->gate[vector];
-	uint32_t esp = r->esp, ss = r->ss, flags;
+	uint32_t esp = r->rsp, ss = r->ss, flags;
 
 	v->mmu.fills = 0;
 	if (!vmi_mode(v) && !look_native(v, vector))
@@ -83,7 +83,7 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	}
 	if (v->sh->lazy_mode)
 		leave_lazy_mode(v);
-	flags = (r->eflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
+	flags = (r->rflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
 	if (regs_ring(r) == 3) {
 		flags |= EFLAGS_IF;
 		esp = v->sh->esp0;
@@ -91,7 +91,7 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 		if (!guest_stack_ok(v->stack_limit, esp))
 			goto bad_stack;
 		guest_push(esp, r->ss, bad_stack);
-		guest_push(esp, r->esp, bad_stack);
+		guest_push(esp, r->rsp, bad_stack);
 	} else {
 		flags |= v->sh->flags & STUB_IF;
 		if (!guest_stack_ok(v->stack_limit, esp))
@@ -99,13 +99,13 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	}
 	guest_push(esp, flags, bad_stack);
 	guest_push(esp, r->cs, bad_stack);
-	guest_push(esp, r->eip, bad_stack);
+	guest_push(esp, r->rip, bad_stack);
 	if (has_error)
 		guest_push(esp, error, bad_stack);
-	r->eip = gate->eip;
+	r->rip = gate->eip;
 	r->cs = gate->cs;
-	r->eflags &= ~(uint64_t)EFLAGS_GATE_CLEARS;
-	r->esp = esp;
+	r->rflags &= ~(uint64_t)EFLAGS_GATE_CLEARS;
+	r->rsp = esp;
 	r->ss = ss;
 	if (gate->type == GATE_INTERRUPT)
 		shared_clear_bits(&v->sh->flags, STUB_IF);
@@ -132,7 +132,7 @@ void event_exception_error(struct vcpu *v, int vector, uint32_t error)
 	deliver(v, vector, true, error);
 }
 
-void event_page_fault(struct vcpu *v, gva_t va, uint32_t error)
+void event_page_fault(struct vcpu *v, gva32_t va, uint32_t error)
 {
 	v->sh->cr2 = va;
 	deliver_inline(v, VEC_PF, true, error);	/* by far the most frequent */
@@ -151,7 +151,7 @@ void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 		deliver(v, vector, false, 0);
 		return;
 	}
-	v->regs->eip = (uint32_t)(v->regs->eip - length);
+	v->regs->rip = (uint32_t)(v->regs->rip - length);
 	deliver(v, gate->type == GATE_ABSENT &&
 		   (regs_ring(v->regs) != 3 || gate->dpl == 3) ?
 		   VEC_NP : VEC_GP, true, vector * 8 + ERROR_IDT);
@@ -168,10 +168,10 @@ bool event_sysenter(struct vcpu *v)
 
 	if (!cs)
 		return false;
-	r->eip = v->sysenter_eip;
+	r->rip = v->sysenter_eip;
 	r->cs = cs | 1;
-	r->eflags &= ~(uint64_t)(EFLAGS_RF | EFLAGS_VM);
-	r->esp = v->sysenter_esp;
+	r->rflags &= ~(uint64_t)(EFLAGS_RF | EFLAGS_VM);
+	r->rsp = v->sysenter_esp;
 	r->ss = ((cs + 8) & 0xffff) | 1;
 	shared_clear_bits(&v->sh->flags, STUB_IF);
 	return true;
@@ -186,14 +186,14 @@ static bool leave_window(struct vcpu *v)
 	struct regs *r = v->regs;
 	uint32_t i;
 
-	if (r->eip - v->rom->base >= v->rom->end - v->rom->base)
+	if (r->rip - v->rom->base >= v->rom->end - v->rom->base)
 		return false;
 	for (i = 0; i < v->rom->windows; i++) {
 		struct stub_window *w = &v->rom->window[i];
 
-		if (r->eip < w->start || r->eip >= w->end)
+		if (r->rip < w->start || r->rip >= w->end)
 			continue;
-		r->eip = w->restart;
+		r->rip = w->restart;
 		if (w->clear_if)
 			shared_clear_bits(&v->sh->flags, STUB_IF);
 		return w->clear_if;
@@ -229,14 +229,14 @@ void event_poll(struct vcpu *v)
  * to the ROM, and the flag is as it was there. */
 static void move_to_iret_site(struct vcpu *v)
 {
-	gva_t entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
+	gva32_t entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
 			      SYSCALL_VECTOR : VEC_PF].eip;
 
 	shared_clear_bits(&v->sh->flags, STUB_IF);
 	if (rom_find_iret_site(v->rom, &v->mmu, entry,
 			       entry - v->sh->linear[0].pa +
 			       v->sh->linear[0].va))
-		v->regs->eip = v->rom->iret_site;
+		v->regs->rip = v->rom->iret_site;
 }
 
 void event_move_to_iret_site(struct vcpu *v)
@@ -282,7 +282,7 @@ static int return_fault(struct vcpu *v, uint32_t eip, uint32_t cs, uint32_t ss,
  * a bad frame belong to the place in the guest that jumped there; otherwise
  * to the IRET instruction at eip.
  */
-void event_iret(struct vcpu *v, gva_t at, bool from_rom)
+void event_iret(struct vcpu *v, gva32_t at, bool from_rom)
 {
 	struct regs *r = v->regs;
 	uint32_t frame[5], cs, ss = r->ss, esp = at + 12, error;
@@ -290,7 +290,7 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 	int vector;
 
 	if (from_rom)
-		r->esp = at;
+		r->rsp = at;
 	if (!guest_read(&v->mmu, frame, at, 12)) {
 		vcpu_kill(v, "no IRET frame at %08x", at);
 		return;
@@ -317,10 +317,10 @@ void event_iret(struct vcpu *v, gva_t at, bool from_rom)
 		event_exception_error(v, vector, error);
 		return;
 	}
-	r->eip = frame[0];
+	r->rip = frame[0];
 	r->cs = cs;
-	r->eflags = (frame[2] & ~keep) | EFLAGS_IF | EFLAGS_FIXED;
-	r->esp = esp;
+	r->rflags = (frame[2] & ~keep) | EFLAGS_IF | EFLAGS_FIXED;
+	r->rsp = esp;
 	r->ss = ss;
 	if (frame[2] & EFLAGS_IF)
 		shared_set_bits(&v->sh->flags, STUB_IF);
@@ -339,9 +339,9 @@ bool event_sysexit(struct vcpu *v)
 	if (!base || selector_fault(v, cs, true) ||
 	    selector_fault(v, ss, false))
 		return false;
-	r->eip = r->gpr[EDX];
+	r->rip = r->gpr[EDX];
 	r->cs = cs;
-	r->esp = r->gpr[ECX];
+	r->rsp = r->gpr[ECX];
 	r->ss = ss;
 	return true;
 }

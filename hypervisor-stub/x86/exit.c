@@ -31,7 +31,7 @@ static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 
 /* The guest's tables lead to where there is nothing. */
 static void __attribute__((noinline)) lost_fault(struct vcpu *v,
-						 enum fault fault, gva_t va,
+						 enum fault fault, gva32_t va,
 						 gpa_t pa)
 {
 	v->fault_va = va;
@@ -45,7 +45,7 @@ static void page_fault(struct vcpu *v, struct regs *r)
 {
 	uint64_t cr2 = read_cr2();
 	uint32_t error = r->error;
-	gva_t va = cr2;
+	gva32_t va = cr2;
 	enum fault fault;
 	gpa_t pa;
 
@@ -107,10 +107,10 @@ static void exception(struct vcpu *v, struct regs *r)
 /* INT3 and INTO, as one byte or as INT n. */
 static void trap(struct vcpu *v, struct regs *r)
 {
-	gva_t base = desc_base(desc_lookup(v, r->cs));
+	gva32_t base = desc_base(desc_lookup(v, r->cs));
 	uint8_t last = 0;
 
-	guest_read(&v->mmu, &last, base + r->eip - 1, 1);
+	guest_read(&v->mmu, &last, base + r->rip - 1, 1);
 	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
 }
 
@@ -180,8 +180,8 @@ void hv_iret_fault(struct regs *r)
 		event_exception_error(current, r->vector, r->error);
 	else
 		vcpu_kill(current, "cannot run at cs:eip %04x:%08x, ss:esp %04x:%08x",
-			   (uint32_t)r->cs, (uint32_t)r->eip, (uint32_t)r->ss,
-			   (uint32_t)r->esp);
+			   (uint32_t)r->cs, (uint32_t)r->rip, (uint32_t)r->ss,
+			   (uint32_t)r->rsp);
 }
 
 /*
@@ -198,7 +198,7 @@ void hv_vm86(struct regs *r)
 	v->stats.exits[r->vector]++;
 	r->cs |= 3;
 	r->ss |= 3;
-	r->eflags = EFLAGS_FIXED | EFLAGS_IF;
+	r->rflags = EFLAGS_FIXED | EFLAGS_IF;
 	/* Segments of that mode: bases and limits of no descriptor. */
 	write_ds(0);
 	write_es(0);

@@ -116,13 +116,13 @@ static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
 bool msr_access(struct vcpu *v, bool write)
 {
 	struct regs *r = v->regs;
-	uint64_t val = (uint64_t)r->gpr[EDX] << 32 | r->gpr[EAX];
+	uint64_t val = r->gpr[EDX] << 32 | (uint32_t)r->gpr[EAX];
 
 	if (write)
 		return msr_write(v, r->gpr[ECX], val);
 	if (!msr_read(v, r->gpr[ECX], &val))
 		return false;
-	r->gpr[EAX] = val;
+	r->gpr[EAX] = (uint32_t)val;
 	r->gpr[EDX] = val >> 32;
 	return true;
 }

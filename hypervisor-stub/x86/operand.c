@@ -29,14 +29,14 @@ static uint32_t seg_base(struct vcpu *v, int sreg)
 	return desc_base(desc_lookup(v, read_sreg(v, sreg)));
 }
 
-gva_t operand(struct vcpu *v, const struct insn *in)
+gva32_t operand(struct vcpu *v, const struct insn *in)
 {
 	uint32_t regs[8];
 	int i;
 
 	for (i = 0; i < 8; i++)
 		regs[i] = v->regs->gpr[i];
-	regs[ESP] = v->regs->esp;
+	regs[ESP] = v->regs->rsp;
 	return seg_base(v, in->seg) + insn_offset(in, regs);
 }
 
@@ -44,7 +44,7 @@ gva_t operand(struct vcpu *v, const struct insn *in)
 
 uint32_t get_reg(struct vcpu *v, int reg)
 {
-	return reg == ESP ? (uint32_t)v->regs->esp : v->regs->gpr[reg];
+	return reg == ESP ? (uint32_t)v->regs->rsp : v->regs->gpr[reg];
 }
 
 void set_reg(struct vcpu *v, int reg, uint32_t val, int size)
@@ -53,14 +53,14 @@ void set_reg(struct vcpu *v, int reg, uint32_t val, int size)
 
 	val = (get_reg(v, reg) & ~mask) | (val & mask);
 	if (reg == ESP)
-		v->regs->esp = val;
+		v->regs->rsp = val;
 	else
 		v->regs->gpr[reg] = val;
 }
 
-bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write)
+bool may_touch(struct vcpu *v, gva32_t va, uint32_t size, bool write)
 {
-	gva_t last = va + size - 1, at = va;
+	gva32_t last = va + size - 1, at = va;
 	uint32_t error;
 	gpa_t bus;
 
@@ -80,7 +80,7 @@ bool may_touch(struct vcpu *v, gva_t va, uint32_t size, bool write)
 
 bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size)
 {
-	gva_t va;
+	gva32_t va;
 
 	*val = 0;
 	if (!in->mem) {
@@ -93,7 +93,7 @@ bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size)
 
 bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val, int size)
 {
-	gva_t va;
+	gva32_t va;
 
 	if (!in->mem) {
 		/* With a register these write 32 bits at operand size 4. */
@@ -110,7 +110,7 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 {
 	uint8_t bytes[INSN_MAX];
 	uint64_t cs = desc_lookup(v, v->regs->cs);
-	gva_t at = desc_base(cs) + (uint32_t)v->regs->eip;
+	gva32_t at = desc_base(cs) + (uint32_t)v->regs->rip;
 	uint32_t page = PAGE_SIZE - at % PAGE_SIZE;
 	uint32_t len = page < INSN_MAX ? page : INSN_MAX;
 	enum decode_result res;

@@ -54,7 +54,7 @@ enum outcome emulate_port(struct vcpu *v, struct insn *in)
 	} else if (!port_out(v, port, in->size, v->regs->gpr[EAX])) {
 		return AGAIN;
 	}
-	v->regs->eip += in->length;
+	v->regs->rip += in->length;
 	event_poll(v);
 	return MOVED;
 }
@@ -65,13 +65,13 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 	struct regs *r = v->regs;
 	uint32_t mask = in->addr_size == 2 ? 0xffff : UINT32_MAX, val = 0;
 	int index = in->op == INSN_INS ? EDI : ESI;
-	uint32_t step = r->eflags & EFLAGS_DF ? -in->size : in->size;
-	gva_t va = operand(v, in);
+	uint32_t step = r->rflags & EFLAGS_DF ? -in->size : in->size;
+	gva32_t va = operand(v, in);
 
 	if (!io_allowed(v, r->gpr[EDX], in->size))
 		return REFUSED;
 	if (in->rep && !(r->gpr[ECX] & mask)) {
-		r->eip += in->length;
+		r->rip += in->length;
 		return MOVED;
 	}
 	if (!may_touch(v, va, in->size, in->op == INSN_INS))
@@ -88,7 +88,7 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 	if (in->rep)
 		set_reg(v, ECX, r->gpr[ECX] - 1, in->addr_size);
 	if (!in->rep || !(r->gpr[ECX] & mask))
-		r->eip += in->length;
+		r->rip += in->length;
 	event_poll(v);
 	return MOVED;
 }

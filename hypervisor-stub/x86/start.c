@@ -94,9 +94,9 @@ static bool load_state(struct vcpu *v, const struct vmi_ap_state *s)
 	r->gpr[EBP] = s->ebp;
 	r->gpr[ESI] = s->esi;
 	r->gpr[EDI] = s->edi;
-	r->eip = s->eip;
-	r->esp = s->esp;
-	r->eflags = (s->eflags & ~EFLAGS_IOPL) | EFLAGS_IF | EFLAGS_FIXED;
+	r->rip = s->eip;
+	r->rsp = s->esp;
+	r->rflags = (s->eflags & ~EFLAGS_IOPL) | EFLAGS_IF | EFLAGS_FIXED;
 	v->iopl = s->eflags & EFLAGS_IOPL;
 	v->sh->flags = s->eflags & STUB_IF;
 	v->sreg[0] = s->ds;

@@ -69,7 +69,7 @@ static bool reboots_by_bios(struct vcpu *v)
 		{ 0xea, 0xf0, 0xff, 0x00, 0xf0 },
 		{ 0xea, 0x00, 0x00, 0xff, 0xff },
 	};
-	gva_t at = desc_base(desc_lookup(v, v->regs->cs)) + v->regs->eip;
+	gva32_t at = desc_base(desc_lookup(v, v->regs->cs)) + v->regs->rip;
 	uint8_t text[5];
 	uint32_t i;
 

@@ -145,7 +145,7 @@ static void check_registers(void)
 
 /* ---- what the guest does ------------------------------------------------ */
 
-static gva_t table(struct input *in)
+static gva32_t table(struct input *in)
 {
 	static const uint32_t frame[] = {
 		GDT_FRAME, LDT_FRAME, IDT_FRAME, TSS_FRAME, DATA_FRAME,
@@ -172,7 +172,7 @@ static void bytes(struct input *in)
 
 static void load_gdt(struct input *in)
 {
-	gva_t base = table(in);
+	gva32_t base = table(in);
 
 	desc_load_gdt(v, base, input_u16(in));
 	check_gdt();
@@ -226,7 +226,7 @@ static void load_tr(struct input *in)
 
 static void load_idt(struct input *in)
 {
-	gva_t base = table(in);
+	gva32_t base = table(in);
 	uint32_t i;
 
 	desc_load_idt(v, base, input_u16(in));

@@ -47,21 +47,21 @@ static void check_emulated(const struct regs *before, const uint8_t *code,
 	for (i = 0; i < 8; i++)
 		if (i != ESP && !(mask & 1u << i))
 			CHECK_EQ(after->gpr[i], before->gpr[i]);
-	CHECK_EQ(after->eip >> 32, 0);
+	CHECK_EQ(after->rip >> 32, 0);
 	CHECK((after->cs & 3) == 1 || (after->cs & 3) == 3);
 	/* From user mode it gets to the kernel by an event alone. */
 	if ((before->cs & 3) == 3 && (after->cs & 3) == 3)
 		CHECK_EQ(after->cs, before->cs);
 	if (after->cs == before->cs)
 		CHECK_EQ(after->ss & 3, after->cs & 3);
-	CHECK(!(after->eflags & (EFLAGS_VM | EFLAGS_IOPL)) &&
-	      (after->eflags & EFLAGS_IF));
+	CHECK(!(after->rflags & (EFLAGS_VM | EFLAGS_IOPL)) &&
+	      (after->rflags & EFLAGS_IF));
 	/* One that goes on is behind itself, or repeats, or is STI that has
 	 * looked for HLT. */
-	if (after->cs == before->cs && after->esp == before->esp &&
-	    after->eip - before->eip < 16 && after->eip != before->eip &&
+	if (after->cs == before->cs && after->rsp == before->rsp &&
+	    after->rip - before->rip < 16 && after->rip != before->rip &&
 	    z.mnemonic != ZYDIS_MNEMONIC_STI)
-		CHECK_EQ(after->eip, before->eip + z.length);
+		CHECK_EQ(after->rip, before->rip + z.length);
 }
 
 static uint32_t value(struct input *in)
@@ -96,12 +96,12 @@ static void one(struct input *in)
 	if (len)
 		memcpy(code, bytes, len);
 	world_write((frame << PAGE_SHIFT) + at, code, sizeof(code));
-	v->regs->eip = (frame << PAGE_SHIFT) + at +
+	v->regs->rip = (frame << PAGE_SHIFT) + at +
 		       (v->mmu.mm->reserved && !user ? KERNEL_BASE : 0);
-	v->regs->esp = IN_FRAME(STACK_FRAME) + 0x800;
+	v->regs->rsp = IN_FRAME(STACK_FRAME) + 0x800;
 	v->regs->cs = user ? 0x73 : 0x61;
 	v->regs->ss = user ? 0x7b : 0x69;
-	v->regs->eflags = EFLAGS_FIXED | EFLAGS_IF |
+	v->regs->rflags = EFLAGS_FIXED | EFLAGS_IF |
 			  (how & 0x80 ? EFLAGS_DF : 0);
 	v->regs->error = how & 0x40 ? 0x10a : 0;
 	if (user && (how & 0x20))

@@ -78,22 +78,22 @@ static void registers(struct input *in)
 	}
 	switch (how & 7) {
 	case 0:
-		v->regs->esp = address(in);
+		v->regs->rsp = address(in);
 		break;
 	case 1:
-		v->regs->eip = address(in);
+		v->regs->rip = address(in);
 		break;
 	case 2:		/* what the guest can have */
-		v->regs->eflags = (input_u32(in) & 0x54dd5) |
+		v->regs->rflags = (input_u32(in) & 0x54dd5) |
 				  EFLAGS_FIXED | EFLAGS_IF;
 		break;
 	case 3:
 		if (v->rom->windows)
-			v->regs->eip = input_u8(in) % 16 +
+			v->regs->rip = input_u8(in) % 16 +
 				v->rom->window[(how >> 4) % v->rom->windows].start;
 		break;
 	case 4:
-		v->regs->eip = v->rom->iret_insn[how >> 4 & 1];
+		v->regs->rip = v->rom->iret_insn[how >> 4 & 1];
 		break;
 	case 5:
 		world_type(how >> 4);
@@ -164,7 +164,7 @@ static void instruction(struct input *in)
 {
 	uint8_t how = input_u8(in);
 	const uint8_t *at;
-	gva_t eip = v->regs->eip;
+	gva32_t eip = v->regs->rip;
 	size_t len;
 
 	at = input_bytes(in, how & 15, &len);
@@ -211,7 +211,7 @@ static void vm86(struct input *in)
 
 	v->regs->cs = input_u16(in);
 	v->regs->ss = input_u16(in);
-	v->regs->eflags = input_u32(in) | EFLAGS_VM;
+	v->regs->rflags = input_u32(in) | EFLAGS_VM;
 	world_vm86(vector[input_u8(in) % sizeof(vector)]);
 }
 

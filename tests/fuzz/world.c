@@ -111,11 +111,11 @@ static void check_return(void)
 	r->stop = STOP_NOT;
 	if (why)	/* one guest alone: there is no other */
 		CHECK(sched_next(v, why) == v);
-	CHECK(r->eip <= UINT32_MAX && r->esp <= UINT32_MAX);
+	CHECK(r->rip <= UINT32_MAX && r->rsp <= UINT32_MAX);
 	CHECK(r->cs <= 0xffff && r->ss <= UINT32_MAX);
 	CHECK((r->cs & 3) == 1 || (r->cs & 3) == 3);
-	CHECK(r->eflags & EFLAGS_IF);
-	CHECK(!(r->eflags & (EFLAGS_VM | EFLAGS_IOPL)));
+	CHECK(r->rflags & EFLAGS_IF);
+	CHECK(!(r->rflags & (EFLAGS_VM | EFLAGS_IOPL)));
 	/* Once for user mode, into the kernel; for that it is the end. */
 	if (!processor_can_return(r)) {
 		hv_iret_fault(r);
@@ -144,7 +144,7 @@ void world_vm86(unsigned int vector)
 	check_return();
 }
 
-void world_access(gva_t va, bool write, bool user, bool fetch)
+void world_access(gva32_t va, bool write, bool user, bool fetch)
 {
 	if (processor_allows(va, write, user, fetch))
 		return;
@@ -242,7 +242,7 @@ static void check_leaf(uint64_t e, uint64_t size)
 
 /* Above virtual_top: the ROM to be read, the shared area to be written, the
  * kernel alone. */
-static void check_reserved(uint64_t pde, gva_t va)
+static void check_reserved(uint64_t pde, gva32_t va)
 {
 	const uint64_t *pt = v->mmu.reserved_pt;
 	uint64_t rom = host_pa(guest->rom.image), shared = host_pa(v->sh);
@@ -279,7 +279,7 @@ static void check_pd(const uint64_t *pd, uint32_t q)
 	uint32_t j, k, role;
 
 	for (j = 0; j < 512; j++) {
-		gva_t va = q << 30 | j << 21;
+		gva32_t va = q << 30 | j << 21;
 		const uint64_t *pt;
 
 		if (va > v->mmu.guest_last) {
@@ -528,11 +528,11 @@ static void make_modes(void)
 	for (mode = 0; mode < WORLD_MODES; mode++) {
 		if (mode)
 			restore(&start[WORLD_NATIVE]);
-		regs->eip = IN_FRAME(CODE_FRAME);
-		regs->esp = IN_FRAME(STACK_FRAME) + 0xff0;
+		regs->rip = IN_FRAME(CODE_FRAME);
+		regs->rsp = IN_FRAME(STACK_FRAME) + 0xff0;
 		if (mode == WORLD_NATIVE) {
-			regs->eip -= KERNEL_BASE;
-			regs->esp -= KERNEL_BASE;
+			regs->rip -= KERNEL_BASE;
+			regs->rsp -= KERNEL_BASE;
 		} else {
 			bool wide = mode == WORLD_VMI_PAE;
 

@@ -48,7 +48,7 @@ void world_vm86(unsigned int vector);
 void world_write(gpa_t pa, const void *src, uint32_t len);
 uint8_t *world_ram(gpa_t pa);
 /* A page fault, if the processor does not allow the guest this access. */
-void world_access(gva_t va, bool write, bool user, bool fetch);
+void world_access(gva32_t va, bool write, bool user, bool fetch);
 /* On the machine's serial port, which takes no byte from now on if this one is
  * odd. */
 void world_type(uint8_t byte);

@@ -29,7 +29,7 @@ void speculation_switch(void)
 
 /* What they say of va (SDM Vol. 3, 4.5); the frame's address, or 0. The rights
  * are W, U and NX of all levels. */
-static uint64_t walk(gva_t va, uint64_t *rights)
+static uint64_t walk(gva32_t va, uint64_t *rights)
 {
 	const uint64_t *t = host_va(read_cr3());
 	uint64_t e = t[0];
@@ -50,7 +50,7 @@ static uint64_t walk(gva_t va, uint64_t *rights)
 	}
 }
 
-bool processor_allows(gva_t va, bool write, bool user, bool fetch)
+bool processor_allows(gva32_t va, bool write, bool user, bool fetch)
 {
 	uint64_t rights;
 
@@ -58,7 +58,7 @@ bool processor_allows(gva_t va, bool write, bool user, bool fetch)
 	       (!user || (rights & PTE_U)) && (!fetch || !(rights & PTE_NX));
 }
 
-uint32_t processor_error_code(gva_t va, bool write, bool user, bool fetch)
+uint32_t processor_error_code(gva32_t va, bool write, bool user, bool fetch)
 {
 	uint64_t rights;
 
@@ -80,7 +80,7 @@ asm(".pushsection .rodata; .balign 8; .globl extable_start, extable_end\n"
 void (*processor_copies)(uint8_t *at, uint32_t len, bool write);
 
 /* Where an access to va goes; NULL if it faults for good. */
-static uint8_t *resolve(gva_t va, bool write)
+static uint8_t *resolve(gva32_t va, bool write)
 {
 	uint64_t rights, pa;
 	int i;
@@ -149,7 +149,7 @@ bool processor_can_return(const struct regs *r)
 	    !(ss & DESC_P) || (ss & DESC_CODE) || !(ss >> 41 & 1) ||
 	    desc_dpl(ss) != ring || (r->ss & 3) != ring)
 		return false;
-	return r->eip <= desc_limit(cs);
+	return r->rip <= desc_limit(cs);
 }
 
 /* The machine's timer is looked at where the guest begins to run. */

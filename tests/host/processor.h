@@ -15,8 +15,8 @@ void processor_exit(struct regs *, unsigned int vector, uint32_t error);
 bool processor_can_return(const struct regs *);
 
 /* Would the tables in CR3 allow this access? If not, the error code. */
-bool processor_allows(gva_t, bool write, bool user, bool fetch);
-uint32_t processor_error_code(gva_t, bool write, bool user, bool fetch);
+bool processor_allows(gva32_t, bool write, bool user, bool fetch);
+uint32_t processor_error_code(gva32_t, bool write, bool user, bool fetch);
 
 /* If there is one: called before guest memory is copied from here, or to here,
  * for the hypervisor. */

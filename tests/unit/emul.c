@@ -93,13 +93,13 @@ void dr_write(struct vcpu *vcpu, uint32_t nr, uint32_t val)
 	called("dr", nr, val);
 }
 
-void desc_load_gdt(struct vcpu *vcpu, gva_t base, uint32_t limit)
+void desc_load_gdt(struct vcpu *vcpu, gva32_t base, uint32_t limit)
 {
 	(void)vcpu;
 	called("gdt", base, limit);
 }
 
-void desc_load_idt(struct vcpu *vcpu, gva_t base, uint32_t limit)
+void desc_load_idt(struct vcpu *vcpu, gva32_t base, uint32_t limit)
 {
 	(void)vcpu;
 	called("idt", base, limit);
@@ -136,7 +136,7 @@ uint32_t desc_base(uint64_t d)
 	return (d >> 16 & 0xffffff) | (uint32_t)(d >> 56) << 24;
 }
 
-void event_page_fault(struct vcpu *vcpu, gva_t va, uint32_t error)
+void event_page_fault(struct vcpu *vcpu, gva32_t va, uint32_t error)
 {
 	(void)vcpu;
 	called("#PF", va, error);
@@ -150,7 +150,7 @@ void event_poll(struct vcpu *vcpu)
 	polls++;
 }
 
-void event_iret(struct vcpu *vcpu, gva_t frame, bool from_rom)
+void event_iret(struct vcpu *vcpu, gva32_t frame, bool from_rom)
 {
 	(void)vcpu;
 	called("iret", frame, from_rom);
@@ -173,7 +173,7 @@ bool event_sysenter(struct vcpu *vcpu)
 	called("sysenter", 0, 0);
 	if (!vcpu->sysenter_cs)
 		return false;
-	vcpu->regs->eip = vcpu->sysenter_eip;
+	vcpu->regs->rip = vcpu->sysenter_eip;
 	return true;
 }
 
@@ -182,7 +182,7 @@ bool event_sysexit(struct vcpu *vcpu)
 	called("sysexit", 0, 0);
 	if (!vcpu->sysenter_cs)
 		return false;
-	vcpu->regs->eip = vcpu->regs->gpr[EDX];
+	vcpu->regs->rip = vcpu->regs->gpr[EDX];
 	return true;
 }
 
@@ -197,14 +197,14 @@ void queue_drain(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-void mmu_inval(struct mmu *m, gva_t va)
+void mmu_inval(struct mmu *m, gva32_t va)
 {
 	(void)m;
 	called("inval", va, 0);
 }
 
 /* Ring 3 may touch nothing below DATA. */
-enum fault mmu_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+enum fault mmu_fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus)
 {
 	(void)m, (void)bus;
 	if (va < UNMAPPED && (!(*error & PF_U) || va >= DATA))
@@ -264,7 +264,7 @@ int emul_setup(void **state)
 	regs = (struct regs){
 		.gpr = { 0x11111111, 0x22222222, 0x33333333, 0x44444444, 0,
 			 0x55555555, 0x66666666, 0x77777777 },
-		.eip = CODE, .cs = 0x61, .eflags = 0x202, .esp = DATA + 0x800,
+		.rip = CODE, .cs = 0x61, .rflags = 0x202, .rsp = DATA + 0x800,
 		.ss = 0x69,
 	};
 	return 0;
@@ -272,6 +272,6 @@ int emul_setup(void **state)
 
 bool emul_run(const char *bytes, size_t len)
 {
-	memcpy(memory + (uint32_t)regs.eip, bytes, len);
+	memcpy(memory + (uint32_t)regs.rip, bytes, len);
 	return emulate(v);
 }

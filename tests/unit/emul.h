@@ -44,10 +44,10 @@ bool emul_run(const char *bytes, size_t len);
 
 /* Emulated, and eip is behind it. */
 #define RUNS(bytes)	do {						\
-		uint32_t at = regs.eip;					\
+		uint32_t at = regs.rip;					\
 									\
 		assert_true(emul_run(bytes, sizeof(bytes) - 1));	\
-		assert_int_equal(regs.eip, at + sizeof(bytes) - 1);	\
+		assert_int_equal(regs.rip, at + sizeof(bytes) - 1);	\
 	} while (0)
 
 /* Not emulated, and nothing has changed. */

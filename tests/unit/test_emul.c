@@ -44,7 +44,7 @@ static void test_control_registers(void **state)
 	RUNS("\x0f\x20\xc3");	/* ebx = cr0 */
 	assert_int_equal(regs.gpr[EBX], 0x80050033);
 	RUNS("\x0f\x20\xd4");	/* esp = cr2 */
-	assert_int_equal(regs.esp, 0xabcd);
+	assert_int_equal(regs.rsp, 0xabcd);
 	RUNS("\x0f\x20\xd9");
 	assert_int_equal(regs.gpr[ECX], 0x5000);
 	RUNS("\x0f\x20\xe0");
@@ -144,13 +144,13 @@ static void test_sysenter(void **state)
 	assert_int_equal(v->sysenter_eip, 0x1232);
 	regs.gpr[EDX] = 0x4321;
 	assert_true(emul_run("\x0f\x35", 2));
-	assert_int_equal(regs.eip, 0x4321);
-	regs.eip = CODE;
+	assert_int_equal(regs.rip, 0x4321);
+	regs.rip = CODE;
 	regs.cs = 0x73;
 	REFUSES("\x0f\x35");
 	assert_true(emul_run("\x0f\x34", 2));
-	assert_int_equal(regs.eip, 0x1232);
-	regs.eip = CODE;
+	assert_int_equal(regs.rip, 0x1232);
+	regs.rip = CODE;
 	v->sysenter_cs = 0;
 	REFUSES("\x0f\x34");
 	/* the way by #UD: these two instructions and no other */
@@ -158,12 +158,12 @@ static void test_sysenter(void **state)
 	v->sysenter_cs = 0x60;
 	assert_true(emulate_sysenter(v));
 	CALLED("exception", VEC_GP, 0);		/* from user mode */
-	assert_int_equal(regs.eip, CODE);
+	assert_int_equal(regs.rip, CODE);
 	v->sysenter_cs = 0;
 	memcpy(memory + CODE, "\x0f\x34", 2);
 	assert_true(emulate_sysenter(v));
 	CALLED("exception", VEC_GP, 0);
-	assert_int_equal(regs.eip, CODE);
+	assert_int_equal(regs.rip, CODE);
 	memcpy(memory + CODE, "\x0f\x0b", 2);
 	assert_false(emulate_sysenter(v));
 	memcpy(memory + CODE, "\xfa", 1);
@@ -232,28 +232,28 @@ static void test_stack_segment(void **state)
 	REFUSES("\x8e\xd0");
 	regs.gpr[EAX] = 0x68;	/* mov ds, eax does not fault at ring 1 */
 	REFUSES("\x8e\xd8");
-	memcpy(memory + regs.esp, "\x68\x00\x00\x00", 4);
+	memcpy(memory + regs.rsp, "\x68\x00\x00\x00", 4);
 	regs.ss = 0x7b;
 	RUNS("\x17");
 	assert_int_equal(regs.ss, 0x69);
-	assert_int_equal(regs.esp, DATA + 0x804);
+	assert_int_equal(regs.rsp, DATA + 0x804);
 	memcpy(memory + DATA, "\x78\x56\x34\x12\x68\x00", 6);
 	RUNS("\x0f\xb2\x25\x00\x20\x00\x00");
-	assert_int_equal(regs.esp, 0x12345678);
+	assert_int_equal(regs.rsp, 0x12345678);
 }
 
 static void test_far_returns(void **state)
 {
 	(void)state;
-	memcpy(memory + regs.esp, "\x00\x11\x00\x00\x60\x00\x00\x00", 8);
+	memcpy(memory + regs.rsp, "\x00\x11\x00\x00\x60\x00\x00\x00", 8);
 	assert_true(emul_run("\xca\x08\x00", 3));
-	assert_int_equal(regs.eip, 0x1100);
+	assert_int_equal(regs.rip, 0x1100);
 	assert_int_equal(regs.cs, 0x61);
-	assert_int_equal(regs.esp, DATA + 0x810);
-	memcpy(memory + regs.esp, "\x00\x11\x00\x00\x61\x00\x00\x00", 8);
+	assert_int_equal(regs.rsp, DATA + 0x810);
+	memcpy(memory + regs.rsp, "\x00\x11\x00\x00\x61\x00\x00\x00", 8);
 	REFUSES("\xcb");	/* RPL 1 needs no help: its fault is its own */
 	REFUSES("\xcf");
-	memcpy(memory + regs.esp, "\x00\x11\x00\x00\x60\x00\x00\x00", 8);
+	memcpy(memory + regs.rsp, "\x00\x11\x00\x00\x60\x00\x00\x00", 8);
 	assert_true(emul_run("\xcf", 1));
 	CALLED("iret", DATA + 0x810, false);
 }

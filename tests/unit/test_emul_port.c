@@ -33,10 +33,10 @@ static void test_string_io(void **state)
 	regs.gpr[EDI] = DATA;
 	/* rep insb: the first element leaves eip where it is */
 	assert_true(emul_run("\xf3\x6c", 2));
-	assert_int_equal(regs.eip, CODE);
+	assert_int_equal(regs.rip, CODE);
 	assert_int_equal(regs.gpr[ECX], 1);
 	assert_true(emul_run("\xf3\x6c", 2));
-	assert_int_equal(regs.eip, CODE + 2);
+	assert_int_equal(regs.rip, CODE + 2);
 	assert_int_equal(regs.gpr[ECX], 0);
 	assert_int_equal(regs.gpr[EDI], DATA + 2);
 	assert_memory_equal(memory + DATA, "\x44\x44\x90", 3);
@@ -46,7 +46,7 @@ static void test_string_io(void **state)
 	assert_int_equal(last.calls, 0);
 	/* outsd, downwards */
 	regs.gpr[ESI] = DATA;
-	regs.eflags |= EFLAGS_DF;
+	regs.rflags |= EFLAGS_DF;
 	RUNS("\x6f");
 	CALLED("out", 0x3333, 0x90904444);
 	assert_int_equal(regs.gpr[ESI], DATA - 4);
@@ -167,23 +167,23 @@ static void test_apic_page(void **state)
 	memcpy(memory + CODE, "\xa1\x30\x00\xe0\xfe", 5);	/* mov eax, [] */
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_VERSION));
 	assert_int_equal(regs.gpr[EAX], 0x50014);
-	assert_int_equal(regs.eip, CODE + 5);
-	regs.eip = CODE;
+	assert_int_equal(regs.rip, CODE + 5);
+	regs.rip = CODE;
 	memcpy(memory + CODE, "\x89\x13", 2);			/* [ebx], edx */
 	regs.gpr[EDX] = 0x77;
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	assert_int_equal(apic_read(&guest.apic[0], APIC_TPR, 0), 0x77);
-	regs.eip = CODE;
+	regs.rip = CODE;
 	memcpy(memory + CODE, "\xc7\x03\x55\x00\x00\x00", 6);
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	assert_int_equal(apic_read(&guest.apic[0], APIC_TPR, 0), 0x55);
-	assert_int_equal(regs.eip, CODE + 6);
+	assert_int_equal(regs.rip, CODE + 6);
 	/* nobody there */
-	regs.eip = CODE;
+	regs.rip = CODE;
 	assert_false(emulate_mmio(v, APIC_BASE + PAGE_SIZE));
-	assert_int_equal(regs.eip, CODE);
+	assert_int_equal(regs.rip, CODE);
 	/* 16 bits, 8 bits, another instruction, user mode */
-	regs.eip = CODE;
+	regs.rip = CODE;
 	memcpy(memory + CODE, "\x66\x8b\x13", 3);
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\x8a\x13", 2);
@@ -193,33 +193,33 @@ static void test_apic_page(void **state)
 	memcpy(memory + CODE, "\x8b\x13", 2);
 	regs.cs = 0x73;
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
-	assert_int_equal(regs.eip, CODE);
+	assert_int_equal(regs.rip, CODE);
 }
 
 static void test_fetch(void **state)
 {
 	(void)state;
 	/* across a page boundary */
-	regs.eip = DATA - 1;
+	regs.rip = DATA - 1;
 	RUNS("\xe4\x21");
 	/* up to the last byte that is mapped */
-	regs.eip = UNMAPPED - 1;
+	regs.rip = UNMAPPED - 1;
 	RUNS("\xfa");
 	/* and beyond it */
-	regs.eip = UNMAPPED - 1;
+	regs.rip = UNMAPPED - 1;
 	memory[UNMAPPED - 1] = 0xe4;
 	assert_false(emulate(v));
-	regs.eip = UNMAPPED;
+	regs.rip = UNMAPPED;
 	assert_false(emulate(v));
 	/* in the ROM, from its working copy */
 	v->rom->base = 0xfc000000;
 	v->rom->end = 0xfc000000 + 2;
 	guest.rom.image = (uint8_t *)"\xf4\xe4\x21";
-	regs.eip = 0xfc000000;
+	regs.rip = 0xfc000000;
 	assert_true(emulate(v));
-	assert_int_equal(regs.eip, 0xfc000001);
+	assert_int_equal(regs.rip, 0xfc000001);
 	assert_false(emulate(v));	/* cut off by the image's end */
-	regs.eip = 0xfc000010;
+	regs.rip = 0xfc000010;
 	assert_false(emulate(v));
 }
 

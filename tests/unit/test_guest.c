@@ -85,7 +85,7 @@ static void hypercall(struct regs *r, uint32_t nr, uint32_t edx, uint32_t ecx)
 
 static void begin(struct vcpu *v, struct regs *r)
 {
-	assert_int_equal(r->eip, KERNEL_CODE);
+	assert_int_equal(r->rip, KERNEL_CODE);
 	assert_int_equal(regs_ring(r), 1);
 	assert_memory_equal(memory(v, KERNEL_CODE), images_code,
 			    sizeof(images_code));
@@ -116,14 +116,14 @@ static void out(struct regs *r, uint16_t port, uint8_t val)
 
 static void print(struct vcpu *v, struct regs *r)
 {
-	uint32_t eip = r->eip;
+	uint32_t eip = r->rip;
 
 	(void)v;
 	machine_sent = 0;
 	out(r, COM1, 'x');
 	assert_int_equal(machine_sent, 1);
 	assert_int_equal(machine_byte, 'x');
-	assert_int_equal(r->eip, eip + 1);
+	assert_int_equal(r->rip, eip + 1);
 }
 
 static void set_idt(struct vcpu *v, struct regs *r)
@@ -146,7 +146,7 @@ static void alarm_and_halt(struct vcpu *v, struct regs *r)
 	due = cpu.tsc + SLEEP;
 	v->sh->expiry = due - v->sh->tsc_base;
 	hypercall(r, STUB_HC_SET_ALARM, VMI_CYCLES_REAL | VMI_ALARM_LVTT, 0);
-	back = r->eip;
+	back = r->rip;
 	hypercall(r, STUB_HC_HALT, 0, 0);
 }
 
@@ -157,17 +157,17 @@ static void woken(struct vcpu *v, struct regs *r)
 	uint32_t frame[3];
 
 	assert_in_range(cpu.tsc, due, due + MS);
-	assert_int_equal(r->eip, HANDLER);
+	assert_int_equal(r->rip, HANDLER);
 	assert_int_equal(v->stats.injected, 1);
-	memcpy(frame, memory(v, r->esp), sizeof(frame));
+	memcpy(frame, memory(v, r->rsp), sizeof(frame));
 	assert_int_equal(frame[0], back);
 	assert_true(frame[2] & EFLAGS_IF);
 	assert_false(v->sh->flags & STUB_IF);
-	r->esp -= 4;			/* as the ROM leaves it */
-	memcpy(memory(v, r->esp), &eax, 4);
+	r->rsp -= 4;			/* as the ROM leaves it */
+	memcpy(memory(v, r->rsp), &eax, 4);
 	hypercall(r, STUB_HC_IRET, 0, 0);
 	assert_int_equal(r->gpr[EAX], eax);
-	assert_int_equal(r->eip, back);
+	assert_int_equal(r->rip, back);
 	assert_true(v->sh->flags & STUB_IF);
 }
 
@@ -216,7 +216,7 @@ static void nowhere(struct vcpu *v, struct regs *r)
 static void lose_stack(struct vcpu *v, struct regs *r)
 {
 	alarm_and_halt(v, r);
-	r->esp = NO_STACK;
+	r->rsp = NO_STACK;
 }
 
 static void never(struct vcpu *v, struct regs *r)

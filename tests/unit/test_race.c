@@ -219,7 +219,7 @@ static void start(void)
 }
 
 /* Few addresses, so that things meet. */
-static gva_t random_va(void)
+static gva32_t random_va(void)
 {
 	return (rnd(4) << 30 | rnd(2) << 22 | rnd(2) << 21 | rnd(4) << 12) +
 	       (rnd(8) ? 0 : TOP & 0x3fffffff);

@@ -134,8 +134,8 @@ static void to_ring(uint32_t ring)
 {
 	v->regs->cs = ring == 3 ? 0x73 : 0x61;
 	v->regs->ss = ring == 3 ? 0x7b : 0x69;
-	v->regs->eip = IN_FRAME(CODE_FRAME) + rnd(4080);
-	v->regs->esp = ring == 3 ? (uint32_t)USER_FRAME << 12 : rnd(8) ?
+	v->regs->rip = IN_FRAME(CODE_FRAME) + rnd(4080);
+	v->regs->rsp = ring == 3 ? (uint32_t)USER_FRAME << 12 : rnd(8) ?
 		       IN_FRAME(STACK_FRAME) + 64 + rnd(960) * 4 : address();
 	if (!rnd(4))	/* a handler of events would have said so */
 		v->sh->esp0 = IN_FRAME(STACK_FRAME) + 0xff0;
@@ -153,7 +153,7 @@ static void registers(void)
 static void frame(uint32_t lead)
 {
 	static const uint32_t cs[] = { 0x60, 0x61, 0x68, 0x73 };
-	uint32_t at = v->regs->esp & 0xfff;
+	uint32_t at = v->regs->rsp & 0xfff;
 	const uint32_t words[] = {
 		rnd(2) ? 0x68 : address(), cs[rnd(ARRAY_SIZE(cs))], 0x202,
 		address(), rnd(2) ? 0x7b : 0x68,
@@ -181,7 +181,7 @@ static void hypercall(void)
 		v->regs->gpr[EDX] = rnd(3) | rnd(2) * VMI_ALARM_PERIODIC |
 				    rnd(2) * VMI_ALARM_LVTT;
 	if (!rnd(4))
-		v->regs->eip = v->rom->iret_insn[rnd(2)];
+		v->regs->rip = v->rom->iret_insn[rnd(2)];
 	world_exit(STUB_VECTOR, 0);
 }
 
@@ -200,7 +200,7 @@ static void interrupt(void)
 {
 	to_ring(rnd(3) ? 3 : 1);
 	if (v->rom->windows && (v->regs->cs & 3) == 1 && rnd(2))
-		v->regs->eip = v->rom->window[rnd(v->rom->windows)].start + rnd(8);
+		v->regs->rip = v->rom->window[rnd(v->rom->windows)].start + rnd(8);
 	cpu.tsc += rnd(100000000);
 	world_exit(IRQ_BASE + (rnd(4) ? IRQ_TIMER : IRQ_COM1), 0);
 }
@@ -245,10 +245,10 @@ static void instruction(void)
 	registers();
 	frame(0);
 	if (rnd(2))
-		v->regs->gpr[EBX] = v->regs->esp;
+		v->regs->gpr[EBX] = v->regs->rsp;
 	if (rnd(2))
 		v->regs->gpr[EDX] = rnd(2) ? 0x20 + rnd(0x60) : 0x3f8 + rnd(8);
-	world_write((CODE_FRAME << PAGE_SHIFT) + (v->regs->eip & 0xfff), bytes,
+	world_write((CODE_FRAME << PAGE_SHIFT) + (v->regs->rip & 0xfff), bytes,
 		    sizeof(bytes));
 	world_exit(VEC_GP, rnd(4) ? 0 : rnd(0x10000));
 }
