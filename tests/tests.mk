@@ -68,6 +68,8 @@ $(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib
 	tests/unit/loader_images.c))
 $(eval $(call unit_test,loader_memory,hypervisor-stub/core/loader.c \
 	hypervisor-stub/lib/print.c tests/unit/loader_images.c))
+$(eval $(call unit_test,solo5,$(addprefix hypervisor-stub/,core/solo5.c core/elf64.c \
+	lib/print.c) tests/unit/solo5_images.c))
 # With a model of what the guest's tables say.
 MODELLED	:= $(HV_MM:%=hypervisor-stub/%.c) hypervisor-stub/x86/drain.c \
 		   $(addprefix tests/unit/,shadow_model.c shadow_walk.c \

@@ -20,10 +20,13 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 #define CR0_EM		0x00000004u
 #define CR0_TS		0x00000008u
 #define CR0_ET		0x00000010u
+#define CR0_NE		0x00000020u
 #define CR0_WP		0x00010000u
 #define CR0_AM		0x00040000u
 #define CR0_PG		0x80000000u
 
+#define EFER_LME	0x00000100u
+#define EFER_LMA	0x00000400u
 #define EFER_NXE	0x00000800u
 
 #define CR4_TSD		0x00000004u

@@ -237,6 +237,16 @@ void __attribute__((cold)) vcpu_real_mode(struct vcpu *);
 
 /* ---- how it begins (start.c) ---------------------------------------------- */
 
+/* A 64-bit vCPU that is the first of its guest; what is not here is as after
+ * INIT. It runs in long mode from its first instruction on. */
+struct vcpu_start {
+	uint64_t	cr0, cr3, cr4, efer;
+	uint64_t	rip, rsp, rdi, rsi, rflags;
+	uint64_t	gdt_base;
+	uint16_t	gdt_limit;
+	uint16_t	cs, ds;		/* ss, es, fs, gs: ds */
+};
+
 /* In the state of v->initial; it is loaded. What cannot be leaves it off. */
 void vcpu_start(struct vcpu *);
 /* VMI_Init, or a further processor: the ROM is there, with the shared area. */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Unikernels: .hvt files of Solo5, ABI version 2 (spec/include/solo5_abi.h). The
+ * loader (solo5.c) is like loader.h's: it never writes outside guest memory and
+ * never reads outside the file, whatever that holds. The calls: solo5_calls.c.
+ */
+#ifndef CORE_SOLO5_H
+#define CORE_SOLO5_H
+
+#include "loader.h"
+#include "solo5_abi.h"
+#include "x86.h"
+
+/* A device of the machine's that the unikernel has. */
+struct solo5_device {
+	const char	*name;		/* in the manifest */
+	enum solo5_type	type;
+	uint32_t	nr;		/* host.h */
+	uint64_t	capacity;	/* bytes; of a disk */
+	uint8_t		mac[6];		/* of a network */
+};
+
+#define SOLO5_SECTOR	512u		/* block size of all disks */
+#define SOLO5_MTU	1500u
+#define SOLO5_FRAME	(SOLO5_MTU + 14)	/* with Ethernet's header */
+
+struct solo5_in {
+	uint8_t		*ram;		/* guest-physical 0, in one piece; */
+	uint64_t	ram_size;	/* whole pages of it */
+	uint64_t	rest;		/* memory of the guest beyond that */
+	const uint8_t	*file;
+	uint64_t	file_size;
+	const char	*cmdline;
+	uint64_t	tsc_hz;
+	const struct solo5_device *device;
+	uint32_t	devices;
+};
+
+struct solo5_out {
+	struct vcpu_start start;
+	uint32_t	handles;	/* entries of the manifest; what they are: */
+	const struct solo5_device *handle[SOLO5_MANIFEST_MAX];	/* or NULL */
+	enum loader_part part;		/* these two: after an error alone */
+	char		error[LOADER_ERROR_MAX];
+};
+
+/* An ELF64 file with a note of Solo5's? Which of its targets does not matter. */
+bool solo5_is(const uint8_t *file, uint64_t size);
+/* True: out->start and the handles are set. False: out->part and out->error. */
+bool solo5_load(const struct solo5_in *in, struct solo5_out *out);
+
+#endif
