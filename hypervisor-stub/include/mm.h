@@ -148,6 +148,10 @@ void gmem_boot_copy(const struct gmem *, gpa_t dst, const void *src,
 		    size_t len);
 /* False: the frame is absent. */
 bool gmem_read_byte(const struct gmem *, gpa_t, uint8_t *);
+/* Memory that a guest names by physical address. False: not all of it is there,
+ * and nothing is copied. No page table is among it that anybody knows of. */
+bool gmem_read(const struct gmem *, void *dst, gpa_t src, uint64_t len);
+bool gmem_write(const struct gmem *, gpa_t dst, const void *src, uint64_t len);
 
 /* ---- memory by linear address ------------------------------------------- */
 

@@ -97,6 +97,62 @@ bool gmem_read_byte(const struct gmem *m, gpa_t pa, uint8_t *byte)
 	return true;
 }
 
+/* Are these bytes all there? */
+static bool gmem_there(const struct gmem *m, gpa_t pa, uint64_t len)
+{
+	uint64_t gfn = pa >> PAGE_SHIFT;
+	gpa_t last = pa + len - 1;
+
+	if (!len)
+		return true;
+	if (last < pa)
+		return false;
+	for (; gfn <= last >> PAGE_SHIFT; gfn++)
+		if (!gmem_leaf(m, gfn))
+			return false;
+	return true;
+}
+
+/* Where we see it; and how much of it is in its frame. */
+static uint8_t *gmem_at(const struct gmem *m, gpa_t pa, uint64_t *len)
+{
+	uint64_t offset = pa % PAGE_SIZE, leaf = gmem_leaf(m, pa >> PAGE_SHIFT);
+
+	if (*len > PAGE_SIZE - offset)
+		*len = PAGE_SIZE - offset;
+	return (uint8_t *)host_va(leaf - GMEM_RIGHTS) + offset;
+}
+
+bool gmem_read(const struct gmem *m, void *dst, gpa_t src, uint64_t len)
+{
+	const uint8_t *at;
+	uint64_t done, n;
+
+	if (!gmem_there(m, src, len))
+		return false;
+	for (done = 0; done < len; done += n) {
+		n = len - done;
+		at = gmem_at(m, src + done, &n);
+		memcpy((uint8_t *)dst + done, at, n);
+	}
+	return true;
+}
+
+bool gmem_write(const struct gmem *m, gpa_t dst, const void *src, uint64_t len)
+{
+	uint64_t done, n;
+	uint8_t *at;
+
+	if (!gmem_there(m, dst, len))
+		return false;
+	for (done = 0; done < len; done += n) {
+		n = len - done;
+		at = gmem_at(m, dst + done, &n);
+		memcpy(at, (const uint8_t *)src + done, n);
+	}
+	return true;
+}
+
 bool gtable_equal(const struct gtable *a, const struct gtable *b,
 		  uint32_t entries)
 {

@@ -218,6 +218,41 @@ static void test_small_pieces(void **state)
 	check(&m, 17 * MB);
 }
 
+/* Across frames that lie apart, and not across what is absent. */
+static void test_copies(void **state)
+{
+	static uint8_t out[3 * PAGE_SIZE], in[3 * PAGE_SIZE];
+	const gpa_t at = 8 * MB - PAGE_SIZE - 7;
+	struct gmem m = { 0 };
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 12; i++)
+		memory_add(GB + i * 64 * MB + 4096, 8 * MB);
+	assert_true(gmem_init(&m, 17 * MB));
+	for (i = 0; i < sizeof(out); i++)
+		out[i] = i * 7 + i / 256;
+	for (i = 0; i < 2 * PAGE_SIZE; i += 509) {
+		assert_true(gmem_write(&m, at + i, out, sizeof(out) - i));
+		memset(in, 0xff, sizeof(in));
+		assert_true(gmem_read(&m, in, at + i, sizeof(out) - i));
+		assert_memory_equal(in, out, sizeof(out) - i);
+		assert_true(i || in[sizeof(in) - 1] != 0xff);
+	}
+	assert_true(gmem_write(&m, 17 * MB - 5, out, 5));
+	assert_true(gmem_read(&m, in, 17 * MB, 0));
+	assert_false(gmem_read(&m, in, 17 * MB - 5, 6));
+	assert_false(gmem_write(&m, 17 * MB - 5, out + 100, 6));
+	assert_true(gmem_read(&m, in, 17 * MB - 5, 5));
+	assert_memory_equal(in, out, 5);
+	assert_false(gmem_read(&m, in, 17 * MB - 5, UINT64_MAX));
+	assert_false(gmem_read(&m, in, UINT64_MAX, 1));
+	assert_false(gmem_read(&m, in, UINT64_MAX - 5000, 5000));
+	/* The hole of a PC. */
+	m.p2m[3] = 0;
+	assert_false(gmem_read(&m, in, 2 * PAGE_SIZE, 2 * PAGE_SIZE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +265,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_small_pieces, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
