@@ -9,7 +9,7 @@ HV_SRC		:= $(addprefix core/,guest sched hcall ipi timer io loader elf64 solo5 s
 			operand port decode cr cpuid msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic ioapic mptable uart rtc) \
 		   $(addprefix metal/,boot main multiboot map mce memory clock serial idt \
-			debug watchdog nmi lapic acpi mptable smp start) \
+			debug watchdog nmi virtio lapic acpi mptable smp start) \
 		   $(addprefix lib/,string print log thunk) rom_check
 # The public headers: what else a folder has is for itself. <cpu.h> is the
 # machine's, which tests replace.

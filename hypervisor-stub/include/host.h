@@ -150,6 +150,39 @@ bool host_console_has_data(void);
 void host_console_listen(bool);
 uint8_t host_console_get(void);
 
+/* ---- disks and networks --------------------------------------------------- */
+
+/*
+ * Those that the machine has, in the order of its bus. Each is one guest's, whose
+ * lock guards it. Something has come, or is done: an interrupt tells processor 0,
+ * any that is not one of IRQ_* above.
+ */
+#define HOST_DISKS	8
+#define HOST_NETS	8
+extern uint32_t host_disks, host_nets;	/* known before the first guest is made */
+
+uint64_t host_disk_bytes(uint32_t disk);
+/* What goes there or comes from there: HOST_DISK_MAX bytes, ours to touch while
+ * the disk is not busy. */
+#define HOST_DISK_MAX	65536u
+void *host_disk_buffer(uint32_t disk);
+/* From a byte on, so many, both multiples of 512, in the disk. Not while busy. */
+void host_disk_start(uint32_t disk, bool write, uint64_t at, uint32_t bytes);
+enum host_disk {
+	HOST_DISK_IDLE,			/* what was started is done */
+	HOST_DISK_BUSY,
+	HOST_DISK_FAILED,		/* it could not be done */
+};
+enum host_disk host_disk_state(uint32_t disk);
+
+/* Ethernet frames without check sum. Get: one that has come, its size; 0: none. Put:
+ * false: not now, try again in a while. */
+#define HOST_NET_MAX	1514u
+void host_net_mac(uint32_t net, uint8_t mac[6]);
+bool host_net_waits(uint32_t net);	/* is there one to get? */
+uint32_t host_net_get(uint32_t net, void *frame);
+bool host_net_put(uint32_t net, const void *frame, uint32_t bytes);
+
 /* The hypervisor's own words, where nobody may be listening. It does not
  * wait for long, and then they are lost. For log.c alone: one at a time. */
 void host_log(char c);

@@ -43,7 +43,6 @@
 #define TIMER_DIVIDE	0x3e0
 
 #define IRQ_SPURIOUS	15		/* a vector with bits 3-0 set */
-#define PIC_EOI		0x20
 
 static bool x2apic, deadline;
 static uint32_t divide;		/* the timer's clock, by 2 to this */
@@ -102,7 +101,9 @@ void host_irq_ack(int irq)
 		set(EOI, 0);
 		if (irq == IRQ_TIMER)
 			programmed[host_cpu()] = UINT64_MAX;
-	}				/* others are spurious */
+	} else {
+		virtio_ack(irq);	/* what is not theirs is spurious */
+	}
 }
 
 /* ---- the timer ---------------------------------------------------------- */

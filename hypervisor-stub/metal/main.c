@@ -215,6 +215,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	processor_init();
 	clock_init();
 	processors_start();
+	virtio_init();
 	if (!espfix_init())
 		bad_input("no memory for the hypervisor");
 	log_printf("OpenVMI: TSC %lu Hz\n", host_tsc_hz);

@@ -14,6 +14,11 @@ void clock_init(void);		/* and the 8259s */
 void processors_start(void);	/* the others */
 void nmi_entry(void);		/* for its gate */
 
+void virtio_init(void);		/* disks and networks */
+/* By host_irq_ack(); of one that is not theirs nothing. */
+void virtio_ack(int irq);
+#define PIC_EOI		0x20
+
 /* Our own words on the serial port. */
 void serial_log(uint8_t byte);
 

@@ -219,6 +219,102 @@ uint8_t host_console_get(void)
 	return 'a' + --machine_typed;
 }
 
+/* ---- disks and networks --------------------------------------------------- */
+
+uint32_t host_disks = 2, host_nets = 2;
+uint8_t machine_disk[2][MACHINE_DISK];
+bool machine_disk_fails;
+unsigned int machine_disk_starts;
+struct machine_frame machine_comes[2], machine_goes[2];
+bool machine_net_full;
+
+static struct {
+	uint8_t		buffer[HOST_DISK_MAX];
+	uint64_t	at;
+	uint32_t	bytes;		/* 0: idle */
+	bool		write, failed;
+} disk_state[2];
+
+uint64_t host_disk_bytes(uint32_t disk)
+{
+	CHECK(disk < host_disks);
+	return MACHINE_DISK;
+}
+
+void *host_disk_buffer(uint32_t disk)
+{
+	CHECK(disk < host_disks);
+	return disk_state[disk].buffer;
+}
+
+void host_disk_start(uint32_t disk, bool is_write, uint64_t at, uint32_t bytes)
+{
+	CHECK(disk < host_disks && !disk_state[disk].bytes);
+	CHECK(bytes && bytes <= HOST_DISK_MAX && bytes % 512 == 0);
+	CHECK(at % 512 == 0 && at <= MACHINE_DISK && bytes <= MACHINE_DISK - at);
+	disk_state[disk].at = at;
+	disk_state[disk].bytes = bytes;
+	disk_state[disk].write = is_write;
+	machine_disk_starts++;
+}
+
+bool machine_disk_done(uint32_t disk)
+{
+	uint8_t *at = machine_disk[disk] + disk_state[disk].at;
+	uint32_t bytes = disk_state[disk].bytes;
+
+	disk_state[disk].bytes = 0;
+	disk_state[disk].failed = machine_disk_fails;
+	if (machine_disk_fails)
+		return bytes;
+	if (disk_state[disk].write)
+		memcpy(at, disk_state[disk].buffer, bytes);
+	else
+		memcpy(disk_state[disk].buffer, at, bytes);
+	return bytes;
+}
+
+enum host_disk host_disk_state(uint32_t disk)
+{
+	CHECK(disk < host_disks);
+	return disk_state[disk].bytes ? HOST_DISK_BUSY :
+	       disk_state[disk].failed ? HOST_DISK_FAILED : HOST_DISK_IDLE;
+}
+
+void host_net_mac(uint32_t net, uint8_t mac[6])
+{
+	CHECK(net < host_nets);
+	memcpy(mac, "\2\0\0\0\0", 5);
+	mac[5] = net;
+}
+
+bool host_net_waits(uint32_t net)
+{
+	CHECK(net < host_nets);
+	return machine_comes[net].len;
+}
+
+uint32_t host_net_get(uint32_t net, void *frame)
+{
+	uint32_t len;
+
+	CHECK(net < host_nets);
+	len = machine_comes[net].len;
+	memcpy(frame, machine_comes[net].data, len);
+	machine_comes[net].len = 0;
+	return len;
+}
+
+bool host_net_put(uint32_t net, const void *frame, uint32_t bytes)
+{
+	CHECK(net < host_nets && bytes <= HOST_NET_MAX);
+	if (machine_net_full)
+		return false;
+	memcpy(machine_goes[net].data, frame, bytes);
+	machine_goes[net].len = bytes;
+	return true;
+}
+
 /* The next line starts over. */
 void host_log(char c)
 {

@@ -26,6 +26,21 @@ extern unsigned int machine_sent;	/* bytes put, on all consoles */
 extern uint8_t machine_byte;		/* the last of them */
 extern char machine_line[256];		/* the last line of the log */
 
+/* Two disks of so many bytes. What is started is done when the test says so, by
+ * the disk alone; machine_disk_fails: then it is not. */
+#define MACHINE_DISK	(3u * HOST_DISK_MAX)
+extern uint8_t machine_disk[2][MACHINE_DISK];
+extern bool machine_disk_fails;
+extern unsigned int machine_disk_starts;
+bool machine_disk_done(uint32_t disk);	/* false: nothing was to do */
+
+/* Two networks: the frame that waits, and the last that was put. */
+extern struct machine_frame {
+	uint8_t		data[HOST_NET_MAX];
+	uint32_t	len;		/* 0: none */
+} machine_comes[2], machine_goes[2];
+extern bool machine_net_full;		/* none can be put */
+
 /* From the test. */
 void __attribute__((noreturn)) machine_ended(enum end);
 void machine_waits(void);		/* in host_wait() */

@@ -40,7 +40,8 @@ RULES = [
       "root.c",         # the machine's PML4, to be copied
       "walk.c"}),       # as the CPU would
     (r"(?:->|\.)ram\b", "where memory is",
-     {"gmem.c", "loader.c", "guest.c"}),     # of struct gmem and loader_in
+     {"gmem.c", "guest.c",
+      "loader.c", "solo5.c"}),      # of struct gmem, loader_in and solo5_in
     (r"\*\s*\)\s*\(?[\w.>-]*\b(?:leaf_at|pde_at)\b|"
      r"\bmem\w+\([^;]*_at\b", "looking into a table", set()),
     (r"\bDIRECT_BASE\b", "a pointer from an address", {"cpu.h"}),
@@ -49,10 +50,10 @@ RULES = [
     (r"\bextable\b", "linear addresses of the guest",
      {"cpu.h", "entry.asm", "copy.asm", "exit.c", "hv.ld"}),
     (r"\bSTORE_WORD\b", "linear addresses of the guest", {"mm.h", "cpu.h"}),
-    (r"\b(?:inb|outb)\(|<port\.h>|\"(?:lidt %|ltr %|sti; hlt)",
+    (r"\b(?:in|out)[bwl]\(|<port\.h>|\"(?:lidt %|ltr %|sti; hlt)",
      "the machine, without host.h",
      {"port.h", "clock.c", "serial.c", "debug.c", "idt.c", "lapic.c",
-      "watchdog.c"}),
+      "watchdog.c", "virtio.c"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
      {"mm.h", "gmem.c", "guest.c", "rom.c", "io.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"
@@ -92,7 +93,7 @@ def seen():
                  "((uint64_t *)dir)[3]", "(const volatile uint32_t *) at",
                  "struct stub_shared *sh = v->sh;", "v->sh->flags |= 1",
                  "memcpy(&x, (void *)&v->sh->cr0, 4)", "copy_fixup(a, b, 4)",
-                 ".pushsection extable", "outb(0x80, 0)", '#include <port.h>', 'asm("ltr %0");', "STORE_WORD(at, word, fault)", "v->sh->dr[6] |= dr6"):
+                 ".pushsection extable", "outb(0x80, 0)", "inl(0xcfc)", '#include <port.h>', 'asm("ltr %0");', "STORE_WORD(at, word, fault)", "v->sh->dr[6] |= dr6"):
         expect(wrong("other.c", text), f"not found: {text}")
     for text in ("/* p2m */", "volatile struct stub_shared *sh = v->sh;",
                  "v->sh->cr2 = va", "table = (uint64_t *)(tables + i)"):
