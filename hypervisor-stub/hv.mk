@@ -3,7 +3,7 @@
 
 HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify) \
 		   vmi/queue
-HV_SRC		:= $(addprefix core/,guest sched hcall ipi timer io loader elf64 solo5 stats report) \
+HV_SRC		:= $(addprefix core/,guest sched hcall ipi timer io loader elf64 solo5 solo5_calls stats report) \
 		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \
 		   $(addprefix x86/,entry exit vcpu start drain event desc emulate \
 			operand port decode cr cpuid msr espfix speculation) \

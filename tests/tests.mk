@@ -87,6 +87,7 @@ $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/
 # Of the whole core.
 $(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,timer,tests/unit/no_guest.c,,$(HOSTED)))
+$(eval $(call unit_test,solo5_calls,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,guest,tests/unit/images.c,,$(HOSTED)))
 $(eval $(call unit_test,cr,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
 $(addprefix $(B)/,$(addsuffix /unit/guest,tests coverage) $(addsuffix /unit/cr,tests coverage)): \

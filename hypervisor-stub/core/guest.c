@@ -10,6 +10,7 @@
 #include "core.h"
 #include "log.h"
 #include "loader.h"
+#include "solo5.h"
 
 _Static_assert(GUESTS_MAX * GUEST_VCPUS <= HOST_STACKS, "each has one");
 
@@ -45,6 +46,72 @@ static bool take_memory(struct guest *g, char *error)
 	return true;
 }
 
+static const char *part_name(const struct guest_config *c,
+			     enum loader_part part)
+{
+	return part == LOADER_KERNEL ? c->kernel.name :
+	       part == LOADER_INITRD ? c->initrd.name :
+	       part == LOADER_MEMORY ? "memory" : "command line";
+}
+
+/* What the machine has under that number. */
+static bool take_device(struct solo5_device *d, const struct guest_device *c,
+			char *error)
+{
+	uint32_t there = c->net ? host_nets : host_disks;
+
+	if (c->nr >= there)
+		return refuse(error, "%s=%u:%s: the machine has %u",
+			      c->net ? "net" : "disk", c->nr, c->name, there);
+	*d = (struct solo5_device) {
+		.name = c->name,
+		.type = c->net ? SOLO5_NET : SOLO5_BLOCK,
+		.nr = c->nr,
+	};
+	if (c->net)
+		host_net_mac(c->nr, d->mac);
+	else
+		d->capacity = host_disk_bytes(c->nr);
+	return true;
+}
+
+static bool load_unikernel(struct guest *g, char *error)
+{
+	const struct guest_config *c = g->config;
+	struct solo5_in in = {
+		.ram = gmem_boot_ram(&g->mm.gmem),
+		.ram_size = g->mm.gmem.ram_bytes,
+		.rest = g->mm.gmem.bytes - g->mm.gmem.ram_bytes,
+		.file = c->kernel.data,
+		.file_size = c->kernel.size,
+		.cmdline = c->cmdline,
+		.tsc_hz = host_tsc_hz,
+		.devices = c->devices,
+	};
+	struct solo5_out out;
+	struct solo5 *s;
+	uint32_t i;
+
+	if (c->cpus != 1)
+		return refuse(error, "cpus=%u: a unikernel has one", c->cpus);
+	s = g->solo5 = host_pages(sizeof(*s), PAGE_SIZE);
+	if (!s)
+		return refuse(error, "%s: no memory for its calls", g->name);
+	for (i = 0; i < c->devices; i++)
+		if (!take_device(&s->device[i], &c->device[i], error))
+			return false;
+	in.device = s->device;
+	if (!solo5_load(&in, &out))
+		return refuse(error, "%s: %s", part_name(c, out.part),
+			      out.error);
+	s->handles = out.handles;
+	memcpy(s->handle, out.handle, sizeof(s->handle));
+	s->mem_size = out.mem_size;
+	s->again = UINT64_MAX;
+	g->vcpu[0].start = out.start;
+	return true;
+}
+
 static bool load_images(struct guest *g, struct loader_out *out, char *error)
 {
 	const struct guest_config *c = g->config;
@@ -60,14 +127,14 @@ static bool load_images(struct guest *g, struct loader_out *out, char *error)
 	};
 	const char *err;
 
-	if (!loader_load(&in, out)) {
-		const char *name = out->part == LOADER_KERNEL ? c->kernel.name :
-				   out->part == LOADER_INITRD ? c->initrd.name :
-				   out->part == LOADER_MEMORY ? "memory" :
-				   "command line";
-
-		return refuse(error, "%s: %s", name, out->error);
-	}
+	if (g->unikernel)
+		return load_unikernel(g, error);
+	if (c->devices)
+		return refuse(error, "%s: disks and networks are for unikernels",
+			      c->kernel.name);
+	if (!loader_load(&in, out))
+		return refuse(error, "%s: %s", part_name(c, out->part),
+			      out->error);
 	err = rom_publish(&g->rom, &g->mm.gmem, c->rom.data, c->rom.size);
 	return err ? refuse(error, "%s: %s", c->rom.name, err) : true;
 }
@@ -134,6 +201,8 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 
 	g->console = c->console;
 	g->vcpus = c->cpus;
+	if (!c->rom.data && !g->unikernel)
+		return refuse(error, "no module with role=rom");
 	if (!take_memory(g, error) || !load_images(g, out, error))
 		return false;
 	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32);
@@ -168,6 +237,11 @@ static bool start(struct guest *g, char *error)
 		guest_release(g);
 		return false;
 	}
+	if (g->unikernel) {
+		guest_release(g);
+		return refuse(error, "%s: 64-bit guests do not run yet",
+			      config->kernel.name);
+	}
 	first_state(&g->vcpu[0], out.eip);
 	log_printf("%s: %lu MB of memory, entry at %08x\n", g->name,
 		   config->memory, out.eip);
@@ -184,6 +258,8 @@ bool guest_create(const struct guest_config *config, char *error)
 	if (g) {
 		g->config = config;
 		g->slot = guest_count;
+		g->unikernel = solo5_is(config->kernel.data,
+					config->kernel.size);
 	}
 	/* Its stacks stay for as long as it may be started again. */
 	for (i = 0; room && i < config->cpus; i++)
@@ -216,6 +292,8 @@ void guest_release(struct guest *g)
 	rom_free(&g->rom);
 	trace_free(g->trace);
 	g->trace = NULL;
+	host_pages_free(g->solo5, sizeof(*g->solo5));
+	g->solo5 = NULL;
 	mm_free(&g->mm);
 	gmem_free(&g->mm.gmem);
 }

@@ -7,6 +7,7 @@
 
 #include "core.h"
 #include "log.h"
+#include "solo5.h"
 
 #define KBD_COMMAND	0x64
 #define KBD_RESET	0xfe	/* pulse the reset line */
@@ -231,6 +232,10 @@ void io_init(struct guest *g)
 	rtc_init(&g->rtc, g->mm.gmem.bytes < GMEM_LOW_END ? g->mm.gmem.bytes :
 							GMEM_LOW_END);
 	uart_init(&g->uart, console_tx, g);
+	if (g->unikernel) {
+		solo5_ports(g);
+		return;
+	}
 	if (!g->console && !serial_guest) {
 		serial_guest = g;
 		host_console_listen(true);

@@ -21,6 +21,7 @@
 
 #include "core.h"
 #include "log.h"
+#include "solo5.h"
 
 #define SLICES_PER_SECOND	200
 
@@ -131,6 +132,12 @@ static void spread(void)
 		}
 }
 
+/* Is what a halted one waits for there? A unikernel waits in a call. */
+static bool awaited(const struct vcpu *v)
+{
+	return v->g->unikernel ? !v->g->solo5->call : event_pending(v);
+}
+
 /* It was halted, and something was done for it. */
 static void wake(struct vcpu *v)
 {
@@ -138,7 +145,7 @@ static void wake(struct vcpu *v)
 
 	if (v->ran < least)
 		v->ran = least;
-	if (!event_pending(v))
+	if (!awaited(v))
 		return;
 	v->halted = false;
 	v->since = this_cpu()->charged;
@@ -237,6 +244,8 @@ static void interrupt(int irq)
 		timer_interrupt();
 	else if (irq == IRQ_COM1)
 		io_console_interrupt();
+	else
+		solo5_interrupt();
 }
 
 /* ---- from one to another ------------------------------------------------ */
@@ -435,7 +444,7 @@ static struct vcpu *interrupted(struct vcpu *v)
 static struct vcpu *halted(struct vcpu *v)
 {
 	timer_update(v);
-	if (event_pending(v))
+	if (awaited(v))
 		return v;
 	v->wake = timer_wake(v);
 	sched_charge(v);

@@ -478,6 +478,7 @@ bool solo5_load(const struct solo5_in *in, struct solo5_out *out)
 	write_tables(in, &h, &plan);
 	write_image(in, &h);
 	write_boot_info(in, out, &plan);
+	out->mem_size = plan.mem_size;
 	out->start = (struct vcpu_start) {
 		.cr0 = CR0_PE | CR0_NE | CR0_WP | CR0_PG,
 		.cr3 = SOLO5_PML4,

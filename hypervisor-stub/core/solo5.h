@@ -7,9 +7,9 @@
 #ifndef CORE_SOLO5_H
 #define CORE_SOLO5_H
 
+#include "core.h"
 #include "loader.h"
 #include "solo5_abi.h"
-#include "x86.h"
 
 /* A device of the machine's that the unikernel has. */
 struct solo5_device {
@@ -38,6 +38,7 @@ struct solo5_in {
 
 struct solo5_out {
 	struct vcpu_start start;
+	uint64_t	mem_size;	/* that it was told of */
 	uint32_t	handles;	/* entries of the manifest; what they are: */
 	const struct solo5_device *handle[SOLO5_MANIFEST_MAX];	/* or NULL */
 	enum loader_part part;		/* these two: after an error alone */
@@ -48,5 +49,37 @@ struct solo5_out {
 bool solo5_is(const uint8_t *file, uint64_t size);
 /* True: out->start and the handles are set. False: out->part and out->error. */
 bool solo5_load(const struct solo5_in *in, struct solo5_out *out);
+
+/* ---- while it runs (solo5_calls.c) ---------------------------------------- */
+
+/* Of one guest. It has one vCPU, and that makes one call at a time. */
+struct solo5 {
+	struct solo5_device device[GUEST_DEVICES];
+	uint32_t	handles;
+	const struct solo5_device *handle[SOLO5_MANIFEST_MAX];
+	uint64_t	mem_size;
+
+	uint32_t	call;		/* that waits; 0: none. Its block: */
+	gpa_t		block;
+	union {
+		struct solo5_puts puts;
+		struct solo5_poll poll;
+		struct solo5_block block;
+		struct solo5_net net;
+		struct solo5_halt halt;
+	} arg;
+	uint64_t	again;		/* TSC: then look again */
+	uint64_t	deadline;	/* of poll */
+	uint64_t	done;		/* bytes, of puts and of a disk's */
+	uint32_t	started;	/* bytes that the disk is at */
+	uint8_t		buffer[2048];	/* text, or a frame */
+};
+
+/* Its ports, all of which are ours: what is no call ends it. */
+void solo5_ports(struct guest *);
+/* With the guest's lock: what can be done now is, and when to look again, TSC. */
+uint64_t solo5_update(struct guest *);
+/* A device of the machine's has something for somebody, or is done. */
+void solo5_interrupt(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include <cpu.h>
 
 #include "core.h"
+#include "solo5.h"
 
 static void pulse_irq0(struct guest *g)
 {
@@ -45,6 +46,8 @@ uint64_t timer_update(struct vcpu *v)
 	uint64_t now = rdtsc(), next = UINT64_MAX, lag;
 	struct alarm *a;
 
+	if (g->unikernel)
+		return solo5_update(g);
 	if (!v->nr) {
 		if (pit_tick(&g->pit, now))
 			pulse_irq0(g);
@@ -91,6 +94,8 @@ uint64_t timer_wake(const struct vcpu *v)
 					 UINT64_MAX, at;
 	const struct alarm *a;
 
+	if (v->g->unikernel)
+		return v->g->solo5->again;
 	if (lvtt && apic_timer_next(v->apic) < next)
 		next = apic_timer_next(v->apic);
 	for (a = v->alarm; a < v->alarm + ARRAY_SIZE(v->alarm); a++) {

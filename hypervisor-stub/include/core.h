@@ -15,6 +15,12 @@ struct guest_image {
 	const uint8_t	*data;
 	uint64_t	size;
 };
+struct guest_device {		/* of a unikernel */
+	char		name[68];	/* in its manifest */
+	bool		net;		/* else a disk */
+	uint32_t	nr;		/* host.h */
+};
+#define GUEST_DEVICES	(HOST_DISKS + HOST_NETS)
 struct guest_config {
 	const char	*name;
 	struct guest_image kernel, rom, initrd;
@@ -22,6 +28,8 @@ struct guest_config {
 	uint64_t	memory;		/* MB */
 	uint32_t	cpus;		/* 1 to GUEST_VCPUS */
 	uint32_t	starts;		/* one after the other; 1 or more */
+	struct guest_device device[GUEST_DEVICES];
+	uint32_t	devices;
 	uint8_t		console;	/* host.h */
 	bool		nobatch, verify, trace;
 };
@@ -34,6 +42,7 @@ struct guest {
 	const struct guest_config *config;
 	uint32_t	slot;		/* in guests[] */
 	uint32_t	starts;		/* so far */
+	bool		unikernel;	/* one of Solo5's */
 	struct spinlock	lock;		/* all from here on, but what is sched.c's;
 					 * that begins anew with each start */
 	uint32_t	vcpus;
@@ -47,6 +56,7 @@ struct guest {
 	struct mm	mm;
 	struct rom	rom;
 	struct trace_ring *trace;	/* NULL: nobody wants it */
+	struct solo5	*solo5;		/* of a unikernel */
 
 	struct bus	bus;
 	struct apic	apic[GUEST_VCPUS];

@@ -12,7 +12,9 @@
  * guest's. OPTIONs: nobatch, verify, trace (vmi-run --help), starts=N: it is
  * started that many times, each time when it has ended; and console=N: the
  * console is not the serial port but debug port E0h + N, N from 1 to 8, which
- * takes bytes and gives none. Our own command line may say mitigations=off
+ * takes bytes and gives none. Of a unikernel: disk=N:DEVICE and net=N:DEVICE, the
+ * N-th such device of the machine under its name in the manifest; it needs no
+ * ROM. Our own command line may say mitigations=off
  * (speculation.c).
  */
 #include <cpu.h>
@@ -56,12 +58,23 @@ static const char *after(const char *s, const char *word)
 	return NULL;
 }
 
-/* Behind the option in a module's string, or NULL. */
+/* Behind the option in a module's string, or NULL; from such a place on, the next
+ * of that name. A space is before each. */
+static const char *next_option(const struct module *m, const char *from,
+			       const char *word)
+{
+	const char *at = from, *begin;
+
+	do {
+		at = after(at, word);
+		begin = at ? at - strlen(word) : m->string;
+	} while (begin != m->string && begin[-1] != ' ');
+	return at && at <= m->image.name ? at : NULL;
+}
+
 static const char *option(const struct module *m, const char *word)
 {
-	const char *at = after(m->string, word);
-
-	return at && at <= m->image.name ? at : NULL;
+	return next_option(m, m->string, word);
 }
 
 static uint64_t number(const char *s)
@@ -157,6 +170,51 @@ static uint64_t number_of(const struct modules *m, const char *word,
 	return at ? number(at) : value;
 }
 
+/* N:DEVICE */
+static void add_device(struct guest_config *c, const char *at, bool net)
+{
+	struct guest_device *d = &c->device[c->devices];
+	const char *colon = after(at, ":");
+	uint32_t i;
+
+	if (c->devices++ == GUEST_DEVICES || !colon)
+		bad_input("%s=%s: not N:DEVICE, or too many",
+			  net ? "net" : "disk", at);
+	*d = (struct guest_device){ .net = net, .nr = number(at) };
+	for (i = 0; colon[i] && colon[i] != ' '; i++) {
+		if (i == sizeof(d->name) - 1)
+			bad_input("%s=%s: the name is too long",
+				  net ? "net" : "disk", at);
+		d->name[i] = colon[i];
+	}
+}
+
+static void add_devices(struct guest_config *c, const struct module *kernel)
+{
+	const char *at;
+
+	for (at = kernel->string; (at = next_option(kernel, at, "disk="));)
+		add_device(c, at, false);
+	for (at = kernel->string; (at = next_option(kernel, at, "net="));)
+		add_device(c, at, true);
+}
+
+/* Each device is one guest's. */
+static void check_devices(const struct guest_config *c, uint32_t count)
+{
+	uint32_t used[2] = { 0 }, i, bit;
+
+	for (; count; count--, c++)
+		for (i = 0; i < c->devices; i++) {
+			bit = 1u << c->device[i].nr % 32;
+			if (used[c->device[i].net] & bit)
+				bad_input("%s=%u: two have it",
+					  c->device[i].net ? "net" : "disk",
+					  c->device[i].nr);
+			used[c->device[i].net] |= bit;
+		}
+}
+
 static void configure(struct guest_config *c, struct modules *m,
 		      const char *name)
 {
@@ -174,8 +232,6 @@ static void configure(struct guest_config *c, struct modules *m,
 		bad_input("cpus=%lu: 1 to %u", vcpus, GUEST_VCPUS);
 	if (starts > 1 && option(&m->kernel, "trace"))
 		bad_input("starts=%lu: a trace is of one start", starts);
-	if (!m->rom.image.data)
-		bad_input("no module with role=rom");
 	*c = (struct guest_config){
 		.name = name,
 		.memory = number_of(m, "memory=", 0),
@@ -190,6 +246,7 @@ static void configure(struct guest_config *c, struct modules *m,
 		.rom = m->rom.image,
 		.initrd = m->initrd.image,
 	};
+	add_devices(c, &m->kernel);
 }
 
 void hv_main(uint32_t magic, uint32_t info);
@@ -224,6 +281,9 @@ void hv_main(uint32_t magic, uint32_t info)
 			modules[i].rom = modules[0].rom;
 		configure(&config[i], &modules[i],
 			  count > 1 ? guest_name[i] : "guest");
+	}
+	check_devices(config, count);
+	for (i = 0; i < count; i++) {
 		if (!guest_create(&config[i], error))
 			bad_input("%s", error);
 	}

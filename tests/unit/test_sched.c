@@ -6,6 +6,7 @@
 #include "core.h"
 #include "log.h"
 #include "machine.h"
+#include "solo5.h"
 #include "unit.h"
 
 #define MS	(MACHINE_TSC_HZ / 1000ull)
@@ -125,6 +126,8 @@ void trace_drain(struct trace_ring *t, volatile struct stub_shared *sh)
 }
 
 void io_console_interrupt(void) { }
+static unsigned int interrupts;
+void solo5_interrupt(void) { interrupts++; }
 void mmu_stop_others(struct mmu *m) { (void)m; }
 void mmu_flush_now(struct mmu *m) { (void)m; }
 void vcpu_start(struct vcpu *v) { v->starting = false; }
@@ -271,6 +274,41 @@ static void test_sleep(void **state)
 	assert_ptr_equal(current, &guest[0].vcpu[0]);
 	run(300, ran);
 	assert_in_range(ran[0], 95, 115);
+}
+
+/* A unikernel sleeps until its call is over, whatever interrupts there are. */
+static void test_call(void **state)
+{
+	static struct solo5 solo5 = { .call = SOLO5_POLL };
+	struct vcpu *v = &guest[0].vcpu[0];
+	unsigned int ran[GUESTS];
+
+	(void)state;
+	guest[0].unikernel = true;
+	guest[0].solo5 = &solo5;
+	guest[0].apic[0].next = 0x40;
+	halt(v);
+	assert_ptr_not_equal(current, v);
+	serve(v, MS / 10);
+	run(100, ran);
+	assert_int_equal(ran[0], 0);
+	guest[0].apic[0].next = -1;
+	solo5.call = 0;
+	serve(v, MS / 10);
+	run(1, ran);
+	assert_ptr_equal(current, v);
+	/* One that was over before it slept. */
+	halt(v);
+	assert_ptr_equal(current, v);
+	/* The machine's interrupts that nobody else takes. */
+	interrupts = 0;
+	v->regs->vector = IRQ_BASE + 11;
+	tick(v);
+	assert_int_equal(interrupts, 1);
+	v->regs->vector = IRQ_BASE + IRQ_COM1;
+	tick(v);
+	assert_int_equal(interrupts, 1);
+	v->regs->vector = 0;
 }
 
 /* What is done for one is its own time, and stolen from the one that runs. */
@@ -638,6 +676,7 @@ int main(void)
 		T(test_equal_shares),
 		T(test_alone),
 		T(test_sleep),
+		T(test_call),
 		T(test_charges),
 		T(test_wakes_often),
 		T(test_sleepers_in_turn),
