@@ -9,7 +9,7 @@ import sys
 import termios
 import time
 
-from vmi_run import HYPERVISOR, PROFILER, Refused, shown
+from vmi_run import HYPERVISOR, PROFILER, Refused, shown, solo5
 from vmi_run.trace import RING_SIZE
 
 MACHINE_MAX = 15360                 # MB: 16 GB, less QEMU's hole for devices
@@ -72,7 +72,8 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
     directory stays out of the list: reading it would take the hypervisor more
     instructions in one run than in the next."""
     modules = []
-    size = overhead = 0
+    size = overhead = disks = nets = 0
+    rom = args.rom
     cmd = ["-chardev", f"file,id=log,path=/proc/self/fd/{log}",
            "-device", "isa-debugcon,iobase=0xe9,chardev=log",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
@@ -104,9 +105,13 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
             cmd += ["-chardev", f"file,id=console{n},path={path}", "-device",
                     f"isa-debugcon,iobase={CONSOLE_PORT + n:#x},"
                     f"chardev=console{n}"]
+        options += solo5.options(guest, disks, nets)
+        disks += len(guest.disk)
+        nets += len(guest.net)
         module("kernel", guest.kernel, options, f" -- {quoted(guest.append)}")
-        if n == 1:
-            module("rom", args.rom)
+        if rom:
+            module("rom", rom)
+            rom = None
         if guest.initrd:
             module("initrd", guest.initrd)
         size += guest.memory
@@ -115,6 +120,7 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
     if size > MACHINE_MAX:
         raise Refused(f"guests and hypervisor need {size} MB of memory; the "
                       f"hypervisor uses {MACHINE_MAX} MB at most")
+    cmd += solo5.devices(args.guests, quoted)
     cmd += ["-m", str(size),
             "-kernel", HYPERVISOR, "-initrd", ",".join(modules)]
     if args.mitigations == "off":

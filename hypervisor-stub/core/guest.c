@@ -108,7 +108,7 @@ static bool load_unikernel(struct guest *g, char *error)
 	memcpy(s->handle, out.handle, sizeof(s->handle));
 	s->mem_size = out.mem_size;
 	s->again = UINT64_MAX;
-	g->vcpu[0].start = out.start;
+	s->start = out.start;
 	return true;
 }
 

@@ -191,8 +191,10 @@ static bool plan_devices(const struct solo5_in *in, struct solo5_out *out,
 				break;
 		if (d == end)
 			return refuse(out, LOADER_KERNEL,
-				      "its manifest has the %s device \"%s\": attach one of that name",
-				      type_name(e.type), e.name);
+				      "its manifest has the %s device \"%s\", and none is attached (--%s %s=...)",
+				      type_name(e.type), e.name,
+				      e.type == SOLO5_BLOCK ? "disk" : "net",
+				      e.name);
 		out->handle[i] = d;
 	}
 	for (d = in->device; d < end; d++) {

@@ -95,16 +95,6 @@ static inline bool gate_usable(const struct gate *gate)
 
 /* ---- the vCPU ----------------------------------------------------------- */
 
-/* A 64-bit vCPU that is the first of its guest; what is not here is as after
- * INIT. It runs in long mode from its first instruction on. */
-struct vcpu_start {
-	uint64_t	cr0, cr3, cr4, efer;
-	uint64_t	rip, rsp, rdi, rsi, rflags;
-	uint64_t	gdt_base;
-	uint16_t	gdt_limit;
-	uint16_t	cs, ds;		/* ss, es, fs, gs: ds */
-};
-
 struct vcpu_stats {
 	uint64_t	exits[256];		/* by vector */
 	uint64_t	drains;			/* that found something */
@@ -117,6 +107,16 @@ struct vcpu_stats {
 
 #define CALLS_LEN	64
 #define WHY_MAX		192
+
+/* A 64-bit vCPU that is the first of its guest; what is not here is as after
+ * INIT. It runs in long mode from its first instruction on. */
+struct vcpu_start {
+	uint64_t	cr0, cr3, cr4, efer;
+	uint64_t	rip, rsp, rdi, rsi, rflags;
+	uint64_t	gdt_base;
+	uint16_t	gdt_limit;
+	uint16_t	cs, ds;		/* ss, es, fs, gs: ds */
+};
 
 struct vcpu {
 	/* ---- used by entry.asm, so near the start */
@@ -187,7 +187,6 @@ struct vcpu {
 	bool		startup;	/* came while it was still on */
 	bool		starting;	/* initial is to be loaded */
 	struct vmi_ap_state initial;
-	struct vcpu_start start;	/* instead of it, of a 64-bit guest's first */
 
 	/* ---- of the host: for reports */
 	enum end	end;		/* with STOP_ENDED */

@@ -349,11 +349,11 @@ static void test_devices(void **state)
 	struct solo5_device device[3];
 
 	(void)state;
-	WRONG(mft.entry[1].name[7], 'x', "its manifest has the block device \"storagex\": attach one of that name");
-	WRONG(mft.entry[1].type, SOLO5_NET, "its manifest has the network device \"storage\": attach one of that name");
-	WRONG(mft.entry[1].type, 3, "its manifest has the unknown device \"storage\": attach one of that name");
+	WRONG(mft.entry[1].name[7], 'x', "its manifest has the block device \"storagex\", and none is attached (--disk storagex=...)");
+	WRONG(mft.entry[1].type, SOLO5_NET, "its manifest has the network device \"storage\", and none is attached (--net storage=...)");
+	WRONG(mft.entry[1].type, 3, "its manifest has the unknown device \"storage\", and none is attached (--net storage=...)");
 	in.devices = 1;
-	wrong("its manifest has the block device \"storage\": attach one of that name");
+	wrong("its manifest has the block device \"storage\", and none is attached (--disk storage=...)");
 	memcpy(device, image_devices, sizeof(image_devices));
 	in.device = device;
 	in.devices = 3;

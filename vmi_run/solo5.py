@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Unikernels: Solo5's .hvt files, their disks and networks. Whether a file is
+right is for the hypervisor to say (hypervisor-stub/core/solo5.c)."""
+
+import os
+import random
+import re
+import struct
+
+from vmi_run import Refused
+
+# As in hypervisor-stub/include/host.h, and core/solo5.h.
+DISKS_MAX, NETS_MAX, SECTOR = 8, 8, 512
+PCI_DISKS, PCI_NETS = 0x10, 0x18        # slots, in the order of the numbers
+
+PT_NOTE = 4
+NAME_SIZE = 68                          # spec/include/solo5_abi.h
+
+
+# ---- what kind of kernel it is ----------------------------------------------
+
+def notes(data):
+    """(owner, type) of each note of an ELF64 file."""
+    if data[:6] != b"\x7fELF\x02\x01":
+        return
+    phoff, = struct.unpack_from("<Q", data, 32)
+    count, = struct.unpack_from("<H", data, 56)
+    for i in range(count):
+        kind, _, at, _, _, size = struct.unpack_from("<IIQQQQ", data,
+                                                     phoff + i * 56)
+        end = at + size
+        while kind == PT_NOTE and at + 12 <= end:
+            owner, contents, note = struct.unpack_from("<III", data, at)
+            at += 12
+            yield data[at:at + owner].rstrip(b"\0"), note
+            at += (owner + 3 & ~3) + (contents + 3 & ~3)
+
+
+def is_unikernel(path):
+    """An ELF64 file with a note of Solo5's; one that cannot be read, or that is
+    damaged, is not."""
+    try:
+        with open(path, "rb") as file:
+            return any(owner == b"Solo5" for owner, _ in notes(file.read()))
+    except (OSError, struct.error):
+        return False
+
+
+# ---- its devices ------------------------------------------------------------
+
+def named(option, text):
+    """NAME=VALUE, of --disk and --net."""
+    name, equals, value = text.partition("=")
+    if not re.fullmatch(r"[A-Za-z0-9]{1,%d}" % (NAME_SIZE - 1), name) or \
+            not equals or not value:
+        raise Refused(f"{option} {text}: not NAME=VALUE with the letters and "
+                      "digits that the unikernel's manifest has as NAME")
+    return name, value
+
+
+def check_disk(path):
+    try:
+        with open(path, "r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}") from None
+    if not size or size % SECTOR:
+        raise Refused(f"{path}: {size} bytes; a disk is blocks of {SECTOR} "
+                      f"bytes: truncate --size=%{SECTOR} {path}")
+
+
+def check_net(option, value):
+    kind, colon, interface = value.partition(":")
+    if value == "user":
+        return
+    if kind != "tap" or not colon or not interface:
+        raise Refused(f"{option}={value}: user, or tap:INTERFACE")
+    if not os.path.exists(f"/sys/class/net/{interface}"):
+        raise Refused(f"{option}={value}: there is no such interface; make it: "
+                      f"ip tuntap add {interface} mode tap && "
+                      f"ip link set {interface} up")
+
+
+def check(guest):
+    """Of a guest's options; whether it is a unikernel is known."""
+    if not guest.unikernel:
+        if guest.disk or guest.net:
+            raise Refused(f"{guest.kernel}: --disk and --net are for "
+                          "unikernels, which this is not")
+        return
+    if guest.initrd:
+        raise Refused(f"{guest.kernel}: a unikernel has no initial RAM disk")
+    if guest.cpus != 1:
+        raise Refused(f"--cpus {guest.cpus}: a unikernel has one")
+    for text in guest.disk:
+        check_disk(named("--disk", text)[1])
+    for text in guest.net:
+        name, value = named("--net", text)
+        check_net(f"--net {name}", value)
+
+
+def check_all(guests):
+    disks = [os.path.realpath(text.partition("=")[2])
+             for guest in guests for text in guest.disk]
+    for path in disks:
+        if disks.count(path) > 1:
+            raise Refused(f"--disk: {path} is the disk of two")
+    if len(disks) > DISKS_MAX:
+        raise Refused(f"--disk: there can be {DISKS_MAX}")
+    if sum(len(guest.net) for guest in guests) > NETS_MAX:
+        raise Refused(f"--net: there can be {NETS_MAX}")
+
+
+# ---- for QEMU and the hypervisor --------------------------------------------
+
+def options(guest, disks, nets):
+    """Of a guest's module string; so many devices are others'."""
+    return "".join([f" disk={n}:{text.partition('=')[0]}"
+                    for n, text in enumerate(guest.disk, disks)] +
+                   [f" net={n}:{text.partition('=')[0]}"
+                    for n, text in enumerate(guest.net, nets)])
+
+
+def disk(n, text, quoted):
+    path = quoted(os.path.abspath(text.partition("=")[2]))
+    return ["-drive", f"if=none,id=disk{n},format=raw,file={path}", "-device",
+            f"virtio-blk-pci,drive=disk{n},addr={PCI_DISKS + n:#x}"]
+
+
+def net(n, text):
+    kind, _, interface = text.partition("=")[2].partition(":")
+    device = f"virtio-net-pci,netdev=net{n},romfile=,addr={PCI_NETS + n:#x}"
+    if kind == "user":
+        return ["-netdev", f"user,id=net{n}", "-device", device]
+    # Nobody else on that network has it.
+    mac = ":".join(f"{byte:02x}" for byte in [2, *random.randbytes(5)])
+    return ["-netdev", f"tap,id=net{n},ifname={interface},script=no,"
+            "downscript=no", "-device", f"{device},mac={mac}"]
+
+
+def devices(guests, quoted):
+    """All guests' in the order of their numbers."""
+    disks = [text for guest in guests for text in guest.disk]
+    nets = [text for guest in guests for text in guest.net]
+    return ([word for n, text in enumerate(disks)
+             for word in disk(n, text, quoted)] +
+            [word for n, text in enumerate(nets) for word in net(n, text)])
+
+
+# ---- how it ended -------------------------------------------------------------
+
+DIED = 1                                # solo5-hvt's
+
+
+def status(guests, lines):
+    """The first status that is not 0, of the unikernels in their order; None:
+    another kind of guest has died."""
+    found = [[] for _ in guests]
+    for line in lines:
+        match = re.match(r"guest(?: (\d))?(?:: exit status (\d+)| (died))",
+                         line)
+        if match:
+            n = int(match[1] or 1) - 1
+            if match[3] and not guests[n].unikernel:
+                return None
+            found[n].append(DIED if match[3] else int(match[2]))
+    return next((value for values in found for value in values if value), 0)
