@@ -77,6 +77,9 @@ MODELLED	:= $(HV_MM:%=hypervisor-stub/%.c) hypervisor-stub/x86/drain.c \
 $(eval $(call unit_test,shadow,$(MODELLED)))
 $(eval $(call unit_test,fault,$(MODELLED)))
 $(eval $(call unit_test,queue,$(MODELLED)))
+$(eval $(call unit_test,long,$(patsubst %,hypervisor-stub/%.c,$(filter mm/%,$(HV_MM))) \
+	$(addprefix tests/unit/,long_model.c long_walk.c chance.c testing.c) \
+	tests/host/cpu.c))
 EMULATOR	:= $(addprefix hypervisor-stub/,x86/emulate.c x86/operand.c \
 		   x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) \
 		   tests/host/cpu.c tests/unit/emul.c

@@ -205,7 +205,7 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 		return refuse(error, "no module with role=rom");
 	if (!take_memory(g, error) || !load_images(g, out, error))
 		return false;
-	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32);
+	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32, false);
 	for (i = 0; i < g->vcpus && !err; i++)
 		err = build_vcpu(g, i);
 	if (!err && c->trace) {

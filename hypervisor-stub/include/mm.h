@@ -69,6 +69,10 @@ struct mm_format {
 	uint32_t	large_mask;	/* of frames in a large page */
 	uint32_t	pse36;		/* bits of a large page's address that
 					 * are from 13 on in its entry */
+	bool		wide;		/* a 64-bit guest: entries of 8 bytes,
+					 * four levels, for all its life */
+	uint64_t	beyond;		/* wide: bits of an address that the
+					 * processor has not, to be 0 */
 };
 
 /*
@@ -85,7 +89,8 @@ struct mm {
 	uint32_t	device[2];	/* frames that answer to reads, too, though
 					 * no memory is there */
 	uint32_t	reserved;	/* where the reserved top begins: what is
-					 * there is ours; 0 before VMI_Init */
+					 * there is ours; 0 before VMI_Init. Of a
+					 * wide guest the low half of LONG_TOP */
 
 	uint8_t		*tables;	/* the pool: the tables themselves, and */
 	struct spage	*pages;		/* what is known of them; 0 is only the head of a
@@ -121,6 +126,8 @@ struct mmu {
 					 * page */
 	uint32_t	error_bits;	/* of a fault, that the guest may see */
 	gva32_t		guest_last;	/* last linear address of the guest's own */
+	uint64_t	copy_end;	/* below it the real CR3 maps what the
+					 * guest's does: 0 of a wide guest */
 	uint32_t	fills;		/* by hv_fault(), in this access */
 	uint8_t		flush;		/* FLUSH_*: its TLB may have what the
 					 * shadow has not */
@@ -128,6 +135,13 @@ struct mmu {
 	 * somebody else has the guest's lock. */
 	volatile bool	inside;
 	uint32_t	processor;	/* which that is (host.h) */
+
+	/* Of a wide guest. */
+	uint64_t	long_cr3;	/* as it was loaded */
+	struct spage	*top;		/* the shadow of its PML4; NULL: none is
+					 * loaded yet. pml4 is where it is */
+	uint64_t	trampoline;	/* entry LONG_SLOT of each shadow PML4:
+					 * the caller's, before the first CR3 */
 };
 
 /* ---- from the host ------------------------------------------------------ */
@@ -187,7 +201,7 @@ static inline void shared_clear_bits(volatile uint32_t *word, uint32_t bits)
 /* ---- set-up ------------------------------------------------------------- */
 
 /* With a pool of so many pages; gmem is there. NULL, or why not. */
-const char *mm_init(struct mm *, uint32_t pool_pages);
+const char *mm_init(struct mm *, uint32_t pool_pages, bool wide);
 /* join: from here on it counts as one that uses the tables. */
 const char *mmu_init(struct mmu *, struct mm *);
 void mmu_reset(struct mmu *);	/* with paging off */
@@ -277,6 +291,41 @@ enum fault mmu_fault(struct mmu *, gva32_t, uint32_t *error, gpa_t *);
 bool mmu_allows(const struct mmu *, gva32_t, uint32_t error);
 /* Where a kernel would read; false: not mapped. */
 bool mmu_translate(struct mmu *, gva32_t, gpa_t *);
+
+/* ---- wide guests ---------------------------------------------------------- */
+
+/*
+ * The same for a 64-bit guest, which has four-level tables all its life, with
+ * CR0.WP set. What follows stands for mmu_*() of the names that are alike; pools,
+ * flushes and what is not here are the same for both.
+ *
+ * Of its linear space two parts are ours: what entry LONG_SLOT of a PML4 maps is
+ * mmu.trampoline, and once it is reserved, the top 2 MB are mmu.reserved_pt.
+ */
+#define LONG_SLOT	271u
+#define LONG_TOP	0xffffffffffe00000ull
+
+/* Can the guest's own tables map it? Not what is ours, nor what is not canonical. */
+static inline bool long_own(const struct mmu *m, gva_t va)
+{
+	return (va >> 47 == 0 || va >> 47 == 0x1ffff) &&
+	       (va >> 39 & 511) != LONG_SLOT &&
+	       (va < LONG_TOP || !m->mm->reserved);
+}
+
+/* From here on the top is ours, for all vCPUs. */
+void long_reserve(struct mmu *);
+/* EFER is new. */
+void long_set_mode(struct mmu *, uint32_t efer);
+/* False: it is outside the guest's memory, and nothing is loaded. */
+bool long_set_cr3(struct mmu *, uint64_t cr3);
+void long_flush(struct mmu *);
+void long_inval(struct mmu *, gva_t);
+void long_entry_changed(struct mmu *, gpa_t);
+void long_page_table(struct mmu *, uint64_t gfn, bool);
+enum fault long_fault(struct mmu *, gva_t, uint32_t *error, gpa_t *);
+bool long_allows(const struct mmu *, gva_t, uint32_t error);
+bool long_translate(struct mmu *, gva_t, gpa_t *);
 
 /* ---- a check for tests -------------------------------------------------- */
 

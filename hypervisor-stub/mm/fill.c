@@ -5,12 +5,6 @@
  */
 #include "shadow.h"
 
-/* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
-static bool mark(struct gtable *at, uint64_t entry, uint32_t bits)
-{
-	return (entry & bits) == bits || gtable_set_bits(at, entry, bits);
-}
-
 static void fill_pde(struct mmu *m, gva32_t va, uint64_t pde, uint64_t val)
 {
 	uint32_t i = va >> 21 & 511;

@@ -2,8 +2,8 @@
 /* Guest memory: what is not in line in gmem.h. The rules are in mm.h. */
 #include <string.h>
 
-#include "gmem.h"
 #include "log.h"
+#include "shadow.h"
 
 /* ---- by physical address ------------------------------------------------ */
 
@@ -166,6 +166,18 @@ bool gtable_equal(const struct gtable *a, const struct gtable *b,
 	       gtable_read32(a, entries - 1) == gtable_read32(b, entries - 1);
 }
 
+void gtable_get(void *dst, const struct gtable *src, uint32_t offset,
+		uint32_t bytes)
+{
+	memcpy(dst, (const uint8_t *)src + offset, bytes);
+}
+
+void gtable_put(struct gtable *dst, uint32_t offset, const void *src,
+		uint32_t bytes)
+{
+	memcpy((uint8_t *)dst + offset, src, bytes);
+}
+
 const struct gtable *gtable_identity(void)
 {
 	static uint32_t identity[1024];
@@ -182,19 +194,21 @@ const struct gtable *gtable_identity(void)
 /* What the guest may name ends where our part of its linear space begins. */
 static bool guest_range(const struct mmu *m, gva_t va, uint32_t len)
 {
-	return va <= m->guest_last && va + len <= m->guest_last + 1ull;
+	return va <= m->copy_end && len <= m->copy_end - va;
 }
 
 bool guest_read(struct mmu *m, void *dst, gva_t va, uint32_t len)
 {
 	m->fills = 0;
-	return guest_range(m, va, len) &&
-	       !copy_fixup(dst, (const void *)(uintptr_t)va, len);
+	if (guest_range(m, va, len))
+		return !copy_fixup(dst, (const void *)(uintptr_t)va, len);
+	return m->mm->fmt.wide && long_read(m, dst, va, len);
 }
 
 bool guest_write(struct mmu *m, gva_t va, const void *src, uint32_t len)
 {
 	m->fills = 0;
-	return guest_range(m, va, len) &&
-	       !copy_fixup((void *)(uintptr_t)va, src, len);
+	if (guest_range(m, va, len))
+		return !copy_fixup((void *)(uintptr_t)va, src, len);
+	return m->mm->fmt.wide && long_write(m, va, src, len);
 }

@@ -78,6 +78,11 @@ static inline bool gtable_set_bits(struct gtable *t, uint32_t was,
 /* Are so many entries of four bytes the same? */
 bool gtable_equal(const struct gtable *, const struct gtable *,
 		  uint32_t entries);
+/* Bytes of a frame, which may be any, from an offset on. */
+void gtable_get(void *dst, const struct gtable *src, uint32_t offset,
+		uint32_t bytes);
+void gtable_put(struct gtable *dst, uint32_t offset, const void *src,
+		uint32_t bytes);
 /* A page directory that maps every address to itself, not the guest's. */
 const struct gtable *gtable_identity(void);
 

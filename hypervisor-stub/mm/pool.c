@@ -95,16 +95,26 @@ void pool_reclaim(struct mmu *m)
 	}
 }
 
-void mmu_flush_now(struct mmu *m)
+static void tell_siblings(const struct mmu *m)
 {
 	struct mm *mm = m->mm;
 	uint32_t i;
 
-	for (i = 0; (m->flush & FLUSH_REMOVED) && i < mm->mmus; i++)
+	for (i = 0; i < mm->mmus; i++)
 		if (mm->mmu[i] != m)
 			mm->mmu[i]->flush |= FLUSH_STALE;
+}
+
+/* Of a wide guest nothing is in the TLB here: the way back into it loads CR3. */
+void mmu_flush_now(struct mmu *m)
+{
+	struct mm *mm = m->mm;
+
+	if ((m->flush & FLUSH_REMOVED) && mm->mmus > 1)
+		tell_siblings(m);
 	m->flush = 0;
-	flush_tlb();
+	if (!mm->fmt.wide)
+		flush_tlb();
 }
 
 /* ---- links -------------------------------------------------------------- */
@@ -126,7 +136,7 @@ void pool_set_pde(struct mmu *m, uint64_t *pde, uint64_t val)
 		p->parents--;
 		if (p->parent == pde)
 			p->parent = NULL;
-		if (!p->parents && p->role != SP_PT)
+		if (!p->parents && p->role >= SP_SPLIT)
 			pool_give(m->mm, p);
 	}
 	if (val & SE_LINK) {
@@ -139,7 +149,7 @@ void pool_set_pde(struct mmu *m, uint64_t *pde, uint64_t val)
 
 /* Those whose tables are not tracked are a ring, from page 0 on; others are
  * one alone. */
-static void untracked_add(struct mm *mm, struct spage *p)
+void pool_untracked_add(struct mm *mm, struct spage *p)
 {
 	struct spage *head = &mm->pages[0];
 
@@ -149,7 +159,7 @@ static void untracked_add(struct mm *mm, struct spage *p)
 	head->next = index_of(mm, p);
 }
 
-static void untracked_del(struct mm *mm, struct spage *p)
+void pool_untracked_del(struct mm *mm, struct spage *p)
 {
 	mm->pages[p->prev].next = p->next;
 	mm->pages[p->next].prev = p->prev;
@@ -166,7 +176,7 @@ struct spage *pool_pt_get(struct mm *mm, uint32_t gfn, uint32_t second)
 	p->second = second;
 	f->pt[second] = index_of(mm, p);
 	if (!(f->flags & GF_TRACKED))
-		untracked_add(mm, p);
+		pool_untracked_add(mm, p);
 	return p;
 }
 
@@ -178,7 +188,7 @@ struct spage *pool_pt_get(struct mm *mm, uint32_t gfn, uint32_t second)
 void pool_pt_drop(struct mmu *m, struct spage *p)
 {
 	m->mm->frames[p->gfn].pt[p->second] = 0;
-	untracked_del(m->mm, p);
+	pool_untracked_del(m->mm, p);
 	if (p->parents == 1 && p->parent)
 		pool_set_pde(m, p->parent, 0);
 	if (!p->parents) {
@@ -197,7 +207,7 @@ struct spage *pool_pd_find(struct mm *mm, uint32_t gfn, uint32_t reserved)
 	uint32_t n = mm->frames[gfn].pd;
 
 	while (n && mm->pages[n].reserved != reserved)
-		n = mm->pages[n].next;
+		n = mm->pages[n].list;
 	return n ? &mm->pages[n] : NULL;
 }
 
@@ -205,7 +215,7 @@ void pool_pd_enter(struct mm *mm, struct spage *p)
 {
 	uint32_t *first = &mm->frames[p->gfn].pd;
 
-	p->next = *first;
+	p->list = *first;
 	*first = index_of(mm, p);
 }
 
@@ -214,9 +224,9 @@ void pool_pd_leave(struct mm *mm, const struct spage *p)
 	uint32_t *link = &mm->frames[p->gfn].pd;
 
 	while (*link && *link != index_of(mm, p))
-		link = &mm->pages[*link].next;
+		link = &mm->pages[*link].list;
 	if (*link)
-		*link = p->next;
+		*link = p->list;
 }
 
 /* ---- set-up ------------------------------------------------------------- */

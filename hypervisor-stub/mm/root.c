@@ -370,6 +370,7 @@ void mmu_reserve(struct mmu *m, gva32_t top)
 	root_zap(m);
 	m->mm->reserved = top;
 	m->guest_last = top - 1;
+	m->copy_end = top;
 }
 
 void mmu_reserved_map(struct mmu *m, uint32_t offset, const volatile void *at,
@@ -384,34 +385,46 @@ void mmu_reserved_map(struct mmu *m, uint32_t offset, const volatile void *at,
 
 static const char *const no_memory = "no memory for shadow tables";
 
-const char *mm_init(struct mm *mm, uint32_t pool_pages)
+static bool roots_init(struct mm *mm)
 {
 	uint32_t i;
 
-	if (!pool_init(mm, pool_pages))
-		return no_memory;
+	mm->fmt = format_legacy;
 	mm->roots = host_pages(ROOTS * sizeof(*mm->roots), PAGE_SIZE);
-	mm->frames = host_pages(mm->gmem.nframes * sizeof(*mm->frames),
-				  PAGE_SIZE);
-	if (!mm->roots || !mm->frames)
-		return no_memory;
+	if (!mm->roots)
+		return false;
 	for (i = 1; i < ROOTS; i++)
 		mm->roots[i].next = i + 1 < ROOTS ? i + 1 : 0;
 	mm->root_free = mm->root_top = 1;
 	/* With paging off every address is its own translation. */
 	for (i = 0; i < 4; i++)
 		mm->roots[0].dir[i] = gtable_part(gtable_identity(), i * 1024);
-	mm->fmt = format_legacy;
-	return NULL;
+	return true;
+}
+
+const char *mm_init(struct mm *mm, uint32_t pool_pages, bool wide)
+{
+	if (wide)
+		long_init(mm);
+	if (!pool_init(mm, pool_pages) || (!wide && !roots_init(mm)))
+		return no_memory;
+	mm->frames = host_pages(mm->gmem.nframes * sizeof(*mm->frames),
+				  PAGE_SIZE);
+	return mm->frames ? NULL : no_memory;
 }
 
 void mmu_reset(struct mmu *m)
 {
-	m->root = &m->mm->roots[0];
-	memset(m->pdpt, 0, 4 * sizeof(*m->pdpt));
 	m->mode = m->cr3 = 0;
 	m->guest_last = m->mm->reserved - 1;
 	m->flush |= FLUSH_STALE;
+	if (m->mm->fmt.wide) {
+		long_reset(m);
+		return;
+	}
+	m->copy_end = m->guest_last + 1ull;
+	m->root = &m->mm->roots[0];
+	memset(m->pdpt, 0, 4 * sizeof(*m->pdpt));
 	set_bits(m);
 }
 
@@ -423,6 +436,10 @@ const char *mmu_init(struct mmu *m, struct mm *mm)
 	m->reserved_pt = host_pages(3 * PAGE_SIZE, PAGE_SIZE);
 	if (!m->reserved_pt)
 		return no_memory;
+	if (mm->fmt.wide) {
+		long_mmu_init(m);
+		return NULL;
+	}
 	m->pdpt = m->reserved_pt + 512;
 	pml4 = m->pdpt + 512;
 	m->pml4 = host_pa(pml4);

@@ -7,7 +7,9 @@
 
 #define SE_LINK		0x200u		/* links a page of the pool */
 
-enum { SP_FREE, SP_PD, SP_PT, SP_SPLIT, SP_ORPHAN };
+/* Tables by their level, and pages that are of no guest table: from SP_SPLIT on
+ * they go with their last link. */
+enum { SP_FREE, SP_PT, SP_PD, SP_PDPT, SP_PML4, SP_SPLIT, SP_ORPHAN };
 
 /* A page of a shadow table. */
 struct spage {
@@ -20,7 +22,9 @@ struct spage {
 	uint8_t		role;		/* SP_* */
 	uint8_t		second;		/* SP_PT: 1: of the table's second 2 MB */
 	uint8_t		reserved;	/* SP_PD: the reserved top is in it, of
-					 * this vCPU, counted from 1 */
+					 * this vCPU, counted from 1. Wide guests:
+					 * SP_PDPT, too; SP_PML4: whose it is */
+	uint32_t	list;		/* the next in gframe.pd */
 };
 
 /* The shadow of what CR3 points to, a page directory or with PAE a PDPT: one
@@ -44,7 +48,8 @@ struct gframe {
 					 * of its second, if it has one */
 	uint32_t	pd;		/* as a directory of PAE: a list, without
 					 * and, for each vCPU, with the reserved
-					 * top */
+					 * top. Of a wide guest: as a table of
+					 * levels 2 to 4 */
 	uint16_t	root;		/* as what CR3 points to; a list */
 	uint16_t	flags;		/* GF_* */
 };
@@ -144,6 +149,12 @@ static inline uint64_t leaf_shadow(const struct gmem *gmem, uint64_t pte)
 		      (pte & PTE_NX) : 0;
 }
 
+/* Set the bits that the CPU would have set (SDM Vol. 3, 4.8). */
+static inline bool mark(struct gtable *at, uint64_t entry, uint32_t bits)
+{
+	return (entry & bits) == bits || gtable_set_bits(at, entry, bits);
+}
+
 static inline void set_leaf(struct mmu *m, uint64_t *pte, uint64_t val)
 {
 	uint64_t old = *pte;
@@ -168,6 +179,7 @@ enum walk_end {
 	WALK_ABSENT,		/* an entry on the way, or the leaf */
 	WALK_LEAF,		/* it is present */
 	WALK_NOWHERE,		/* no memory where the table should be */
+	WALK_RESERVED,		/* a bit is set that has to be 0 (long.c) */
 };
 
 /* pae is a constant where it has to be fast. */
@@ -193,6 +205,9 @@ void pool_pt_drop(struct mmu *, struct spage *);
 struct spage *pool_pd_find(struct mm *, uint32_t gfn, uint32_t reserved);
 void pool_pd_enter(struct mm *, struct spage *);
 void pool_pd_leave(struct mm *, const struct spage *);
+/* The ring of the shadows whose tables nobody tells of. */
+void pool_untracked_add(struct mm *, struct spage *);
+void pool_untracked_del(struct mm *, struct spage *);
 bool pool_init(struct mm *, uint32_t pages);
 
 /* ---- root.c ------------------------------------------------------------- */
@@ -221,5 +236,48 @@ static inline bool root_may_differ(const struct mm *mm, const struct spage *pd)
 /* Bring the 2 MB at va up to date in the page that shadows a directory with
  * this entry, as far as nothing faults. */
 void sync_pde(struct mmu *, struct spage *pd, uint64_t pde, gva32_t va);
+
+/* ---- long.c, long_sync.c: wide guests ------------------------------------- */
+
+#define LONG_LARGE	(2ull << 20)
+#define LONG_LARGE_ZERO	0x1fe000ull	/* bits of its entry, in a large page's */
+#define LONG_RIGHTS	(PTE_NX | PTE_U | PTE_W)
+
+/* The entry for an address in a table of a level, SP_PT to SP_PML4. */
+static inline uint32_t long_index(gva_t va, int level)
+{
+	return va >> (PAGE_SHIFT + 9 * (level - SP_PT)) & 511;
+}
+
+/* Is it of a page? It is present, and right (long_wrong()). */
+static inline bool long_is_leaf(uint64_t entry, int level)
+{
+	return level == SP_PT || (level == SP_PD && (entry & PTE_PS));
+}
+
+/* Does the entry of a shadow page lead to the reserved top? spage.reserved of what
+ * it links. */
+static inline uint32_t long_on_the_way(const struct mm *mm,
+				       const struct spage *p, uint32_t i)
+{
+	return mm->reserved && i == 511 ? p->reserved : 0;
+}
+
+/* Has a guest entry a bit set that has to be 0? */
+bool long_wrong(const struct mmu *, uint64_t entry, int level);
+/* The shadow of a frame as a table of level 2 to 4. */
+struct spage *long_page_get(struct mmu *, uint32_t gfn, int level,
+			    uint32_t reserved);
+/* Pages for a fill. */
+void long_make_room(struct mmu *);
+/* Forget everything. */
+void long_zap(struct mmu *);
+/* guest_read() and guest_write(). */
+bool long_read(struct mmu *, void *dst, gva_t src, uint32_t len);
+bool long_write(struct mmu *, gva_t dst, const void *src, uint32_t len);
+/* The parts of mm_init(), mmu_init() and mmu_reset(). */
+void long_init(struct mm *);
+void long_mmu_init(struct mmu *);
+void long_reset(struct mmu *);
 
 #endif

@@ -84,7 +84,7 @@ static void drop(struct mmu *m, struct gframe *f)
 	for (n = 0; n < 2; n++)
 		if (f->pt[n])
 			pool_pt_drop(m, &pages[f->pt[n]]);
-	for (n = f->pd; n; n = pages[n].next)
+	for (n = f->pd; n; n = pages[n].list)
 		pd_empty(m, &pages[n]);
 	root_drop(m, f);
 }
@@ -111,7 +111,7 @@ static void update_pd(struct mmu *m, const struct gframe *f, uint64_t entry,
 	struct spage *pd;
 	uint32_t n;
 
-	for (n = f->pd; n; n = pd->next) {
+	for (n = f->pd; n; n = pd->list) {
 		pd = &mm->pages[n];
 		if (!pd->reserved || va < (mm->reserved & 0x3fffffff))
 			sync_pde(m, pd, entry, va);

@@ -14,6 +14,7 @@
 #include "../../hypervisor-stub/include/arch.h"
 
 #define DIRECT_SIZE	0x400000000ull
+#define ADDRESS_BITS	40	/* of physical addresses */
 
 extern uint8_t *machine_memory;		/* physical 0 */
 extern uint32_t machine_processor;	/* the one that runs */
@@ -113,7 +114,7 @@ static inline void lldt(uint16_t sel)
 
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
-	r[0] = leaf;
+	r[0] = leaf == 0x80000008 ? ADDRESS_BITS : leaf;
 	r[1] = sub;
 	r[2] = r[3] = UINT32_MAX;
 }

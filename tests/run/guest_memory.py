@@ -38,7 +38,7 @@ RULES = [
     (r"\bshadow_table\b", "a pointer from an address",
      {"shadow.h", "verify.c",
       "root.c",         # the machine's PML4, to be copied
-      "walk.c"}),       # as the CPU would
+      "walk.c", "long.c"}),     # as the CPU would
     (r"(?:->|\.)ram\b", "where memory is",
      {"gmem.c", "guest.c",
       "loader.c", "solo5.c"}),      # of struct gmem, loader_in and solo5_in

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Chance, for the guest of shadow_walk.c: the same from each seed on. */
-#include "shadow_model.h"
+/* Chance, for the guests of shadow_walk.c and long_walk.c: the same from each seed on. */
+#include "chance.h"
 
 uint32_t seed;
 

@@ -454,7 +454,7 @@ static void init(void)
 	CHECK(gmem_init(&g->mm.gmem, GUEST_MB << 20));
 	CHECK_EQ(gmem_leaf(&g->mm.gmem, 0) & ADDR, RAM_PA);
 	memset(g->mm.gmem.p2m + HOLE_FRAME, 0, HOLE_FRAMES * 8);
-	CHECK(!mm_init(&g->mm, POOL));
+	CHECK(!mm_init(&g->mm, POOL, false));
 	for (i = 0; i < VCPUS; i++) {
 		struct vcpu *new = &guest.vcpu[i];
 

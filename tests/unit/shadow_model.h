@@ -11,6 +11,7 @@
 
 #include <cpu.h>
 
+#include "chance.h"
 #include "core.h"
 #include "shadow.h"
 #include "testing.h"
@@ -74,9 +75,6 @@ void tlb_check(void);
 void tell(uint32_t pa);
 void tell_page(uint32_t gfn, uint32_t op);
 
-/* From chance.c, or the test: a number below n, of chance or of an input. */
-extern uint32_t seed;
-uint32_t rnd(uint32_t n);
 /* A guest that keeps the rules of x86 and VMI about telling does one thing,
  * and what follows is checked. */
 void random_step(void);

@@ -8,7 +8,7 @@
 
 #include <cpu.h>
 
-#include "gmem.h"
+#include "shadow.h"
 #include "core.h"
 #include "log.h"
 #include "loader.h"
@@ -22,6 +22,18 @@ uint32_t copy_fixup(void *dst, const void *src, uint32_t len)
 {
 	(void)dst, (void)src;
 	return len;
+}
+
+bool long_read(struct mmu *m, void *dst, gva_t va, uint32_t len)
+{
+	(void)m, (void)dst, (void)va, (void)len;
+	return false;
+}
+
+bool long_write(struct mmu *m, gva_t va, const void *src, uint32_t len)
+{
+	(void)m, (void)va, (void)src, (void)len;
+	return false;
 }
 
 void panic_at(const char *file, int line, const char *fmt, ...)

@@ -207,7 +207,7 @@ static void start(void)
 	ram = (uintptr_t)gmem_boot_ram(&g->mm.gmem);
 	v->sh = host_pages(sizeof(*v->sh), 4096);
 	v->sh->tail = -STUB_QUEUE_LEN;
-	assert_null(mm_init(&g->mm, POOL));
+	assert_null(mm_init(&g->mm, POOL, false));
 	assert_null(mmu_init(&v->mmu, &g->mm));
 	mmu_join(&v->mmu);
 	mmu_reserve(&v->mmu, TOP);

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A 64-bit guest that changes its tables at random and keeps the rules of x86 and
+ * VMI about telling; see long_model.h. Each of its tables may be of any level, of
+ * several at once, in several places, and mapped as data.
+ */
+#include <string.h>
+
+#include "long_model.h"
+
+#define TABLES	12		/* frames 16 to 27 */
+
+/* It has not flushed since an entry was changed without a word. */
+static bool stale[VCPUS];
+
+static uint32_t random_frame(void)
+{
+	return 16 + rnd(TABLES);
+}
+
+static bool is_tracked(uint32_t frame)
+{
+	return mm.frames[frame].flags & GF_TRACKED;
+}
+
+static uint64_t random_entry(void)
+{
+	uint64_t e = rnd(16) ? P : 0;
+
+	e |= rnd(12) ? W : 0;
+	e |= rnd(12) ? U : 0;
+	e |= rnd(2) ? A : 0;
+	e |= rnd(2) ? D : 0;
+	e |= rnd(24) ? 0 : NX;
+	switch (rnd(32)) {
+	case 0:			/* a large page, sometimes with a wrong bit */
+		return e | PS | rnd(6) << 21 | (rnd(8) ? 0 : 1 << (12 + rnd(9)));
+	case 1: case 4: case 5:	/* data */
+		return e | rnd(FRAMES) << 12;
+	case 2:			/* beyond the guest's memory, or the machine's */
+		return e | (FRAMES + rnd(64)) << 12 | 1ull << (30 + rnd(22));
+	case 3:
+		return e | (rnd(2) ? APIC_FRAME : FRAMES) << 12;
+	default:
+		return e | random_frame() << 12;
+	}
+}
+
+static uint32_t random_index(void)
+{
+	static const uint16_t at[] = { 0, 1, 510, 511, 256, 271 };
+
+	return at[rnd(8) ? rnd(4) : rnd(6)];
+}
+
+/* Few addresses, so that things meet. */
+static gva_t random_va(void)
+{
+	static const uint16_t at[] = { 0, 1, 510, 511 };
+
+	return address(random_index(), at[rnd(4)], at[rnd(4)], at[rnd(4)]);
+}
+
+/* An entry changes. */
+static void change(void)
+{
+	uint32_t frame = random_frame(), i = random_index(), n;
+
+	*entry(frame, i) = random_entry();
+	/* Before VMI_Init nothing is told; nor of tables of its own making, until
+	 * it has to. */
+	if (mm.reserved && (is_tracked(frame) || rnd(2))) {
+		long_entry_changed(mmu, frame << 12 | i << 3);
+		mmu_flush_tlb(mmu);
+		return;
+	}
+	for (n = 0; n < mm.mmus; n++)
+		stale[n] = true;
+}
+
+/* A page becomes a table that is told of, or is none any more. */
+static void change_page(void)
+{
+	uint32_t frame = random_frame(), n;
+	bool is = rnd(2);
+
+	if (!mm.reserved)
+		return;
+	if (rnd(2)) {
+		memcpy(entry(frame, 0), entry(random_frame(), 0), PAGE_SIZE);
+		for (n = 0; n < mm.mmus && !is_tracked(frame); n++)
+			stale[n] = true;
+		is |= is_tracked(frame);
+	}
+	long_page_table(mmu, frame, is);
+	mmu_flush_tlb(mmu);
+}
+
+static void load(void)
+{
+	uint32_t gfn = rnd(16) ? random_frame() : FRAMES + rnd(9);
+	uint64_t was = mmu->pml4;
+
+	if (long_set_cr3(mmu, (uint64_t)gfn << 12 | (rnd(2) ? 0x18 : 0))) {
+		CHECK(gfn < FRAMES);
+		stale[mmu->nr] = false;
+		return;
+	}
+	CHECK(gfn >= FRAMES && mmu->pml4 == was);
+}
+
+static void flush(void)
+{
+	long_flush(mmu);
+	stale[mmu->nr] = false;
+}
+
+static void set_nxe(void)
+{
+	uint32_t efer = rnd(4) ? EFER_NXE : 0, n, at = mmu->nr;
+
+	for (n = 0; n < mm.mmus; n++) {
+		model_run(n);
+		long_set_mode(mmu, efer);
+	}
+	model_run(at);
+}
+
+/* A copy, but not of a table: that would change without a word, or by the copy. */
+static void copy(void)
+{
+	gva_t va = random_va() + (rnd(2) ? 4096 - rnd(64) : rnd(4096));
+	struct model m;
+	uint32_t i;
+
+	for (i = 0; i < 2; i++)
+		if (model_walk((va & ~4095ull) + i * 4096, &m) == MODEL_LEAF &&
+		    (m.pa >> 12) - 16 < TABLES)
+			return;
+	do_copy(va, rnd(65), rnd(2));
+}
+
+void random_step(void)
+{
+	switch (rnd(16)) {
+	case 0: case 1: case 2:
+		change();
+		break;
+	case 3:
+		if (!rnd(4))
+			change_page();
+		break;
+	case 4:
+		if (!rnd(4))
+			load();
+		break;
+	case 5:
+		flush();
+		break;
+	case 6:
+		long_inval(mmu, rnd(8) ? random_va() : LONG_TOP);
+		mmu_flush_tlb(mmu);
+		break;
+	case 7:
+		if (!rnd(64))
+			set_nxe();
+		break;
+	case 8:
+		model_run(rnd(mm.mmus));
+		break;
+	case 9: case 10:
+		if (!stale[mmu->nr])
+			copy();
+		break;
+	default:
+		/* As x86 has it: first what makes it see the changes. */
+		if (stale[mmu->nr])
+			flush();
+		do_access(random_va(), rnd(2) * PF_W | rnd(2) * PF_U |
+				       rnd(2) * PF_I);
+	}
+	check_pool();
+	if (!rnd(4))
+		check_vcpu(mmu, stale[mmu->nr]);
+}
+
+void walk_start(uint32_t vcpus)
+{
+	uint32_t i, j;
+
+	model_start(vcpus, rnd(4));
+	memset(stale, 0, sizeof(stale));
+	/* So much that something is mapped. */
+	for (i = 16; i < 16 + TABLES; i++)
+		for (j = 0; j < 4; j++)
+			*entry(i, random_index()) = random_frame() << 12 | A |
+						    U | W | P;
+	model_run(0);
+	flush();
+	if (vcpus > 1) {
+		model_run(1);
+		flush();
+		model_run(0);
+	}
+}
