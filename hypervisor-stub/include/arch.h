@@ -5,6 +5,7 @@
 
 /* General registers by their number in instruction encodings. */
 enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
+#define GPRS		16	/* in 64-bit code: R8 to R15 */
 
 #define EFLAGS_FIXED	0x00000002u
 #define EFLAGS_TF	0x00000100u

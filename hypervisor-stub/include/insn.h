@@ -2,7 +2,7 @@
 /*
  * Decoder for the instructions that the hypervisor emulates: those that
  * trap in a guest kernel at ring 1, and plain moves to and from memory.
- * Only 16- and 32-bit code; a closed list, see enum insn_op.
+ * A closed list, see enum insn_op.
  */
 #ifndef INSN_H
 #define INSN_H
@@ -38,10 +38,20 @@ enum insn_op {
 	INSN_MOV_LOAD,			/* reg from rm or memory */
 	INSN_MOV_STORE,			/* reg to rm or memory */
 	INSN_MOV_IMM,			/* imm to rm or memory */
+	/* These in 64-bit code alone. */
+	INSN_SWAPGS, INSN_SYSRET,
+	INSN_XSETBV, INSN_STAC, INSN_CLAC,
+	INSN_INVPCID,			/* reg: type; memory: descriptor */
+	INSN_MONITOR, INSN_MWAIT,
 	INSN_OPS
 };
 
-#define REG_NONE	0xff	/* where there may be a register (arch.h) */
+/* The code segment's D and L bits. */
+enum code_bits { CODE_16, CODE_32, CODE_64 };
+
+/* Where there may be a register (arch.h). */
+#define REG_RIP		16	/* of the next instruction */
+#define REG_NONE	0xff
 
 enum insn_sreg {
 	SREG_ES, SREG_CS, SREG_SS, SREG_DS, SREG_FS, SREG_GS
@@ -51,12 +61,13 @@ struct insn {
 	uint8_t	op;		/* enum insn_op */
 	uint8_t	length;
 	/*
-	 * Bytes of the operand: 1, 2 or 4. For LGDT and its kind, far
-	 * returns, IRET and POP it is the operand size, 2 or 4. At size 1,
-	 * register numbers 4-7 mean AH, CH, DH, BH.
+	 * Bytes of the operand: 1, 2, 4 or 8. For LGDT and its kind, far
+	 * returns, IRET and POP it is the operand size, 2, 4 or 8. At size 1,
+	 * register numbers 4-7 mean AH, CH, DH, BH, or SPL to DIL with a REX
+	 * prefix.
 	 */
 	uint8_t	size;
-	uint8_t	addr_size;	/* 2 or 4; also the size of ECX under rep */
+	uint8_t	addr_size;	/* 2, 4, 8; also the size of ECX under rep */
 	uint8_t	rep;		/* 0, or the last of f2h (repne), f3h (rep) */
 	bool	seg_prefix;	/* seg comes from a prefix */
 	bool	port_dx;
@@ -66,11 +77,12 @@ struct insn {
 	uint8_t	sreg;		/* enum insn_sreg, for those that load one */
 	bool	mem;		/* the operand below is valid */
 	uint8_t	seg;		/* enum insn_sreg of the memory operand */
-	uint8_t	base;		/* register, or REG_NONE */
-	uint8_t	index;		/* the same */
+	uint8_t	base;		/* register, REG_RIP or REG_NONE */
+	uint8_t	index;		/* register or REG_NONE */
 	uint8_t	scale;		/* 1, 2, 4, 8 */
-	uint32_t disp;		/* sign extended; A0-A3: zero extended */
-	uint32_t imm;		/* zero extended, but MOV_IMM as encoded */
+	uint64_t disp;		/* sign extended; A0-A3: zero extended */
+	uint64_t imm;		/* zero extended; MOV_IMM of size 8: from 4
+				 * bytes, sign extended */
 };
 
 enum decode_result {
@@ -85,16 +97,16 @@ enum decode_result {
 
 /*
  * Decode what starts at bytes; reads at most len (and at most INSN_MAX) of
- * them. code32: the D bit of CS. On anything but DECODE_OK *insn is not
- * to be used.
+ * them. On anything but DECODE_OK *insn is not to be used.
  */
-enum decode_result decode(const uint8_t *bytes, size_t len, bool code32,
+enum decode_result decode(const uint8_t *bytes, size_t len, enum code_bits bits,
 			  struct insn *insn);
 
 /*
  * Offset of the memory operand in its segment; regs in the order of
- * arch.h. It wraps at 64 KB or 4 GB with addr_size.
+ * arch.h, with 64-bit code all of them, and REG_RIP. It wraps at 64 KB, 4 GB or
+ * 2^64 with addr_size.
  */
-uint32_t insn_offset(const struct insn *insn, const uint32_t regs[8]);
+uint64_t insn_offset(const struct insn *insn, const uint64_t regs[]);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Instruction decoding after SDM Vol. 2: prefixes (2.1.1), opcode maps
- * (appendix A), ModRM and SIB (2.1.5), for the list in insn.h.
+ * Instruction decoding after SDM Vol. 2: prefixes (2.1.1, REX 2.2.1), opcode
+ * maps (appendix A), ModRM and SIB (2.1.5), for the list in insn.h.
  */
 #include "insn.h"
 
@@ -10,7 +10,21 @@ struct reader {
 	size_t len;
 	unsigned int pos;
 	enum decode_result error;	/* of the first fetch that failed */
+	enum code_bits bits;
+	bool size, addr, lock;		/* prefixes */
+	uint8_t rex;			/* 0: none */
 };
+
+#define REX_W	8
+#define REX_R	4		/* ModRM: reg */
+#define REX_X	2		/* SIB: index */
+#define REX_B	1		/* rm, base */
+
+/* A register number of three bits, and the one that REX has for it. */
+static uint8_t reg_number(const struct reader *r, uint8_t low, uint8_t rex_bit)
+{
+	return low | (r->rex & rex_bit ? 8 : 0);
+}
 
 static uint8_t fetch8(struct reader *r)
 {
@@ -25,13 +39,13 @@ static uint8_t fetch8(struct reader *r)
 	return 0;
 }
 
-static uint32_t fetch(struct reader *r, unsigned int size)
+static uint64_t fetch(struct reader *r, unsigned int size)
 {
-	uint32_t val = 0;
+	uint64_t val = 0;
 	unsigned int i;
 
 	for (i = 0; i < size; i++)
-		val |= (uint32_t)fetch8(r) << (8 * i);
+		val |= (uint64_t)fetch8(r) << (8 * i);
 	return val;
 }
 
@@ -58,27 +72,33 @@ static void memory16(struct reader *r, struct insn *insn)
 		insn->disp = (int16_t)fetch(r, 2);
 }
 
+/* With 32- and 64-bit addresses. */
 static void memory32(struct reader *r, struct insn *insn)
 {
-	uint8_t base = insn->rm;
+	uint8_t base = insn->rm & 7, index;
+	bool sib = base == ESP;
 
-	if (base == ESP) {			/* SIB follows */
-		uint8_t sib = fetch8(r);
+	if (sib) {
+		uint8_t byte = fetch8(r);
 
-		base = sib & 7;
-		if (((sib >> 3) & 7) != ESP) {
-			insn->index = (sib >> 3) & 7;
-			insn->scale = 1u << (sib >> 6);
+		base = byte & 7;
+		index = reg_number(r, (byte >> 3) & 7, REX_X);
+		if (index != ESP) {
+			insn->index = index;
+			insn->scale = 1u << (byte >> 6);
 		}
 	}
-	if (base == EBP && insn->mod == 0)
-		insn->disp = fetch(r, 4);
-	else
-		insn->base = base;
+	if (base == EBP && insn->mod == 0) {
+		insn->disp = (int32_t)fetch(r, 4);
+		if (r->bits == CODE_64 && !sib)
+			insn->base = REG_RIP;
+		return;
+	}
+	insn->base = reg_number(r, base, REX_B);
 	if (insn->mod == 1)
 		insn->disp = (int8_t)fetch8(r);
 	else if (insn->mod == 2)
-		insn->disp = fetch(r, 4);
+		insn->disp = (int32_t)fetch(r, 4);
 }
 
 /* registers: whatever the mod bits say (SDM 2B, MOV). */
@@ -87,8 +107,8 @@ static void modrm(struct reader *r, struct insn *insn, bool registers)
 	uint8_t byte = fetch8(r);
 
 	insn->mod = registers ? 3 : byte >> 6;
-	insn->reg = (byte >> 3) & 7;
-	insn->rm = byte & 7;
+	insn->reg = reg_number(r, (byte >> 3) & 7, REX_R);
+	insn->rm = reg_number(r, byte & 7, REX_B);
 	if (insn->mod == 3)
 		return;
 	insn->mem = true;
@@ -107,65 +127,84 @@ static void segment(struct insn *insn, enum insn_sreg seg)
 	insn->seg_prefix = true;
 }
 
-/* Returns the first byte that is not a prefix. */
-static uint8_t prefixes(struct reader *r, struct insn *insn, bool code32)
+static bool prefix(struct reader *r, struct insn *insn, uint8_t byte)
 {
-	bool size = false, addr = false, lock = false;
-
-	for (;;) {
-		uint8_t byte = fetch8(r);
-
-		switch (byte) {
-		case 0x26: case 0x2e: case 0x36: case 0x3e:
-			segment(insn, SREG_ES + (byte >> 3 & 3));
-			continue;
-		case 0x64: case 0x65:
-			segment(insn, SREG_FS + (byte & 1));
-			continue;
-		case 0x66:
-			size = true;
-			continue;
-		case 0x67:
-			addr = true;
-			continue;
-		case 0xf0:
-			lock = true;
-			continue;
-		case 0xf2: case 0xf3:
-			insn->rep = byte;
-			continue;
-		}
-		insn->size = code32 != size ? 4 : 2;
-		insn->addr_size = code32 != addr ? 4 : 2;
-		/* Nothing in the list may be locked. */
-		if (lock && r->error == DECODE_OK)
-			r->error = DECODE_INVALID;
-		return byte;
+	if (r->bits == CODE_64 && byte >> 4 == 4) {
+		r->rex = byte;
+		return true;
 	}
+	switch (byte) {
+	case 0x26: case 0x2e: case 0x36: case 0x3e:
+		if (r->bits != CODE_64)		/* there they mean nothing */
+			segment(insn, SREG_ES + (byte >> 3 & 3));
+		break;
+	case 0x64: case 0x65:
+		segment(insn, SREG_FS + (byte & 1));
+		break;
+	case 0x66:
+		r->size = true;
+		break;
+	case 0x67:
+		r->addr = true;
+		break;
+	case 0xf0:
+		r->lock = true;
+		break;
+	case 0xf2: case 0xf3:
+		insn->rep = byte;
+		break;
+	default:
+		return false;
+	}
+	r->rex = 0;		/* it counts right before the opcode alone */
+	return true;
+}
+
+/* Returns the first byte that is not a prefix. */
+static uint8_t prefixes(struct reader *r, struct insn *insn)
+{
+	uint8_t byte;
+
+	do
+		byte = fetch8(r);
+	while (prefix(r, insn, byte));
+	insn->size = (r->bits != CODE_16) != r->size ? 4 : 2;
+	if (r->rex & REX_W)
+		insn->size = 8;
+	if (r->bits == CODE_64)
+		insn->addr_size = r->addr ? 4 : 8;
+	else
+		insn->addr_size = (r->bits == CODE_32) != r->addr ? 4 : 2;
+	/* Nothing in the list may be locked. */
+	if (r->lock && r->error == DECODE_OK)
+		r->error = DECODE_INVALID;
+	return byte;
 }
 
 /* ---- the list ------------------------------------------------------------ */
 
 /* What comes with an opcode. */
-#define BYTE	0x01	/* an even one is of operands of one byte */
-#define MODRM	0x02
-#define REGS	0x04	/* the same, of registers alone */
-#define DIRECT	0x08	/* an address and nothing else */
-#define IMM	0x10	/* of the operand's size */
-#define IMM8	0x20
-#define IMM16	0x40
-#define DX	0x80	/* the port is there */
+#define BYTE	0x001	/* an even one is of operands of one byte */
+#define MODRM	0x002
+#define REGS	0x004	/* the same, of registers alone */
+#define DIRECT	0x008	/* an address and nothing else */
+#define IMM	0x010	/* of the operand's size, but at most 4 bytes */
+#define IMM8	0x020
+#define IMM16	0x040
+#define DX	0x080	/* the port is there */
+#define NOT_64	0x100	/* does not exist in 64-bit code */
+#define ONLY_64	0x200	/* looked for in 64-bit code alone */
 
 struct form {
 	uint8_t	op;		/* enum insn_op */
-	uint8_t	has;
+	uint16_t has;
 	uint8_t	sreg;		/* enum insn_sreg, for those that load one */
 };
 
 static const struct form one_byte[256] = {
-	[0x07] = { INSN_POP_SREG, 0, SREG_ES },
-	[0x17] = { INSN_POP_SREG, 0, SREG_SS },
-	[0x1f] = { INSN_POP_SREG, 0, SREG_DS },
+	[0x07] = { INSN_POP_SREG, NOT_64, SREG_ES },
+	[0x17] = { INSN_POP_SREG, NOT_64, SREG_SS },
+	[0x1f] = { INSN_POP_SREG, NOT_64, SREG_DS },
 	[0x6c ... 0x6d] = { INSN_INS, BYTE | DX, 0 },
 	[0x6e ... 0x6f] = { INSN_OUTS, BYTE | DX, 0 },
 	[0x88 ... 0x89] = { INSN_MOV_STORE, BYTE | MODRM, 0 },
@@ -173,8 +212,8 @@ static const struct form one_byte[256] = {
 	[0x8e] = { INSN_MOV_TO_SREG, MODRM, 0 },
 	[0xa0 ... 0xa1] = { INSN_MOV_LOAD, BYTE | DIRECT, 0 },	/* of EAX */
 	[0xa2 ... 0xa3] = { INSN_MOV_STORE, BYTE | DIRECT, 0 },
-	[0xc4] = { INSN_LOAD_FAR, MODRM, SREG_ES },
-	[0xc5] = { INSN_LOAD_FAR, MODRM, SREG_DS },
+	[0xc4] = { INSN_LOAD_FAR, MODRM | NOT_64, SREG_ES },
+	[0xc5] = { INSN_LOAD_FAR, MODRM | NOT_64, SREG_DS },
 	[0xc6 ... 0xc7] = { INSN_MOV_IMM, BYTE | MODRM | IMM, 0 },
 	[0xca] = { INSN_RET_FAR, IMM16, 0 },
 	[0xcb] = { INSN_RET_FAR, 0, 0 },
@@ -192,6 +231,7 @@ static const struct form one_byte[256] = {
 /* Behind 0F. */
 static const struct form two_byte[256] = {
 	[0x06] = { INSN_CLTS, 0, 0 },
+	[0x07] = { INSN_SYSRET, ONLY_64, 0 },
 	[0x08] = { INSN_INVD, 0, 0 },
 	[0x09] = { INSN_WBINVD, 0, 0 },
 	[0x20] = { INSN_MOV_FROM_CR, REGS, 0 },
@@ -211,6 +251,10 @@ static const struct form two_byte[256] = {
 	[0xb5] = { INSN_LOAD_FAR, MODRM, SREG_GS },
 };
 
+/* Behind 0F 38, where there is nothing else that we know. */
+#define INVPCID_OPCODE	0x82
+static const struct form invpcid = { INSN_INVPCID, MODRM | ONLY_64, 0 };
+
 /* 0F 00 and 0F 01: the reg bits of ModRM say what it is. */
 static const uint8_t group[2][8] = {
 	{ INSN_SLDT, INSN_STR, INSN_LLDT, INSN_LTR },
@@ -218,27 +262,54 @@ static const uint8_t group[2][8] = {
 	  INSN_SMSW, INSN_NONE, INSN_LMSW, INSN_INVLPG },
 };
 
-/* What an operation makes of its operands. False: there is none with these. */
-static bool complete(struct insn *insn)
+static uint8_t group_op(const struct reader *r, const struct insn *insn,
+			uint8_t opcode)
 {
+	if (opcode == 1 && !insn->mem && r->bits == CODE_64) {
+		switch (r->bytes[r->pos - 1]) {		/* ModRM */
+		case 0xc8:
+			return INSN_MONITOR;
+		case 0xc9:
+			return INSN_MWAIT;
+		case 0xca:
+			return INSN_CLAC;
+		case 0xcb:
+			return INSN_STAC;
+		case 0xd1:
+			return INSN_XSETBV;
+		case 0xf8:
+			return INSN_SWAPGS;
+		}
+	}
+	return group[opcode][insn->reg & 7];
+}
+
+/* What an operation makes of its operands. False: there is none with these. */
+static bool complete(const struct reader *r, struct insn *insn)
+{
+	bool code64 = r->bits == CODE_64;
+
 	switch (insn->op) {
 	case INSN_NONE:
 		return false;
-	case INSN_INS:
-		insn->mem = true;
-		insn->base = EDI;
-		insn->seg = SREG_ES;	/* whatever the prefix says */
+	case INSN_IN: case INSN_OUT:
+		if (insn->size == 8)
+			insn->size = 4;
 		return true;
-	case INSN_OUTS:
+	case INSN_INS: case INSN_OUTS:
+		if (insn->size == 8)
+			insn->size = 4;
 		insn->mem = true;
-		insn->base = ESI;
+		insn->base = insn->op == INSN_INS ? EDI : ESI;
+		if (insn->op == INSN_INS)
+			insn->seg = SREG_ES;	/* whatever the prefix says */
 		return true;
 	case INSN_MOV_FROM_CR: case INSN_MOV_TO_CR:
-		insn->size = 4;
-		return insn->reg != 1 && insn->reg <= 4;
+		insn->size = code64 ? 8 : 4;
+		return (insn->reg != 1 && insn->reg <= 4) || insn->reg == 8;
 	case INSN_MOV_FROM_DR: case INSN_MOV_TO_DR:
-		insn->size = 4;
-		return true;
+		insn->size = code64 ? 8 : 4;
+		return insn->reg < 8;
 	case INSN_SLDT: case INSN_STR: case INSN_SMSW:
 		if (insn->mem)
 			insn->size = 2;
@@ -248,13 +319,28 @@ static bool complete(struct insn *insn)
 		return true;
 	case INSN_MOV_TO_SREG:
 		insn->size = 2;
-		insn->sreg = insn->reg;
-		return insn->reg <= SREG_GS && insn->reg != SREG_CS;
+		insn->sreg = insn->reg & 7;
+		return insn->sreg <= SREG_GS && insn->sreg != SREG_CS;
+	case INSN_POP_SREG:
+		if (code64 && insn->size == 4)
+			insn->size = 8;
+		return true;
 	case INSN_SGDT: case INSN_SIDT: case INSN_LGDT: case INSN_LIDT:
+		if (code64)
+			insn->size = 8;
+		return insn->mem;
 	case INSN_INVLPG: case INSN_LOAD_FAR:
 		return insn->mem;
+	case INSN_INVPCID:
+		insn->size = 8;
+		return insn->mem && r->size && !insn->rep;
+	case INSN_XSETBV: case INSN_STAC: case INSN_CLAC:
+	case INSN_MONITOR: case INSN_MWAIT:
+		return !r->size && !insn->rep;
 	case INSN_MOV_IMM:
-		return !insn->reg;
+		if (insn->size == 8)
+			insn->imm = (int32_t)insn->imm;
+		return !(insn->reg & 7);
 	}
 	return true;
 }
@@ -262,6 +348,8 @@ static bool complete(struct insn *insn)
 static void operands(struct reader *r, struct insn *insn, uint8_t opcode,
 		     const struct form *f)
 {
+	if (f->has & (r->bits == CODE_64 ? NOT_64 : ONLY_64))
+		return;
 	insn->op = f->op;
 	insn->sreg = f->sreg;
 	insn->port_dx = f->has & DX;
@@ -273,49 +361,67 @@ static void operands(struct reader *r, struct insn *insn, uint8_t opcode,
 		insn->mem = true;
 		insn->disp = fetch(r, insn->addr_size);
 	}
-	if (f->has & (IMM | IMM8 | IMM16))
-		insn->imm = fetch(r, f->has & IMM ? insn->size :
-				     f->has & IMM8 ? 1 : 2);
+	if (f->has & IMM)
+		insn->imm = fetch(r, insn->size > 4 ? 4 : insn->size);
+	else if (f->has & (IMM8 | IMM16))
+		insn->imm = fetch(r, f->has & IMM8 ? 1 : 2);
 }
 
-enum decode_result decode(const uint8_t *bytes, size_t len, bool code32,
+static void behind_0f(struct reader *r, struct insn *insn, uint8_t opcode)
+{
+	switch (opcode) {
+	case 0x00: case 0x01:
+		modrm(r, insn, false);
+		if (r->error == DECODE_OK)
+			insn->op = group_op(r, insn, opcode);
+		break;
+	case 0x38:
+		if (fetch8(r) == INVPCID_OPCODE)
+			operands(r, insn, opcode, &invpcid);
+		break;
+	default:
+		operands(r, insn, opcode, &two_byte[opcode]);
+	}
+}
+
+enum decode_result decode(const uint8_t *bytes, size_t len, enum code_bits bits,
 			  struct insn *insn)
 {
-	struct reader r = { .bytes = bytes, .len = len, .error = DECODE_OK };
-	const struct form *map = one_byte;
+	struct reader r = { .bytes = bytes, .len = len, .bits = bits };
 	uint8_t opcode;
 
 	*insn = (struct insn) {
 		.seg = SREG_DS, .base = REG_NONE, .index = REG_NONE, .scale = 1
 	};
-	opcode = prefixes(&r, insn, code32);
+	opcode = prefixes(&r, insn);
 	if (r.error != DECODE_OK)
 		return r.error;
-	if (opcode == 0x0f) {
-		map = two_byte;
-		opcode = fetch8(&r);
-	}
-	if (map == two_byte && opcode < 2) {
-		modrm(&r, insn, false);
-		insn->op = group[opcode][insn->reg];
-	} else {
-		operands(&r, insn, opcode, &map[opcode]);
-	}
+	if (opcode == 0x0f)
+		behind_0f(&r, insn, fetch8(&r));
+	else
+		operands(&r, insn, opcode, &one_byte[opcode]);
 	if (r.error != DECODE_OK)
 		return r.error;
-	if (!complete(insn))
+	if (!complete(&r, insn))
 		return DECODE_INVALID;
 	insn->length = r.pos;
 	return DECODE_OK;
 }
 
-uint32_t insn_offset(const struct insn *insn, const uint32_t regs[8])
+uint64_t insn_offset(const struct insn *insn, const uint64_t regs[])
 {
-	uint32_t offset = insn->disp;
+	uint64_t offset = insn->disp;
 
 	if (insn->base != REG_NONE)
 		offset += regs[insn->base];
 	if (insn->index != REG_NONE)
 		offset += regs[insn->index] * insn->scale;
-	return insn->addr_size == 2 ? offset & 0xffff : offset;
+	switch (insn->addr_size) {
+	case 2:
+		return offset & 0xffff;
+	case 4:
+		return offset & UINT32_MAX;
+	default:
+		return offset;
+	}
 }

@@ -31,7 +31,7 @@ static uint32_t seg_base(struct vcpu *v, int sreg)
 
 gva32_t operand(struct vcpu *v, const struct insn *in)
 {
-	uint32_t regs[8];
+	uint64_t regs[8];
 	int i;
 
 	for (i = 0; i < 8; i++)
@@ -113,6 +113,7 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 	gva32_t at = desc_base(cs) + (uint32_t)v->regs->rip;
 	uint32_t page = PAGE_SIZE - at % PAGE_SIZE;
 	uint32_t len = page < INSN_MAX ? page : INSN_MAX;
+	enum code_bits bits = cs & DESC_D ? CODE_32 : CODE_16;
 	enum decode_result res;
 
 	/* The ROM runs where guest_read() must not look. */
@@ -121,14 +122,14 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 			return false;
 		len = v->rom->end - at;
 		len = len < INSN_MAX ? len : INSN_MAX;
-		return decode(v->rom->image + (at - v->rom->base), len, true, in) ==
+		return decode(v->rom->image + (at - v->rom->base), len, CODE_32, in) ==
 		       DECODE_OK;
 	}
 	if (!guest_read(&v->mmu, bytes, at, len))
 		return false;
-	res = decode(bytes, len, cs & DESC_D, in);
+	res = decode(bytes, len, bits, in);
 	if (res == DECODE_MORE && len < INSN_MAX &&
 	    guest_read(&v->mmu, bytes + len, at + len, INSN_MAX - len))
-		res = decode(bytes, INSN_MAX, cs & DESC_D, in);
+		res = decode(bytes, INSN_MAX, bits, in);
 	return res == DECODE_OK;
 }

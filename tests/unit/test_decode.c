@@ -9,25 +9,28 @@
 
 #define RANDOM_INSNS	2000000
 
-static struct insn must(const char *bytes, size_t len, bool code32)
+static struct insn must(const char *bytes, size_t len, enum code_bits bits)
 {
 	struct insn insn;
 
-	assert_int_equal(decode((const uint8_t *)bytes, len, code32, &insn),
+	assert_int_equal(decode((const uint8_t *)bytes, len, bits, &insn),
 			 DECODE_OK);
 	assert_int_equal(insn.length, len);
 	return insn;
 }
 
-#define I32(bytes)	must(bytes, sizeof(bytes) - 1, true)
-#define I16(bytes)	must(bytes, sizeof(bytes) - 1, false)
-#define FAILS(bytes)	fails(bytes, sizeof(bytes) - 1)
+#define I64(bytes)	must(bytes, sizeof(bytes) - 1, CODE_64)
+#define I32(bytes)	must(bytes, sizeof(bytes) - 1, CODE_32)
+#define I16(bytes)	must(bytes, sizeof(bytes) - 1, CODE_16)
+#define FAILS(bytes)	fails(bytes, sizeof(bytes) - 1, CODE_32)
+#define FAILS64(bytes)	fails(bytes, sizeof(bytes) - 1, CODE_64)
 
-static enum decode_result fails(const char *bytes, size_t len)
+static enum decode_result fails(const char *bytes, size_t len,
+				enum code_bits bits)
 {
 	struct insn insn;
 
-	return decode((const uint8_t *)bytes, len, true, &insn);
+	return decode((const uint8_t *)bytes, len, bits, &insn);
 }
 
 /* ---- by hand ---------------------------------------------------------------- */
@@ -75,19 +78,28 @@ static void test_every_operation(void **state)
 		{ INSN_MOV_LOAD, 2, { 0x8b, 0x00 } },
 		{ INSN_MOV_STORE, 2, { 0x88, 0x00 } },
 		{ INSN_MOV_IMM, 3, { 0xc6, 0x00, 0x01 } },
+		{ INSN_SWAPGS, 3, { 0x0f, 0x01, 0xf8 } },
+		{ INSN_SYSRET, 2, { 0x0f, 0x07 } },
+		{ INSN_XSETBV, 3, { 0x0f, 0x01, 0xd1 } },
+		{ INSN_STAC, 3, { 0x0f, 0x01, 0xcb } },
+		{ INSN_CLAC, 3, { 0x0f, 0x01, 0xca } },
+		{ INSN_INVPCID, 5, { 0x66, 0x0f, 0x38, 0x82, 0x00 } },
+		{ INSN_MONITOR, 3, { 0x0f, 0x01, 0xc8 } },
+		{ INSN_MWAIT, 3, { 0x0f, 0x01, 0xc9 } },
 	};
 	unsigned int i, n;
 
 	(void)state;
 	assert_int_equal(sizeof(all) / sizeof(all[0]), INSN_OPS - 1);
 	for (i = 0; i < INSN_OPS - 1u; i++) {
+		enum code_bits bits = all[i].op < INSN_SWAPGS ? CODE_32 : CODE_64;
 		struct insn insn;
 
 		assert_int_equal(all[i].op, i + 1);
 		for (n = 0; n < all[i].len; n++)
-			assert_int_equal(decode(all[i].bytes, n, true, &insn),
+			assert_int_equal(decode(all[i].bytes, n, bits, &insn),
 					 DECODE_MORE);
-		assert_int_equal(decode(all[i].bytes, 8, true, &insn),
+		assert_int_equal(decode(all[i].bytes, 8, bits, &insn),
 				 DECODE_OK);
 		assert_int_equal(insn.op, all[i].op);
 		assert_int_equal(insn.length, all[i].len);
@@ -130,7 +142,7 @@ static void test_operands(void **state)
 	assert_true(insn.sreg == SREG_GS && insn.size == 4);
 	insn = I32("\x0f\xb2\x65\xfc");		/* lss esp, [ebp-4] */
 	assert_true(insn.sreg == SREG_SS && insn.reg == ESP &&
-		    insn.base == EBP && insn.disp == 0xfffffffc &&
+		    insn.base == EBP && insn.disp == (uint64_t)-4 &&
 		    insn.seg == SREG_SS);
 	insn = I32("\xca\x08\x01");
 	assert_int_equal(insn.imm, 0x108);
@@ -144,6 +156,66 @@ static void test_operands(void **state)
 	assert_true(insn.index == ECX && insn.scale == 4 &&
 		    insn.base == REG_NONE && insn.disp == 0x01020304 &&
 		    insn.imm == 0xabcd && insn.size == 2);
+}
+
+static void test_operands_64(void **state)
+{
+	struct insn insn;
+
+	(void)state;
+	insn = I64("\x0f\x22\xdf");		/* mov cr3, rdi */
+	assert_true(insn.reg == 3 && insn.rm == EDI && insn.size == 8);
+	insn = I64("\x45\x0f\x20\xc1");	/* mov r9, cr8 */
+	assert_true(insn.reg == 8 && insn.rm == 9);
+	insn = I64("\x0f\x01\x15\x78\x56\x34\x92");	/* lgdt [rip - ..] */
+	assert_true(insn.base == REG_RIP && insn.size == 8 &&
+		    insn.disp == 0xffffffff92345678);
+	insn = I64("\x66\x0f\x01\x14\x25\x78\x56\x34\x12");	/* lgdt [..] */
+	assert_true(insn.base == REG_NONE && insn.size == 8 &&
+		    insn.disp == 0x12345678);
+	insn = I64("\x43\x8b\x44\xf4\x08");	/* mov eax, [r12+r14*8+8] */
+	assert_true(insn.base == 12 && insn.index == 14 && insn.scale == 8 &&
+		    insn.size == 4 && insn.addr_size == 8 &&
+		    insn.seg == SREG_DS);
+	insn = I64("\x48\xa1\x88\x77\x66\x55\x44\x33\x22\x11");
+	assert_true(insn.op == INSN_MOV_LOAD && insn.size == 8 &&
+		    insn.disp == 0x1122334455667788);
+	insn = I64("\x48\xc7\x00\xff\xff\xff\xff");
+	assert_true(insn.size == 8 && insn.imm == UINT64_MAX);
+	insn = I64("\xc7\x00\xff\xff\xff\xff");
+	assert_true(insn.size == 4 && insn.imm == 0xffffffff);
+	insn = I64("\x48\xef");			/* out dx, eax */
+	assert_int_equal(insn.size, 4);
+	insn = I64("\x0f\xa9");			/* pop gs */
+	assert_true(insn.sreg == SREG_GS && insn.size == 8);
+	insn = I64("\x48\xcf");
+	assert_int_equal(insn.size, 8);
+	insn = I64("\xcf");
+	assert_int_equal(insn.size, 4);
+	insn = I64("\x65\x2e\x8b\x00");	/* gs: counts, cs: does not */
+	assert_true(insn.seg == SREG_GS && insn.seg_prefix);
+	insn = I64("\x48\x66\xef");		/* nor does REX before 66 */
+	assert_int_equal(insn.size, 2);
+}
+
+static void test_refused_64(void **state)
+{
+	(void)state;
+	assert_int_equal(FAILS64("\x07"), DECODE_INVALID);	/* pop es */
+	assert_int_equal(FAILS64("\xc5\x00"), DECODE_INVALID);	/* VEX */
+	assert_int_equal(FAILS64("\x44\x0f\x22\xc8"), DECODE_INVALID); /* cr9 */
+	assert_int_equal(FAILS64("\x44\x0f\x23\xc0"), DECODE_INVALID); /* dr8 */
+	assert_int_equal(FAILS64("\xff\x28"), DECODE_INVALID);	/* jmp far */
+	assert_int_equal(FAILS64("\x0f\x05"), DECODE_INVALID);	/* syscall */
+	assert_int_equal(FAILS64("\x0f\x01\xd0"), DECODE_INVALID);	/* xgetbv */
+	assert_int_equal(FAILS64("\xf3\x0f\xae\xc0"), DECODE_INVALID); /* rdfsbase */
+	assert_int_equal(FAILS64("\x0f\x38\x82\x00"), DECODE_INVALID); /* no 66 */
+	assert_int_equal(FAILS64("\x66\x0f\x38\x82\xc0"), DECODE_INVALID);
+	assert_int_equal(FAILS64("\x48"), DECODE_MORE);
+	/* what a number or a prefix means there is an instruction elsewhere */
+	assert_int_equal(FAILS("\x48\xfa"), DECODE_INVALID);	/* dec eax */
+	assert_int_equal(FAILS("\x0f\x07"), DECODE_INVALID);
+	assert_int_equal(FAILS("\x66\x0f\x38\x82\x00"), DECODE_INVALID);
 }
 
 static void test_refused(void **state)
@@ -176,7 +248,7 @@ static void test_refused(void **state)
 
 static void test_offset(void **state)
 {
-	static const uint32_t regs[8] = {
+	static const uint64_t regs[8] = {
 		0x10000, 0x20001, 0x30002, 0x40003,
 		0x50004, 0x60005, 0x70006, 0xfffffff0
 	};
@@ -195,10 +267,29 @@ static void test_offset(void **state)
 	assert_int_equal(insn_offset(&insn, regs), 0xff0b);
 }
 
+static void test_offset_64(void **state)
+{
+	static const uint64_t regs[REG_RIP + 1] = {
+		[EBX] = 0x1000000000, [12] = 0xffffffff80000000,
+		[13] = 0x1800000000, [REG_RIP] = 0xffffffff81000000
+	};
+	struct insn insn;
+
+	(void)state;
+	insn = I64("\x8b\x05\xf0\xff\xff\xff");	/* [rip-10h] */
+	assert_int_equal(insn_offset(&insn, regs), 0xffffffff80fffff0);
+	insn = I64("\x67\x8b\x05\xf0\xff\xff\xff");	/* [eip-10h] */
+	assert_int_equal(insn_offset(&insn, regs), 0x80fffff0);
+	insn = I64("\x43\x8b\x04\x6c");	/* [r12+r13*2] wraps */
+	assert_int_equal(insn_offset(&insn, regs), 0x2f80000000);
+	insn = I64("\x8b\x43\x80");		/* [rbx-80h] */
+	assert_int_equal(insn_offset(&insn, regs), 0xfffffff80);
+}
+
 /* ---- against Zydis ------------------------------------------------------- */
 
 /* Starts of all instructions in the list, and some neighbours. */
-static void random_bytes(uint8_t *bytes, uint64_t *seed)
+static void random_bytes(uint8_t *bytes, uint64_t *seed, bool rex)
 {
 	static const uint8_t prefix[] = {
 		0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0x66, 0x67,
@@ -213,7 +304,11 @@ static void random_bytes(uint8_t *bytes, uint64_t *seed)
 	static const uint8_t second[] = {
 		0x00, 0x01, 0x06, 0x08, 0x09, 0x20, 0x21, 0x22, 0x23, 0x30,
 		0x31, 0x32, 0x33, 0x34, 0x35, 0xa1, 0xa9, 0xb2, 0xb4, 0xb5,
-		0xb6, 0xb7, 0xbe, 0xbf,
+		0xb6, 0xb7, 0xbe, 0xbf, 0x05, 0x07, 0x38,
+	};
+	/* Behind 0F 01: operations that are a ModRM each. */
+	static const uint8_t third[] = {
+		0xc8, 0xc9, 0xca, 0xcb, 0xd0, 0xd1, 0xf8, 0xf9,
 	};
 	uint64_t r = unit_random(seed);
 	unsigned int n, i, count = r % 16 == 0 ? (r >> 8) % 16 : (r >> 8) % 4;
@@ -222,6 +317,14 @@ static void random_bytes(uint8_t *bytes, uint64_t *seed)
 		bytes[i] = unit_random(seed) >> 24;
 	for (n = 0; n < count; n++)
 		bytes[n] = prefix[unit_random(seed) % sizeof(prefix)];
+	r = unit_random(seed) >> 16;
+	if (rex && r % 2) {
+		bytes[n++] = 0x40 | (r >> 1 & 15);
+		if (r >> 8 & 1)		/* and nothing if more follows */
+			bytes[n++] = prefix[(r >> 9) % sizeof(prefix)];
+		if (r >> 16 & 1)
+			bytes[n++] = 0x40 | (r >> 17 & 15);
+	}
 	r = unit_random(seed) >> 16;
 	if (r % 32 == 0)
 		return;			/* any opcode */
@@ -232,6 +335,20 @@ static void random_bytes(uint8_t *bytes, uint64_t *seed)
 	bytes[n++] = 0x0f;
 	if (r % 32 != 1)
 		bytes[n] = second[(r >> 8) % sizeof(second)];
+	r = unit_random(seed) >> 16;
+	if (r % 2 && bytes[n] == 0x01)
+		bytes[n + 1] = third[(r >> 8) % sizeof(third)];
+	if (r % 2 && bytes[n] == 0x38)
+		bytes[n + 1] = 0x82;
+}
+
+static void all_seen(const unsigned int *valid, unsigned int end)
+{
+	unsigned int i;
+
+	for (i = 1; i < end; i++)
+		if (valid[i] < 100)
+			fail_msg("operation %u was seen %u times", i, valid[i]);
 }
 
 static void test_against_zydis(void **state)
@@ -242,12 +359,24 @@ static void test_against_zydis(void **state)
 
 	(void)state;
 	for (i = 0; i < RANDOM_INSNS; i++) {
-		random_bytes(bytes, &seed);
-		valid[zydis_compare(bytes, i & 1)]++;
+		random_bytes(bytes, &seed, false);
+		valid[zydis_compare(bytes, i & 1 ? CODE_32 : CODE_16)]++;
 	}
-	for (i = 1; i < INSN_OPS; i++)
-		if (valid[i] < 100)
-			fail_msg("operation %u was seen %u times", i, valid[i]);
+	all_seen(valid, INSN_SWAPGS);
+}
+
+static void test_against_zydis_64(void **state)
+{
+	unsigned int valid[INSN_OPS] = { 0 }, i;
+	uint64_t seed = 64;
+	uint8_t bytes[ZYDIS_BYTES];
+
+	(void)state;
+	for (i = 0; i < RANDOM_INSNS; i++) {
+		random_bytes(bytes, &seed, true);
+		valid[zydis_compare(bytes, CODE_64)]++;
+	}
+	all_seen(valid, INSN_OPS);
 }
 
 int main(void)
@@ -257,7 +386,11 @@ int main(void)
 		cmocka_unit_test(test_operands),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_offset),
+		cmocka_unit_test(test_operands_64),
+		cmocka_unit_test(test_refused_64),
+		cmocka_unit_test(test_offset_64),
 		cmocka_unit_test(test_against_zydis),
+		cmocka_unit_test(test_against_zydis_64),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);

@@ -23,7 +23,12 @@ static uint8_t sreg_of(ZydisRegister reg)
 
 static uint8_t gpr_of(ZydisRegister reg)
 {
-	return reg == ZYDIS_REGISTER_NONE ? REG_NONE : ZydisRegisterGetId(reg);
+	switch (reg) {
+	case ZYDIS_REGISTER_NONE: return REG_NONE;
+	case ZYDIS_REGISTER_RIP:
+	case ZYDIS_REGISTER_EIP: return REG_RIP;
+	default: return ZydisRegisterGetId(reg);
+	}
 }
 
 /* Our name for what Zydis found; INSN_NONE: not in our list. */
@@ -51,8 +56,8 @@ static uint8_t mov_of(const ZydisDecodedInstruction *z)
 	return INSN_NONE;
 }
 
-static uint8_t op_of(const ZydisDecodedInstruction *z,
-		     const ZydisDecodedOperand *ops)
+static uint8_t name_of(const ZydisDecodedInstruction *z,
+		       const ZydisDecodedOperand *ops)
 {
 	bool far = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
 
@@ -94,7 +99,8 @@ static uint8_t op_of(const ZydisDecodedInstruction *z,
 	case ZYDIS_MNEMONIC_RET:
 		return far ? INSN_RET_FAR : INSN_NONE;
 	case ZYDIS_MNEMONIC_IRET:
-	case ZYDIS_MNEMONIC_IRETD: return INSN_IRET;
+	case ZYDIS_MNEMONIC_IRETD:
+	case ZYDIS_MNEMONIC_IRETQ: return INSN_IRET;
 	case ZYDIS_MNEMONIC_INT: return INSN_INT;
 	case ZYDIS_MNEMONIC_SYSENTER: return INSN_SYSENTER;
 	case ZYDIS_MNEMONIC_SYSEXIT: return INSN_SYSEXIT;
@@ -103,12 +109,29 @@ static uint8_t op_of(const ZydisDecodedInstruction *z,
 		return ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 			sreg_of(ops[0].reg.value) != 0xff ?
 			INSN_POP_SREG : INSN_NONE;
+	case ZYDIS_MNEMONIC_SWAPGS: return INSN_SWAPGS;
+	case ZYDIS_MNEMONIC_SYSRET: return INSN_SYSRET;
+	case ZYDIS_MNEMONIC_XSETBV: return INSN_XSETBV;
+	case ZYDIS_MNEMONIC_STAC: return INSN_STAC;
+	case ZYDIS_MNEMONIC_CLAC: return INSN_CLAC;
+	case ZYDIS_MNEMONIC_INVPCID: return INSN_INVPCID;
+	case ZYDIS_MNEMONIC_MONITOR: return INSN_MONITOR;
+	case ZYDIS_MNEMONIC_MWAIT: return INSN_MWAIT;
 	default: return INSN_NONE;
 	}
 }
 
+static uint8_t op_of(const ZydisDecodedInstruction *z,
+		     const ZydisDecodedOperand *ops)
+{
+	uint8_t op = name_of(z, ops);
+
+	return op >= INSN_SWAPGS &&
+		z->machine_mode != ZYDIS_MACHINE_MODE_LONG_64 ? INSN_NONE : op;
+}
+
 static const uint8_t *current;
-static bool current32;
+static enum code_bits current_bits;
 
 /* CHECK_EQ() that says for which bytes. */
 static void same(const char *what, uint64_t ours, uint64_t theirs)
@@ -121,23 +144,44 @@ static void same(const char *what, uint64_t ours, uint64_t theirs)
 	for (i = 0; i < INSN_MAX + 1; i++)
 		sprintf(text + 3 * i, "%02x ", current[i]);
 	check_failed(__FILE__, __LINE__, "%s: %s is %llx, Zydis says %llx (%d-bit code)", text, what,
-		 (unsigned long long)ours, (unsigned long long)theirs,
-		 current32 ? 32 : 16);
+		     (unsigned long long)ours, (unsigned long long)theirs,
+		     16 << current_bits);
 }
 
-static void same_memory(const struct insn *insn, const ZydisDecodedOperand *op,
-			unsigned int addr_size)
+/* Zydis 4.0 takes R13D, but not R13, for a base where there is a displacement
+ * instead (SDM Vol. 2, table 2-5). */
+static bool no_base(const ZydisDecodedInstruction *z,
+		    const ZydisDecodedOperand *op)
 {
-	uint32_t mask = addr_size == 2 ? 0xffff : 0xffffffff;
+	return op->mem.base == ZYDIS_REGISTER_R13D && !z->raw.modrm.mod;
+}
+
+static void same_memory(const struct insn *insn,
+			const ZydisDecodedInstruction *z,
+			const ZydisDecodedOperand *op)
+{
+	unsigned int addr_size = z->address_width / 8;
+	uint64_t disp = no_base(z, op) ? z->raw.disp.value : op->mem.disp.value;
+	uint64_t mask = addr_size == 2 ? 0xffff :
+			addr_size == 4 ? 0xffffffff : UINT64_MAX;
 
 	same("memory", insn->mem, true);
 	same("segment", insn->seg, sreg_of(op->mem.segment));
-	same("base", insn->base, gpr_of(op->mem.base));
+	same("base", insn->base,
+	     no_base(z, op) ? REG_NONE : gpr_of(op->mem.base));
 	same("index", insn->index, gpr_of(op->mem.index));
 	if (op->mem.index != ZYDIS_REGISTER_NONE)
 		same("scale", insn->scale, op->mem.scale ? op->mem.scale : 1);
-	same("displacement", insn->disp & mask,
-	     (uint32_t)op->mem.disp.value & mask);
+	same("displacement", insn->disp & mask, disp & mask);
+}
+
+/* Is it a register with a number of its own in ModRM, extended by REX? */
+static bool is_number(const ZydisDecodedOperand *op,
+		      ZydisOperandEncoding where)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       op->encoding == where && op->size > 8 &&
+	       sreg_of(op->reg.value) == 0xff;
 }
 
 static void same_operands(const struct insn *insn,
@@ -154,12 +198,15 @@ static void same_operands(const struct insn *insn,
 
 		if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && !stack) {
 			mem = true;
-			same_memory(insn, op, z->address_width / 8);
+			same_memory(insn, z, op);
 		} else if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
-			same("immediate", insn->imm,
-			     op->imm.value.u & (op->size == 32 ? 0xffffffff :
-						op->size == 16 ? 0xffff :
-						0xff));
+			same("immediate", insn->imm, insn->size == 8 ?
+			     op->imm.value.u :
+			     op->imm.value.u & (UINT64_MAX >> (64 - op->size)));
+		} else if (is_number(op, ZYDIS_OPERAND_ENCODING_MODRM_REG)) {
+			same("reg", insn->reg, ZydisRegisterGetId(op->reg.value));
+		} else if (is_number(op, ZYDIS_OPERAND_ENCODING_MODRM_RM)) {
+			same("rm", insn->rm, ZydisRegisterGetId(op->reg.value));
 		} else if (op->type == ZYDIS_OPERAND_TYPE_REGISTER && !i &&
 			   (insn->op == INSN_POP_SREG ||
 			    insn->op == INSN_MOV_TO_SREG)) {
@@ -207,6 +254,10 @@ static void same_size(const struct insn *insn,
 		     z->mnemonic == ZYDIS_MNEMONIC_INSW ||
 		     z->mnemonic == ZYDIS_MNEMONIC_OUTSW ? 16 : 32);
 		break;
+	case INSN_SGDT: case INSN_SIDT: case INSN_LGDT: case INSN_LIDT:
+		if (current_bits == CODE_64)
+			same("size", insn->size, 8);
+		break;
 	case INSN_LOAD_FAR:
 	case INSN_RET_FAR:
 	case INSN_IRET:
@@ -224,16 +275,16 @@ static void same_registers(const struct insn *insn,
 	case INSN_MOV_TO_CR:
 	case INSN_MOV_FROM_DR:
 	case INSN_MOV_TO_DR:
-		same("size", insn->size, 4);
-		same("reg", insn->reg, z->raw.modrm.reg);
-		same("rm", insn->rm, z->raw.modrm.rm);
-		return;
+		same("size", insn->size, current_bits == CODE_64 ? 8 : 4);
+		break;
+	default:
+		if (z->attributes & ZYDIS_ATTRIB_HAS_MODRM)
+			same("mod", insn->mod, z->raw.modrm.mod);
 	}
 	if (!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
 		return;
-	same("mod", insn->mod, z->raw.modrm.mod);
-	same("reg", insn->reg, z->raw.modrm.reg);
-	same("rm", insn->rm, z->raw.modrm.rm);
+	same("reg", insn->reg & 7, z->raw.modrm.reg);
+	same("rm", insn->rm & 7, z->raw.modrm.rm);
 }
 
 static void same_prefixes(const struct insn *insn,
@@ -250,6 +301,8 @@ static void same_prefixes(const struct insn *insn,
 			rep = z->raw.prefixes[i].value;
 			break;
 		case 0x26: case 0x2e: case 0x36: case 0x3e:
+			seg |= current_bits != CODE_64;
+			break;
 		case 0x64: case 0x65:
 			seg = true;
 			break;
@@ -260,27 +313,30 @@ static void same_prefixes(const struct insn *insn,
 	same("address size", insn->addr_size * 8, z->address_width);
 }
 
-static const ZydisDecoder *decoder(bool code32)
+static const ZydisDecoder *decoder(enum code_bits bits)
 {
-	static ZydisDecoder zydis[2];
+	static ZydisDecoder zydis[3];
 	int i;
 
 	if (zydis[1].machine_mode == ZYDIS_MACHINE_MODE_LEGACY_32)
-		return &zydis[code32];
+		return &zydis[bits];
 	ZydisDecoderInit(&zydis[0], ZYDIS_MACHINE_MODE_LEGACY_16,
 			 ZYDIS_STACK_WIDTH_16);
 	ZydisDecoderInit(&zydis[1], ZYDIS_MACHINE_MODE_LEGACY_32,
 			 ZYDIS_STACK_WIDTH_32);
+	ZydisDecoderInit(&zydis[2], ZYDIS_MACHINE_MODE_LONG_64,
+			 ZYDIS_STACK_WIDTH_64);
 	/* Without WBNOINVD in CPUID its encoding is that of WBINVD. */
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		ZydisDecoderEnableMode(&zydis[i], ZYDIS_DECODER_MODE_WBNOINVD,
 				       ZYAN_FALSE);
-	return &zydis[code32];
+	return &zydis[bits];
 }
 
-enum insn_op zydis_compare(const uint8_t bytes[ZYDIS_BYTES], bool code32)
+enum insn_op zydis_compare(const uint8_t bytes[ZYDIS_BYTES],
+			   enum code_bits bits)
 {
-	const ZydisDecoder *zydis = decoder(code32);
+	const ZydisDecoder *zydis = decoder(bits);
 	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction z;
 	struct insn insn, part;
@@ -289,11 +345,11 @@ enum insn_op zydis_compare(const uint8_t bytes[ZYDIS_BYTES], bool code32)
 	bool ok;
 
 	current = bytes;
-	current32 = code32;
+	current_bits = bits;
 	ok = ZYAN_SUCCESS(ZydisDecoderDecodeFull(zydis, bytes, ZYDIS_BYTES,
 						    &z, ops)) &&
 		op_of(&z, ops) != INSN_NONE;
-	result = decode(bytes, ZYDIS_BYTES, code32, &insn);
+	result = decode(bytes, ZYDIS_BYTES, bits, &insn);
 	same("validity", result == DECODE_OK, ok);
 	if (!ok) {
 		same("result", result, DECODE_INVALID);
@@ -307,9 +363,9 @@ enum insn_op zydis_compare(const uint8_t bytes[ZYDIS_BYTES], bool code32)
 	same_size(&insn, &z, ops);
 	/* With less it asks for more, and reads nothing beyond (ASan). */
 	for (i = 0; i < insn.length; i++)
-		same("truncated result", decode(bytes, i, code32, &part),
+		same("truncated result", decode(bytes, i, bits, &part),
 		     DECODE_MORE);
-	same("exact result", decode(bytes, i, code32, &part), DECODE_OK);
+	same("exact result", decode(bytes, i, bits, &part), DECODE_OK);
 	same("part", memcmp(&part, &insn, sizeof(insn)), 0);
 	return insn.op;
 }

@@ -8,6 +8,7 @@
 
 /* What it is, INSN_NONE if it is not in our list; does not return if decode()
  * says something else than Zydis. */
-enum insn_op zydis_compare(const uint8_t bytes[ZYDIS_BYTES], bool code32);
+enum insn_op zydis_compare(const uint8_t bytes[ZYDIS_BYTES],
+			   enum code_bits bits);
 
 #endif
