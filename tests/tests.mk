@@ -48,7 +48,7 @@ $(B)/coverage/obj/%.o: %.c $(TEST_HEADERS) | $(B)/.deps
 	@clang $(UNITFLAGS) $(COVERAGE_FLAGS) -c -o $@ $<
 
 # All that handles what a guest does, and runs on the host; and the host.
-HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry lib/thunk x86/espfix x86/speculation \
+HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/trampoline x86/wide lib/thunk x86/espfix x86/speculation \
 		   lib/string rom_check,$(HV_SRC))
 HOSTED		:= $(HV_HOSTED:%=hypervisor-stub/%.c) rom/tool/check.c \
 		   $(addprefix tests/,host/cpu.c host/host.c host/processor.c unit/testing.c)
@@ -80,10 +80,11 @@ $(eval $(call unit_test,queue,$(MODELLED)))
 $(eval $(call unit_test,long,$(patsubst %,hypervisor-stub/%.c,$(filter mm/%,$(HV_MM))) \
 	$(addprefix tests/unit/,long_model.c long_walk.c chance.c testing.c) \
 	tests/host/cpu.c))
-EMULATOR	:= $(addprefix hypervisor-stub/,x86/emulate.c x86/operand.c \
+EMULATOR	:= $(addprefix hypervisor-stub/,x86/emulate.c x86/emulate64.c x86/operand.c \
 		   x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) \
 		   tests/host/cpu.c tests/unit/emul.c
 $(eval $(call unit_test,emul,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
+$(eval $(call unit_test,emul64,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,emul_port,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c tests/host/host.c tests/unit/testing.c))

@@ -109,6 +109,7 @@ static bool load_unikernel(struct guest *g, char *error)
 	s->mem_size = out.mem_size;
 	s->again = UINT64_MAX;
 	s->start = out.start;
+	g->vcpu[0].start = &s->start;
 	return true;
 }
 
@@ -153,7 +154,6 @@ static void first_state(struct vcpu *v, uint32_t eip)
 		.ds = BOOT_DS, .es = BOOT_DS, .fs = BOOT_DS, .gs = BOOT_DS,
 		.gdtr_base = BOOT_GDT, .gdtr_limit = BOOT_GDT_BYTES - 1,
 	};
-	v->starting = true;
 }
 
 static uint32_t stack_of(const struct guest *g, uint32_t nr)
@@ -187,8 +187,9 @@ static const char *build_vcpu(struct guest *g, uint32_t nr)
 	if (!v->sh)
 		return "no memory for its shared areas";
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
+	v->wide = g->unikernel;
 	err = mmu_init(&v->mmu, &g->mm);
-	if (!err && !desc_init(v))
+	if (!err && !(desc_init(v) && (!v->wide || wide_init(v))))
 		err = "no memory for its descriptor tables";
 	return err;
 }
@@ -205,7 +206,8 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 		return refuse(error, "no module with role=rom");
 	if (!take_memory(g, error) || !load_images(g, out, error))
 		return false;
-	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32, false);
+	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32,
+		      g->unikernel);
 	for (i = 0; i < g->vcpus && !err; i++)
 		err = build_vcpu(g, i);
 	if (!err && c->trace) {
@@ -237,14 +239,12 @@ static bool start(struct guest *g, char *error)
 		guest_release(g);
 		return false;
 	}
-	if (g->unikernel) {
-		guest_release(g);
-		return refuse(error, "%s: 64-bit guests do not run yet",
-			      config->kernel.name);
-	}
-	first_state(&g->vcpu[0], out.eip);
-	log_printf("%s: %lu MB of memory, entry at %08x\n", g->name,
-		   config->memory, out.eip);
+	if (!g->unikernel)
+		first_state(&g->vcpu[0], out.eip);
+	g->vcpu[0].starting = true;
+	log_printf("%s: %lu MB of memory, entry at %08lx\n", g->name,
+		   config->memory, g->unikernel ? g->vcpu[0].start->rip :
+		   out.eip);
 	return true;
 }
 
@@ -284,6 +284,7 @@ void guest_release(struct guest *g)
 	struct vcpu *v;
 
 	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
+		wide_free(v);
 		desc_free(v);
 		host_pages_free((void *)v->sh, sizeof(*v->sh));
 		v->sh = NULL;

@@ -10,7 +10,7 @@
 #include "log.h"
 
 /* VMI_Init: from here on the top of the address space is ours. */
-static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_init(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	volatile struct stub_shared *sh = v->sh;
@@ -34,18 +34,18 @@ static void hc_init(struct vcpu *v, uint32_t a, uint32_t b)
 }
 
 /* The draining is all. */
-static void hc_drain(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_drain(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)v, (void)a, (void)b;
 }
 
-static void hc_events(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_events(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	event_poll(v);
 }
 
-static void hc_iret(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_iret(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	struct regs *r = v->regs;
 	uint32_t eax;
@@ -60,31 +60,31 @@ static void hc_iret(struct vcpu *v, uint32_t a, uint32_t b)
 	event_poll(v);
 }
 
-static void hc_set_cr0(struct vcpu *v, uint32_t value, uint32_t b)
+static void hc_set_cr0(struct vcpu *v, uint64_t value, uint64_t b)
 {
 	(void)b;
 	cr0_write(v, value);
 }
 
-static void hc_set_cr3(struct vcpu *v, uint32_t value, uint32_t b)
+static void hc_set_cr3(struct vcpu *v, uint64_t value, uint64_t b)
 {
 	(void)b;
 	cr3_write(v, value);
 }
 
-static void hc_set_cr4(struct vcpu *v, uint32_t value, uint32_t b)
+static void hc_set_cr4(struct vcpu *v, uint64_t value, uint64_t b)
 {
 	(void)b;
 	cr4_write(v, value);
 }
 
-static void hc_clts(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_clts(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	cr0_write(v, v->cr0 & ~CR0_TS);
 }
 
-static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
+static void hc_inval_page(struct vcpu *v, uint64_t va, uint64_t b)
 {
 	(void)b;
 	queue_peek(v);
@@ -92,41 +92,56 @@ static void hc_inval_page(struct vcpu *v, uint32_t va, uint32_t b)
 	mmu_flush_tlb(&v->mmu);
 }
 
-static void hc_flush_tlb(struct vcpu *v, uint32_t flags, uint32_t b)
+static void hc_flush_tlb(struct vcpu *v, uint64_t flags, uint64_t b)
 {
 	(void)flags, (void)b;
 	queue_peek(v);
 	mmu_flush(&v->mmu);
 }
 
-static void hc_set_ldt(struct vcpu *v, uint32_t sel, uint32_t b)
+static void hc_set_gdt(struct vcpu *v, uint64_t base, uint64_t limit)
+{
+	desc_load_gdt(v, base, limit);
+}
+
+static void hc_set_idt(struct vcpu *v, uint64_t base, uint64_t limit)
+{
+	desc_load_idt(v, base, limit);
+}
+
+static void hc_set_ldt(struct vcpu *v, uint64_t sel, uint64_t b)
 {
 	(void)b;
 	if (!desc_load_ldt(v, sel))
 		event_exception_error(v, VEC_GP, sel & 0xfffc);
 }
 
-static void hc_set_tr(struct vcpu *v, uint32_t sel, uint32_t b)
+static void hc_set_tr(struct vcpu *v, uint64_t sel, uint64_t b)
 {
 	(void)b;
 	if (!desc_load_tr(v, sel))
 		event_exception_error(v, VEC_GP, sel & 0xfffc);
 }
 
-static void hc_gdt_changed(struct vcpu *v, uint32_t index, uint32_t b)
+static void hc_gdt_changed(struct vcpu *v, uint64_t index, uint64_t b)
 {
 	(void)b;
 	desc_gdt_changed(v, index);
 }
 
-static void hc_idt_changed(struct vcpu *v, uint32_t index, uint32_t b)
+static void hc_ldt_changed(struct vcpu *v, uint64_t base, uint64_t index)
+{
+	desc_ldt_changed(v, base, index);
+}
+
+static void hc_idt_changed(struct vcpu *v, uint64_t index, uint64_t b)
 {
 	(void)b;
 	desc_idt_changed(v, index);
 }
 
 /* An entry outside all linear slots: find where it is ourselves. */
-static void hc_update_va(struct vcpu *v, uint32_t va, uint32_t b)
+static void hc_update_va(struct vcpu *v, uint64_t va, uint64_t b)
 {
 	gpa_t pa;
 
@@ -136,7 +151,12 @@ static void hc_update_va(struct vcpu *v, uint32_t va, uint32_t b)
 	mmu_flush_tlb(&v->mmu);
 }
 
-static void hc_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub)
+static void hc_set_dr(struct vcpu *v, uint64_t nr, uint64_t value)
+{
+	dr_write(v, nr, value);
+}
+
+static void hc_cpuid(struct vcpu *v, uint64_t leaf, uint64_t sub)
 {
 	uint32_t r[4];
 
@@ -150,39 +170,39 @@ static void hc_cpuid(struct vcpu *v, uint32_t leaf, uint32_t sub)
 	v->regs->gpr[EDX] = r[3];
 }
 
-static void hc_halt(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_halt(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	shared_set_bits(&v->sh->flags, STUB_IF);
 	vcpu_halt(v);
 }
 
-static void hc_end(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_end(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	vcpu_end(v, END_ORDERLY);
 }
 
-static void hc_set_iopl(struct vcpu *v, uint32_t flags, uint32_t b)
+static void hc_set_iopl(struct vcpu *v, uint64_t flags, uint64_t b)
 {
 	(void)b;
 	v->iopl = flags & EFLAGS_IOPL;
 }
 
-static void hc_set_alarm(struct vcpu *v, uint32_t flags, uint32_t b)
+static void hc_set_alarm(struct vcpu *v, uint64_t flags, uint64_t b)
 {
 	(void)b;
 	alarm_set(v, flags, v->sh->expiry, v->sh->period);
 	event_poll(v);
 }
 
-static void hc_cancel_alarm(struct vcpu *v, uint32_t flags, uint32_t b)
+static void hc_cancel_alarm(struct vcpu *v, uint64_t flags, uint64_t b)
 {
 	(void)b;
 	v->regs->gpr[EAX] = alarm_cancel(v, flags);
 }
 
-static void hc_wallclock(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_wallclock(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	uint64_t ns = host_wallclock_ns();
 
@@ -191,31 +211,31 @@ static void hc_wallclock(struct vcpu *v, uint32_t a, uint32_t b)
 	v->regs->gpr[EDX] = ns >> 32;
 }
 
-static void hc_trace(struct vcpu *v, uint32_t a, uint32_t b)
+static void hc_trace(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	trace_drain(v->g->trace, v->sh);
 }
 
-static void hc_apic_read(struct vcpu *v, uint32_t offset, uint32_t b)
+static void hc_apic_read(struct vcpu *v, uint64_t offset, uint64_t b)
 {
 	(void)b;
 	v->regs->gpr[EAX] = apic_read(v->apic, offset, rdtsc());
 }
 
-static void hc_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
+static void hc_apic_write(struct vcpu *v, uint64_t offset, uint64_t value)
 {
 	ipi_apic_write(v, offset, value);
 	event_poll(v);
 }
 
-static void hc_initial_state(struct vcpu *v, uint32_t block, uint32_t apic_id)
+static void hc_initial_state(struct vcpu *v, uint64_t block, uint64_t apic_id)
 {
 	v->regs->gpr[EAX] = ipi_initial_state(v, apic_id, block);
 }
 
 /* What the queue cannot say of frames above 4 GB. */
-static void hc_page(struct vcpu *v, uint32_t gfn, uint32_t op)
+static void hc_page(struct vcpu *v, uint64_t gfn, uint64_t op)
 {
 	if (op == STUB_QP_ALLOC)
 		mmu_page_table(&v->mmu, gfn, true);
@@ -227,7 +247,7 @@ static void hc_page(struct vcpu *v, uint32_t gfn, uint32_t op)
 /* By number: the handler; does it look at guest memory or tables, which must
  * be up to date? */
 static const struct hypercall {
-	void	(*handler)(struct vcpu *, uint32_t edx, uint32_t ecx);
+	void	(*handler)(struct vcpu *, uint64_t edx, uint64_t ecx);
 	bool	drains;
 } hypercall[STUB_HC_COUNT] = {
 	[STUB_HC_INIT]		= { hc_init, false },
@@ -241,15 +261,15 @@ static const struct hypercall {
 	[STUB_HC_CLTS]		= { hc_clts, false },
 	[STUB_HC_INVAL_PAGE]	= { hc_inval_page, true },
 	[STUB_HC_FLUSH_TLB]	= { hc_flush_tlb, true },
-	[STUB_HC_SET_GDT]	= { desc_load_gdt, true },
-	[STUB_HC_SET_IDT]	= { desc_load_idt, true },
+	[STUB_HC_SET_GDT]	= { hc_set_gdt, true },
+	[STUB_HC_SET_IDT]	= { hc_set_idt, true },
 	[STUB_HC_SET_LDT]	= { hc_set_ldt, true },
 	[STUB_HC_SET_TR]	= { hc_set_tr, true },
 	[STUB_HC_GDT_CHANGED]	= { hc_gdt_changed, true },
-	[STUB_HC_LDT_CHANGED]	= { desc_ldt_changed, true },
+	[STUB_HC_LDT_CHANGED]	= { hc_ldt_changed, true },
 	[STUB_HC_IDT_CHANGED]	= { hc_idt_changed, true },
 	[STUB_HC_UPDATE_VA]	= { hc_update_va, true },
-	[STUB_HC_SET_DR]	= { dr_write, false },
+	[STUB_HC_SET_DR]	= { hc_set_dr, false },
 	[STUB_HC_CPUID]		= { hc_cpuid, false },
 	[STUB_HC_HALT]		= { hc_halt, false },
 	[STUB_HC_REBOOT]	= { hc_end, false },

@@ -18,10 +18,13 @@
 
 /* ---- the guest's memory ------------------------------------------------- */
 
-static bool peek(struct vcpu *v, gva32_t va, uint8_t *byte)
+static bool peek(struct vcpu *v, gva_t va, uint8_t *byte)
 {
 	gpa_t pa;
 
+	if (v->wide)
+		return long_translate(&v->mmu, va, &pa) &&
+		       gmem_read_byte(&v->g->mm.gmem, pa, byte);
 	if (va > v->mmu.guest_last) {
 		*byte = va - v->rom->base < v->g->rom.size ?
 			v->rom->image[va - v->rom->base] : 0;
@@ -32,7 +35,7 @@ static bool peek(struct vcpu *v, gva32_t va, uint8_t *byte)
 	return gmem_read_byte(&v->g->mm.gmem, pa, byte);
 }
 
-static bool peek_word(struct vcpu *v, gva32_t va, uint32_t *word)
+static bool peek_word(struct vcpu *v, gva_t va, uint32_t *word)
 {
 	uint8_t byte[4];
 	int i;
@@ -46,10 +49,10 @@ static bool peek_word(struct vcpu *v, gva32_t va, uint32_t *word)
 
 static gva32_t base_of(struct vcpu *v, uint16_t sel)
 {
-	return desc_base(desc_lookup(v, sel));
+	return v->wide ? 0 : desc_base(desc_lookup(v, sel));
 }
 
-static void print_stack(struct vcpu *v, gva32_t at)
+static void print_stack(struct vcpu *v, gva_t at)
 {
 	uint32_t i, word;
 
@@ -64,7 +67,7 @@ static void print_stack(struct vcpu *v, gva32_t at)
 	log_printf("\n");
 }
 
-static void print_code(struct vcpu *v, gva32_t at)
+static void print_code(struct vcpu *v, gva_t at)
 {
 	uint8_t byte;
 	int i;
@@ -227,8 +230,30 @@ static void print_exit(const struct vcpu *v)
 			   vector < 32 && name[vector] ? name[vector] : "?",
 			   (uint32_t)r->error);
 	if (v->fault_va)
-		log_printf(", at linear address %08x", v->fault_va);
+		log_printf(", at linear address %08lx", v->fault_va);
 	log_printf(", %s mode\n", vmi_mode(v) ? "VMI" : "native");
+}
+
+static void print_wide_registers(const struct vcpu *v)
+{
+	static const char *const name[16] = {
+		"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+		"r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15",
+	};
+	const struct regs *r = v->regs;
+	uint32_t i;
+
+	log_printf("rip %016lx cs %04x rflags %08lx ss %04x, virtual IF %u\n",
+		   r->rip, (uint32_t)r->cs, r->rflags, (uint32_t)r->ss,
+		   !!(v->sh->flags & STUB_IF));
+	for (i = 0; i < 16; i++)
+		log_printf("%s %016lx%s", name[i], i == ESP ? r->rsp : r->gpr[i],
+			   i % 4 == 3 ? "\n" : " ");
+	log_printf("cr0 %08x cr2 %016lx cr3 %09lx cr4 %08x efer %03x\n", v->cr0,
+		   v->cr2, v->mmu.long_cr3, v->cr4, v->efer);
+	log_printf("gdt %016lx limit %04x idt %016lx limit %04x ldt %04x tr %04x, tss at %016lx\n",
+		   v->gdt_base, v->gdt_limit, v->idt_base, v->idt_limit,
+		   v->ldt, v->tr, v->tss_base);
 }
 
 static void print_registers(const struct vcpu *v)
@@ -251,10 +276,10 @@ static void print_registers(const struct vcpu *v)
 		   here ? read_gs() & 0xffff : v->sreg[3]);
 	log_printf("cr0 %08x cr2 %08x cr3 %08x cr4 %08x\n", v->cr0,
 		   v->sh->cr2, v->mmu.cr3, v->cr4);
-	log_printf("gdt %08x limit %04x idt %08x limit %04x ldt %04x\n",
+	log_printf("gdt %08lx limit %04x idt %08lx limit %04x ldt %04x\n",
 		   v->gdt_base, v->gdt_limit, v->idt_base, v->idt_limit,
 		   v->ldt);
-	log_printf("tr %04x, tss at %08x limit %x, esp0 %08x ss0 %04x\n",
+	log_printf("tr %04x, tss at %08lx limit %x, esp0 %08x ss0 %04x\n",
 		   v->tr, v->tss_base, v->tss_limit, v->sh->esp0,
 		   v->sh->ss0 & 0xffff);
 }
@@ -304,7 +329,10 @@ static void print_interrupts(struct vcpu *v)
 static void report_vcpu(struct vcpu *v)
 {
 	print_exit(v);
-	print_registers(v);
+	if (v->wide)
+		print_wide_registers(v);
+	else
+		print_registers(v);
 	print_interrupts(v);
 	print_code(v, base_of(v, v->regs->cs) + v->regs->rip);
 	print_stack(v, base_of(v, v->regs->ss) + v->regs->rsp);

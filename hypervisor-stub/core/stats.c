@@ -69,6 +69,9 @@ static const struct counter counter[] = {
 	INSN(INSN_LOAD_FAR, "lss"), INSN(INSN_RET_FAR, "retf"),
 	INSN(INSN_IRET, "iret"), INSN(INSN_INT, "int"),
 	INSN(INSN_SYSENTER, "sysenter"), INSN(INSN_SYSEXIT, "sysexit"),
+	INSN(INSN_SWAPGS, "swapgs"), INSN(INSN_SYSRET, "sysret"),
+	INSN(INSN_STAC, "stac"), INSN(INSN_CLAC, "clac"),
+	INSN(INSN_INVPCID, "invpcid"),
 	INSN(INSN_MOV_LOAD, "apic_load"), INSN(INSN_MOV_STORE, "apic_store"),
 	INSN(INSN_MOV_IMM, "apic_store_imm"),
 };

@@ -2,13 +2,14 @@
 /* Who answers at which port and address. */
 #include "devices.h"
 
-static const struct bus_region *find(const struct bus_space *s, uint64_t at)
+static const struct bus_region *find(const struct bus_space *s, uint64_t at,
+				     unsigned int size)
 {
-	uint32_t i;
+	const struct bus_region *r = s->region, *end = r + s->regions;
 
-	for (i = 0; i < s->regions; i++)
-		if (at - s->region[i].first < s->region[i].count)
-			return &s->region[i];
+	for (; r < end; r++)
+		if (at - r->first < r->count && r->sizes & size)
+			return r;
 	return NULL;
 }
 
@@ -20,7 +21,8 @@ bool bus_add(struct bus_space *s, const struct bus_region *r)
 		return false;
 	for (i = 0; i < s->regions; i++)
 		if (r->first < s->region[i].first + s->region[i].count &&
-		    s->region[i].first < r->first + r->count)
+		    s->region[i].first < r->first + r->count &&
+		    s->region[i].sizes & r->sizes)
 			return false;
 	s->region[s->regions++] = *r;
 	return true;
@@ -29,17 +31,15 @@ bool bus_add(struct bus_space *s, const struct bus_region *r)
 enum bus_result bus_read(const struct bus_space *s, uint64_t at,
 			 unsigned int size, uint32_t *val)
 {
-	const struct bus_region *r = find(s, at);
+	const struct bus_region *r = find(s, at, size);
 
-	return r && (r->sizes & size) ? r->read(r->opaque, at, val) :
-					BUS_NOBODY;
+	return r ? r->read(r->opaque, at, val) : BUS_NOBODY;
 }
 
 enum bus_result bus_write(const struct bus_space *s, uint64_t at,
 			  unsigned int size, uint32_t val)
 {
-	const struct bus_region *r = find(s, at);
+	const struct bus_region *r = find(s, at, size);
 
-	return r && (r->sizes & size) ? r->write(r->opaque, at, val) :
-					BUS_NOBODY;
+	return r ? r->write(r->opaque, at, val) : BUS_NOBODY;
 }

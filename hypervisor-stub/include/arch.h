@@ -4,7 +4,7 @@
 #define ARCH_H
 
 /* General registers by their number in instruction encodings. */
-enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
+enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI, R11 = 11 };
 #define GPRS		16	/* in 64-bit code: R8 to R15 */
 
 #define EFLAGS_FIXED	0x00000002u
@@ -15,6 +15,9 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 #define EFLAGS_NT	0x00004000u
 #define EFLAGS_RF	0x00010000u
 #define EFLAGS_VM	0x00020000u
+#define EFLAGS_AC	0x00040000u
+#define EFLAGS_VIF	0x00080000u
+#define EFLAGS_VIP	0x00100000u
 
 #define CR0_PE		0x00000001u
 #define CR0_MP		0x00000002u
@@ -24,11 +27,23 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 #define CR0_NE		0x00000020u
 #define CR0_WP		0x00010000u
 #define CR0_AM		0x00040000u
+#define CR0_NW		0x20000000u
+#define CR0_CD		0x40000000u
 #define CR0_PG		0x80000000u
 
+#define EFER_SCE	0x00000001u
 #define EFER_LME	0x00000100u
 #define EFER_LMA	0x00000400u
 #define EFER_NXE	0x00000800u
+
+#define MSR_EFER		0xc0000080
+#define MSR_STAR		0xc0000081
+#define MSR_LSTAR		0xc0000082
+#define MSR_CSTAR		0xc0000083
+#define MSR_FMASK		0xc0000084
+#define MSR_FS_BASE		0xc0000100
+#define MSR_GS_BASE		0xc0000101
+#define MSR_KERNEL_GS_BASE	0xc0000102
 
 #define CR4_TSD		0x00000004u
 #define CR4_DE		0x00000008u
@@ -40,6 +55,8 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 #define CR4_OSFXSR	0x00000200u
 #define CR4_OSXMMEXCPT	0x00000400u
 #define CR4_UMIP	0x00000800u
+#define CR4_FSGSBASE	0x00010000u
+#define CR4_SMEP	0x00100000u
 
 /* Exception vectors (SDM Vol. 3, 6.3.1). */
 #define VEC_DB		1

@@ -43,7 +43,7 @@ struct bus {
 	struct bus_space ports, memory;
 };
 
-/* False: somebody is there, or there are too many. */
+/* False: somebody is there for accesses of such a size, or there are too many. */
 bool bus_add(struct bus_space *, const struct bus_region *);
 
 enum bus_result bus_read(const struct bus_space *, uint64_t at,

@@ -107,6 +107,14 @@ void host_exit_stack(uint64_t top);
  * when another is. SS becomes null, as it is after an exit. */
 void host_gdt_loaded(uint16_t cs, uint16_t tss);
 
+/* An NMI came, and a wide vCPU is loaded: what it interrupted. */
+struct regs;
+void host_nmi(const struct regs *);
+
+/* The machine's IDT, that 32-bit guests run on; a wide guest has another
+ * (x86/wide.c). */
+void host_idt_load(void);
+
 /* ---- stacks ------------------------------------------------------------- */
 
 /* One for each vCPU, where its exits are handled. */

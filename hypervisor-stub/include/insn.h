@@ -60,6 +60,7 @@ enum insn_sreg {
 struct insn {
 	uint8_t	op;		/* enum insn_op */
 	uint8_t	length;
+	uint8_t	bits;		/* enum code_bits */
 	/*
 	 * Bytes of the operand: 1, 2, 4 or 8. For LGDT and its kind, far
 	 * returns, IRET and POP it is the operand size, 2, 4 or 8. At size 1,

@@ -72,13 +72,16 @@ static inline unsigned int regs_ring(const struct regs *r)
 #define HV_CS		(GDT_GUEST * 8)	/* the hypervisor's own, above them */
 #define HV_TSS		(HV_CS + 16)
 #define HV_LDT		(HV_CS + 32)
+#define HV_SS		(HV_CS + 8)	/* SYSCALL takes that behind CS */
+#define HV_MACHINE_TSS	(HV_CS + 48)	/* for who has another in HV_TSS */
 
 /* A guest IDT gate, ready for delivery. */
 struct gate {
-	uint32_t	eip;
+	uint64_t	rip;
 	uint16_t	cs;		/* RPL 1 */
 	uint8_t		type;		/* GATE_* */
 	uint8_t		dpl;		/* 0 with GATE_NONE */
+	uint8_t		ist;		/* of a wide guest: 1 to 7, or 0 */
 };
 #define SYSCALL_VECTOR	0x80
 /* What delivery through a gate clears (SDM Vol. 3, 6.12.1.3). */
@@ -127,23 +130,29 @@ struct vcpu {
 	 * knows; with regs, sh->flags and sh->cr2 */
 	uint32_t	iopl;		/* EFLAGS position */
 	uint32_t	cr0, cr4;	/* CR3: mmu.cr3 */
-	uint32_t	dr[8];		/* 4 to 6 are not used */
-	uint32_t	efer;		/* EFER_NXE or 0 */
-	uint32_t	idt_base, idt_limit;
-	uint32_t	gdt_base, gdt_limit;
-	uint32_t	ldt_base, ldt_limit;
+	uint64_t	dr[8];		/* 4 to 6 are not used */
+	uint32_t	efer;		/* EFER_NXE; of a wide guest SCE, LME, LMA, too */
+	uint64_t	idt_base, gdt_base, ldt_base, tss_base;
+	uint32_t	idt_limit, gdt_limit, ldt_limit, tss_limit;
 	uint16_t	ldt, tr;
-	uint32_t	tss_base, tss_limit;
 	uint64_t	pat;		/* IA32_PAT */
-	uint32_t	sysenter_cs, sysenter_esp, sysenter_eip;
+	uint32_t	sysenter_cs;
+	uint64_t	sysenter_esp, sysenter_eip;
+	/* Of a wide guest */
+	uint64_t	cr2;
+	uint64_t	star, lstar, cstar, fmask;
+	uint64_t	kernel_gs_base;
 	/* While it has no processor; else they are in that. */
 	uint16_t	sreg[4];	/* DS, ES, FS, GS */
+	uint64_t	fs_base, gs_base;	/* of a wide guest */
 	uint8_t		fpu[512] __attribute__((aligned(16)));	/* FXSAVE */
 
 	/* ---- derived: from that and the guest's memory */
 	uint32_t	stack_limit;	/* a frame may lie here and below */
 	uint8_t		syscall_dpl;	/* of gate 80h; 0 before VMI_Init */
 	struct gate	gate[256];
+	struct window	*window;	/* of a wide guest (wide.c) */
+	uint8_t		*entry;		/* where its processor pushes */
 	uint64_t	*gdt_table, *ldt_table;
 	uint32_t	ldt_used;	/* entries that may be set */
 	struct mmu	mmu;
@@ -164,6 +173,7 @@ struct vcpu {
 	uint64_t	peeked_drains;	/* if there were so many drains; else from
 					 * its start: the drain has no time to say */
 	bool		verify;		/* mmu_verify() after every drain */
+	bool		wide;		/* its guest is a 64-bit one */
 	bool		interrupted;	/* for it: since user mode */
 
 	/* ---- of the host: core/ keeps its time (TSC cycles) */
@@ -187,11 +197,12 @@ struct vcpu {
 	bool		startup;	/* came while it was still on */
 	bool		starting;	/* initial is to be loaded */
 	struct vmi_ap_state initial;
+	const struct vcpu_start *start;	/* instead: of a wide guest's first */
 
 	/* ---- of the host: for reports */
 	enum end	end;		/* with STOP_ENDED */
 	char		why[WHY_MAX];	/* the guest ended, if not by itself */
-	gva32_t		fault_va;	/* that ends the guest */
+	gva_t		fault_va;	/* that ends the guest */
 	struct call {			/* the last hypercalls */
 		uint64_t gpr[3];	/* EAX to EDX */
 		uint64_t rip, rsp;
@@ -205,6 +216,7 @@ struct cpu {
 	struct vcpu	*vcpu;		/* whose state is in it, or NULL */
 	uint64_t	charged;	/* TSC: until then time was charged */
 	bool		idle;		/* nobody runs; it waits */
+	bool		wide;		/* set up for wide guests */
 	volatile bool	asked;		/* by vmi-run, where it is */
 };
 extern struct cpu cpus[HOST_CPUS];
@@ -263,10 +275,16 @@ extern const uint8_t exit_stubs[256][16];
  * the guest was to go on; virtual-8086 mode; a fault or interrupt of our own. */
 void hv_iret_fault(struct regs *);
 void hv_vm86(struct regs *);
+void wide_iret_fault(struct vcpu *, uint64_t rip);	/* trampoline.asm */
 struct hv_frame;
 void hv_fault(struct hv_frame *);	/* in ring 0 */
 
 extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
+extern const uint8_t tramp_start[], tramp_end[], tramp_iret[];
+extern void (*const exit_handler_wide[256])(struct vcpu *, struct regs *);
+
+/* Outside the guest's memory, at this address of the bus; or that is the end. */
+void bus_access(struct vcpu *, gpa_t);
 
 /* ---- drain.c ------------------------------------------------------------ */
 
@@ -295,17 +313,22 @@ void desc_free(struct vcpu *);
 void desc_unload(void);		/* no vCPU's tables are in the CPU */
 void desc_save(struct vcpu *);	/* another vCPU is going to run */
 void desc_load(struct vcpu *);	/* this one is */
-void desc_load_gdt(struct vcpu *, gva32_t base, uint32_t limit);
+void desc_load_gdt(struct vcpu *, gva_t base, uint32_t limit);
 void desc_gdt_changed(struct vcpu *, uint32_t index);
 bool desc_load_ldt(struct vcpu *, uint16_t sel);
-void desc_ldt_changed(struct vcpu *, gva32_t base, uint32_t index);
+void desc_ldt_changed(struct vcpu *, gva_t base, uint32_t index);
 bool desc_load_tr(struct vcpu *, uint16_t sel);
-void desc_load_idt(struct vcpu *, gva32_t base, uint32_t limit);
+void desc_load_idt(struct vcpu *, gva_t base, uint32_t limit);
 void desc_idt_changed(struct vcpu *, uint32_t index);
 /* The shadow of a selector's descriptor differed from memory and is now right. */
 bool desc_refresh(struct vcpu *, uint16_t sel);
 /* The sanitized descriptor, 0 if there is none. */
 uint64_t desc_lookup(struct vcpu *, uint16_t sel);
+/* Of a wide guest: our own entries, before it runs; and into the processor and out
+ * of it, with our tables loaded. */
+void desc_wide(struct vcpu *);
+void desc_load_wide(struct vcpu *);
+void desc_unload_wide(void);
 uint32_t desc_base(uint64_t desc);
 uint32_t desc_limit(uint64_t desc);	/* in bytes, the last that is allowed */
 static inline uint32_t desc_dpl(uint64_t desc)
@@ -313,9 +336,17 @@ static inline uint32_t desc_dpl(uint64_t desc)
 	return desc >> 45 & 3;
 }
 
+/* Bits 63-47 of a linear address of 64 bits are the same. */
+static inline bool is_canonical(uint64_t va)
+{
+	return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
 #define DESC_CODE	0x0000080000000000ull
+#define DESC_WRITABLE	0x0000020000000000ull	/* data */
 #define DESC_P		0x0000800000000000ull
 #define DESC_D		0x0040000000000000ull
+#define DESC_L		0x0020000000000000ull
 
 /* ---- event.c ------------------------------------------------------------ */
 
@@ -328,6 +359,28 @@ void event_page_fault(struct vcpu *, gva32_t, uint32_t error);
 /* Deliver a pending interrupt now, or note it in the shared area. */
 void event_poll(struct vcpu *);
 void event_iret(struct vcpu *, gva32_t frame, bool from_rom);
+#define ERROR_IDT	2u		/* the index is one of the IDT */
+#define ERROR_EXT	1u		/* of an event that the program did not ask for */
+
+/* ---- wide guests (wide.c, wide_event.c, wide_exit.c) ---------------------- */
+
+/* Its trampoline; the shared area and desc_init()'s tables are there. */
+bool wide_init(struct vcpu *);
+void wide_free(struct vcpu *);
+/* What SYSCALL does has changed: star, lstar, cstar; efer. */
+void wide_syscall_changed(struct vcpu *);
+void efer_apply(const struct vcpu *);
+/* For desc.c and cr.c: this processor is going to run it; what its processor has of
+ * FS and GS; and the processor is as 32-bit guests find it. */
+void wide_load(struct vcpu *);
+void wide_save(struct vcpu *);
+void wide_unload(void);
+void wide_deliver(struct vcpu *, int vector, bool has_error, uint32_t error);
+void wide_page_fault(struct vcpu *, gva_t, uint32_t error);
+/* Back to what the frame says, from IRETQ. False: it cannot be read. */
+bool wide_iret(struct vcpu *, gva_t frame);
+void wide_exit_page_fault(struct vcpu *, struct regs *);
+void wide_exit_trap(struct vcpu *, struct regs *);
 
 /* Does a request reach the processor? Its flag does not count here. */
 static inline bool event_pending(const struct vcpu *v)
@@ -346,17 +399,20 @@ static inline bool guest_if(const struct vcpu *v)
 /* Emulate the instruction at eip; false: not one that is emulated, or not
  * allowed, so the exception is the guest's. */
 bool emulate(struct vcpu *);
-bool emulate_sysenter(struct vcpu *);	/* that and SYSEXIT alone */
+bool emulate_undefined(struct vcpu *);	/* what raises #UD at ring 1 or 3 alone */
 bool emulate_mmio(struct vcpu *, gpa_t);	/* a MOV of a device's memory */
 bool msr_access(struct vcpu *, bool write);
 
 void cr0_write(struct vcpu *, uint32_t);
-void cr3_write(struct vcpu *, uint32_t);
+void cr3_write(struct vcpu *, uint64_t);
 void cr4_write(struct vcpu *, uint32_t);
 /* As it begins; false: that cannot be. */
 bool cr_start(struct vcpu *, const struct vmi_ap_state *);
+bool cr_start_wide(struct vcpu *, const struct vcpu_start *);
+/* The bits that CR4 can have. */
+uint32_t cr4_allowed(const struct vcpu *);
 void paging_changed(struct vcpu *);	/* EFER.NXE, which counts as well */
-void dr_write(struct vcpu *, uint32_t nr, uint32_t value);
+void dr_write(struct vcpu *, uint32_t nr, uint64_t value);
 void dr6_take(struct vcpu *);	/* what a #DB left there */
 void dr6_drop(void);		/* of a #DB that the guest does not get */
 void cr_load(struct vcpu *);	/* this vCPU is going to run */

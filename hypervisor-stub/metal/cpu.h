@@ -118,6 +118,11 @@ static inline void lldt(uint16_t sel)
 	asm volatile("lldt %0" : : "r"(sel));
 }
 
+static inline void ltr(uint16_t sel)
+{
+	asm volatile("ltr %0" : : "r"(sel));
+}
+
 /* They hold the guest's selectors while we run (entry.asm). */
 #define SEGMENT_ACCESS(reg)					\
 static inline uint32_t read_##reg(void)				\

@@ -65,7 +65,7 @@ bool tss_init(uint32_t cpu)
 	return own_stack(STACK_BOOT + cpu, cpu);
 }
 
-void idt_load(void)
+void host_idt_load(void)
 {
 	struct dtr idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
@@ -90,7 +90,7 @@ void host_gdt_loaded(uint16_t cs, uint16_t task)
 	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq;"
 		     "1: xorl %%eax, %%eax; movl %%eax, %%ss"
 		     : : "r"((uint64_t)cs) : "rax", "memory");
-	asm volatile("ltr %0" : : "r"(task));
+	ltr(task);
 }
 
 static volatile uint32_t taken[HOST_CPUS];

@@ -26,7 +26,7 @@ void serial_log(uint8_t byte);
 
 void mce_init(void);		/* on each */
 void idt_init(void);		/* once */
-void idt_load(void);		/* on each */
+void host_idt_load(void);		/* on each */
 bool tss_init(uint32_t cpu);	/* and its stacks; false: no memory */
 
 /* A page below 1 MB is mapped and executed at its physical address, too, or no

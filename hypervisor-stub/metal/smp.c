@@ -7,8 +7,10 @@
 #include <cpu.h>
 #include <string.h>
 
+#include "core.h"
 #include "log.h"
 #include "metal.h"
+#include "port.h"
 #include "smp.h"
 #include "x86.h"
 
@@ -38,7 +40,7 @@ static void registers_init(void)
 	wrmsr(MSR_PAT, PAT_RESET);
 	/* With it SYSENTER faults, and so comes to us (SDM Vol. 2). */
 	wrmsr(MSR_SYSENTER_CS, 0);
-	idt_load();
+	host_idt_load();
 	desc_cpu_init();
 	mce_init();
 }
@@ -179,4 +181,21 @@ void host_stop_others(void)
 	while (__atomic_load_n(&host_stopped, __ATOMIC_ACQUIRE) <
 	       host_cpus - 1 && rdtsc() - from < host_tsc_hz)
 		cpu_relax();
+}
+
+#define REPORT_PORT	(0x3f8 + 7)
+#define REPORT_ASKED	0x57		/* as in vmi-run */
+
+/* As nmi.asm does. */
+void host_nmi(const struct regs *r)
+{
+	uint32_t alone = __atomic_load_n(&host_alone, __ATOMIC_ACQUIRE);
+
+	if (alone && alone != host_cpu() + 1) {
+		__atomic_add_fetch(&host_stopped, 1, __ATOMIC_SEQ_CST);
+		for (;;)
+			asm volatile("hlt");
+	}
+	if (!alone && inb(REPORT_PORT) == REPORT_ASKED)
+		report_asked(r);
 }

@@ -5,6 +5,7 @@
  */
 #include <cpu.h>
 
+#include "wide.h"
 #include "x86.h"
 
 #define DEFINE(name, value) \
@@ -18,6 +19,7 @@ void offsets(void);
 void offsets(void)
 {
 	DEFINE(REGS_GPR, offsetof(struct regs, gpr));
+	DEFINE(REGS_SIZE, sizeof(struct regs));
 	DEFINE(REGS_STOP, offsetof(struct regs, stop));
 	DEFINE(REGS_CALLER, offsetof(struct regs, caller));
 	DEFINE(REGS_LOCK, offsetof(struct regs, lock));
@@ -46,7 +48,7 @@ void offsets(void)
 	DEFINE(VCPU_IOPL, offsetof(struct vcpu, iopl));
 	DEFINE(VCPU_EXITS, offsetof(struct vcpu, stats.exits));
 	DEFINE(VCPU_SYSCALL_GATE, offsetof(struct vcpu, gate[SYSCALL_VECTOR]));
-	DEFINE(GATE_EIP, offsetof(struct gate, eip));
+	DEFINE(GATE_RIP, offsetof(struct gate, rip));
 	DEFINE(GATE_CS, offsetof(struct gate, cs));
 	DEFINE(GATE_TYPE, offsetof(struct gate, type));
 	DEFINE(VCPU_SYSCALL_DPL, offsetof(struct vcpu, syscall_dpl));
@@ -60,6 +62,28 @@ void offsets(void)
 	DEFINE(START_PAGE, START_PAGE);
 	DEFINE(ESPFIX_FRAME, (int64_t)ESPFIX_FRAME);
 	DEFINE(ESPFIX_SHIFT, __builtin_ctz(ESPFIX_SLICE));
+	DEFINE(VCPU_WIDE, offsetof(struct vcpu, wide));
+	DEFINE(VCPU_ENTRY, offsetof(struct vcpu, entry));
+	DEFINE(VCPU_PML4, offsetof(struct vcpu, mmu.pml4));
+	DEFINE(DB_VECTOR, VEC_DB);
+	DEFINE(TRAMP_BASE, (int64_t)TRAMP_BASE);
+	DEFINE(TRAMP_HIGH, (int64_t)(TRAMP_BASE >> 32));
+	DEFINE(TRAMP_CONSTANTS, TRAMP_CONSTANTS);
+	DEFINE(TRAMP_ENTRY, TRAMP_ENTRY);
+	DEFINE(TRAMP_SHARED, TRAMP_SHARED);
+	DEFINE(ENTRY_TOP, ENTRY_TOP);
+	DEFINE(ENTRY_SCRATCH, ENTRY_SCRATCH);
+	DEFINE(CONSTANTS_HOST_CR3, offsetof(struct tramp_constants, host_cr3));
+	DEFINE(CONSTANTS_LSTAR, offsetof(struct tramp_constants, lstar));
+	DEFINE(CONSTANTS_CSTAR, offsetof(struct tramp_constants, cstar));
+	DEFINE(CONSTANTS_SYSCALL_CS,
+	       offsetof(struct tramp_constants, syscall_cs));
+	DEFINE(CONSTANTS_SYSCALL_SS,
+	       offsetof(struct tramp_constants, syscall_ss));
+	DEFINE(HOST_BYTES, sizeof(struct tramp_host));
+	DEFINE(HOST_REGS, offsetof(struct tramp_host, regs));
+	DEFINE(HOST_NMI_STACK, offsetof(struct tramp_host, nmi_stack));
+	DEFINE(HOST_MC_STACK, offsetof(struct tramp_host, mc_stack));
 	DEFINE(STUB_IF, STUB_IF);
 	DEFINE(STUB_SHARED_FLAGS, offsetof(struct stub_shared, flags));
 	DEFINE(STUB_SHARED_ESP0, offsetof(struct stub_shared, esp0));
@@ -67,6 +91,8 @@ void offsets(void)
 	DEFINE(SYSCALL_VECTOR, SYSCALL_VECTOR);
 	DEFINE(EFLAGS_GATE_CLEARS, EFLAGS_GATE_CLEARS);
 	DEFINE(EFLAGS_IF, EFLAGS_IF);
+	DEFINE(EFLAGS_TF, EFLAGS_TF);
+	DEFINE(EFLAGS_RF, EFLAGS_RF);
 	DEFINE(EFLAGS_IOPL, EFLAGS_IOPL);
 	DEFINE(EFLAGS_VM, EFLAGS_VM);
 }

@@ -10,6 +10,8 @@
 #define CR4_GUEST	(CR4_TSD | CR4_DE)
 #define CR4_ALLOWED	(CR4_GUEST | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
 			 CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
+/* More, of a wide guest, if the machine has it. */
+#define CR4_WIDE	CR4_FSGSBASE
 
 /* SDM Vol. 3, 17.2.3: B0-B3, BD, BS, BT; the rest reads as it is. */
 #define DR6_STATUS	0x0000e00fu
@@ -23,12 +25,22 @@ static void cr0_apply(uint32_t value)
 
 static void cr4_apply(uint32_t value)
 {
-	write_cr4((read_cr4() & ~(uint64_t)CR4_GUEST) | (value & CR4_GUEST));
+	const uint64_t guest = CR4_GUEST | CR4_WIDE;
+
+	write_cr4((read_cr4() & ~guest) | (value & guest));
 }
 
-static void cr3_outside(struct vcpu *v)
+uint32_t cr4_allowed(const struct vcpu *v)
 {
-	vcpu_kill(v, "CR3 = %08x is outside its memory", v->mmu.cr3);
+	uint32_t r[4];
+
+	cpuid(7, 0, r);
+	return CR4_ALLOWED | (v->wide && (r[1] & 1) ? CR4_FSGSBASE : 0);
+}
+
+static void cr3_outside(struct vcpu *v, uint64_t cr3)
+{
+	vcpu_kill(v, "CR3 = %08lx is outside its memory", cr3);
 }
 
 /* What the page tables mean may have changed. */
@@ -37,7 +49,7 @@ void paging_changed(struct vcpu *v)
 	if (!mmu_mode_agrees(&v->mmu, v->cr0, v->cr4))
 		vcpu_kill(v, "CR0.PG and CR4.PAE are not those of its other processors");
 	else if (!mmu_set_mode(&v->mmu, v->cr0, v->cr4, v->efer))
-		cr3_outside(v);
+		cr3_outside(v, v->mmu.cr3);
 }
 
 void cr0_write(struct vcpu *v, uint32_t value)
@@ -48,25 +60,35 @@ void cr0_write(struct vcpu *v, uint32_t value)
 		vcpu_real_mode(v);
 		return;
 	}
+	if (v->wide && !(value & CR0_PG)) {
+		vcpu_kill(v, "a 64-bit guest cannot turn paging off");
+		return;
+	}
 	v->sh->cr0 = v->cr0 = value;
 	cr0_apply(value);
-	if (changed & ~CR0_TS)
+	if ((changed & ~CR0_TS) && !v->wide)
 		paging_changed(v);
 }
 
-void cr3_write(struct vcpu *v, uint32_t value)
+void cr3_write(struct vcpu *v, uint64_t value)
 {
 	v->sh->cr3 = value;
 	queue_peek(v);
-	if (!mmu_set_cr3(&v->mmu, value))
-		cr3_outside(v);
+	if (v->wide ? !long_set_cr3(&v->mmu, value) :
+		      !mmu_set_cr3(&v->mmu, value))
+		cr3_outside(v, value);
 }
 
 void cr4_write(struct vcpu *v, uint32_t value)
 {
-	v->sh->cr4 = v->cr4 = value & CR4_ALLOWED;
-	cr4_apply(value);
-	paging_changed(v);
+	if (v->wide && !(value & CR4_PAE)) {
+		vcpu_kill(v, "a 64-bit guest cannot clear CR4.PAE");
+		return;
+	}
+	v->sh->cr4 = v->cr4 = value & cr4_allowed(v);
+	cr4_apply(v->cr4);
+	if (!v->wide)
+		paging_changed(v);
 }
 
 bool cr_start(struct vcpu *v, const struct vmi_ap_state *s)
@@ -85,13 +107,24 @@ bool cr_start(struct vcpu *v, const struct vmi_ap_state *s)
 	       mmu_set_mode(&v->mmu, v->cr0, v->cr4, v->efer);
 }
 
+/* A wide guest has paging and long mode from its beginning to its end. */
+bool cr_start_wide(struct vcpu *v, const struct vcpu_start *s)
+{
+	mmu_reset(&v->mmu);
+	v->cr0 = s->cr0;
+	v->cr4 = s->cr4 & cr4_allowed(v);
+	v->efer = s->efer;
+	long_set_mode(&v->mmu, v->efer);
+	return long_set_cr3(&v->mmu, s->cr3);
+}
+
 /*
  * What may be in DR7: no breakpoint on I/O, which would count our own port
  * accesses, and no general detection, which would trap our own use (SDM Vol.
  * 3, 17.2). A breakpoint on data that we touch for the guest is let pass by
  * hv_fault().
  */
-static uint32_t dr7_allowed(uint32_t value)
+static uint64_t dr7_allowed(uint64_t value)
 {
 	uint32_t i;
 
@@ -102,6 +135,30 @@ static uint32_t dr7_allowed(uint32_t value)
 	return value;
 }
 
+/*
+ * A 64-bit guest may name any address, but is not told of us: of the hole that
+ * kernels leave to hypervisors, with the trampoline, and of the first 16 MB of the
+ * top 2 GB, where in our tables our image and stacks are, and a fault of an
+ * instruction of ours would come again and again. Known weakness: it does not hear
+ * of its own code there, where Linux has none.
+ */
+static bool breakpoint_on_us(uint64_t at)
+{
+	return at >> 43 == 0xffff800000000000ull >> 43 ||
+	       at - 0xffffffff80000000ull < 0x1000000;
+}
+
+static uint64_t dr7_real(const struct vcpu *v)
+{
+	uint64_t value = v->dr[7];
+	uint32_t i;
+
+	for (i = 0; i < 4; i++)
+		if (v->wide && breakpoint_on_us(v->dr[i]))
+			value &= ~(3ull << i * 2);
+	return value;
+}
+
 static void dr_load(const struct vcpu *v)
 {
 	write_dr7(0x400);	/* nothing while the others are mixed */
@@ -109,10 +166,10 @@ static void dr_load(const struct vcpu *v)
 	write_dr1(v->dr[1]);
 	write_dr2(v->dr[2]);
 	write_dr3(v->dr[3]);
-	write_dr7(v->dr[7]);
+	write_dr7(dr7_real(v));
 }
 
-void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
+void dr_write(struct vcpu *v, uint32_t nr, uint64_t value)
 {
 	nr = nr == 4 || nr == 5 ? nr + 2 : nr;
 	if (nr > 7)
@@ -127,7 +184,11 @@ void dr_write(struct vcpu *v, uint32_t nr, uint32_t value)
 
 void cr_load(struct vcpu *v)
 {
-	write_cr3(v->mmu.pml4);
+	if (!v->wide) {		/* else desc_load() does it */
+		if (this_cpu()->wide)
+			wide_unload();
+		write_cr3(v->mmu.pml4);
+	}
 	cr0_apply(v->cr0);
 	cr4_apply(v->cr4);
 	dr_load(v);
@@ -135,6 +196,8 @@ void cr_load(struct vcpu *v)
 
 void cr_unload(void)
 {
+	if (this_cpu()->wide)
+		wide_unload();
 	write_dr7(0x400);
 	cr0_apply(0);
 	cr4_apply(0);

@@ -391,7 +391,8 @@ enum decode_result decode(const uint8_t *bytes, size_t len, enum code_bits bits,
 	uint8_t opcode;
 
 	*insn = (struct insn) {
-		.seg = SREG_DS, .base = REG_NONE, .index = REG_NONE, .scale = 1
+		.bits = bits, .seg = SREG_DS, .base = REG_NONE,
+		.index = REG_NONE, .scale = 1
 	};
 	opcode = prefixes(&r, insn);
 	if (r.error != DECODE_OK)

@@ -10,6 +10,7 @@
 #include <cpu.h>
 #include <string.h>
 
+#include "wide.h"
 #include "x86.h"
 
 #define D_TYPE_CONFORMING	0x0000040000000000ull
@@ -17,13 +18,13 @@
 #define D_S			0x0000100000000000ull
 #define D_DPL			0x0000600000000000ull
 #define D_DPL1			0x0000200000000000ull
-#define D_L			0x0020000000000000ull
 #define D_READABLE		0x0000020000000000ull
 #define IN_GDT			0u	/* bit 2 of a selector */
 #define IN_LDT			4u
 #define TYPE_LDT		2
 #define HV_CODE			0x00209b0000000000ull
-#define TYPE_TSS32		9
+#define HV_DATA			0x0000930000000000ull
+#define TYPE_TSS		9	/* of 32 or 64 bits */
 
 static unsigned int desc_type(uint64_t d)
 {
@@ -42,25 +43,33 @@ uint32_t desc_limit(uint64_t d)
 	return d & 1ull << 55 ? limit << 12 | 0xfff : limit;
 }
 
+/* 64-bit code of a 32-bit guest would reach above 4 GB; a wide guest's kernel has
+ * no other. */
+static bool code_allowed(const struct vcpu *v, uint64_t d)
+{
+	if (!v->wide)
+		return !(d & DESC_L);
+	return d & DESC_L ? !(d & DESC_D) : desc_dpl(d) == 3;
+}
+
 /*
- * What the CPU may see of a guest descriptor: data and non-conforming code
- * of 16 or 32 bits, at ring 1 at best. 64-bit code would reach above 4 GB,
- * gates lead to rings of their own choice, conforming code keeps the
- * caller's. The accessed bit is set, so that the CPU does not write here.
+ * What the CPU may see of a guest descriptor: data and non-conforming code,
+ * at ring 1 at best. Gates lead to rings of their own choice, conforming code
+ * keeps the caller's. The accessed bit is set, so that the CPU does not write here.
  */
-static uint64_t sanitize(uint64_t d)
+static uint64_t sanitize(const struct vcpu *v, uint64_t d)
 {
 	if (!(d & D_S))
 		return 0;
-	if ((d & DESC_CODE) && (d & (D_L | D_TYPE_CONFORMING)))
-		return 0;
 	if (!(d & D_DPL))
 		d |= D_DPL1;
+	if ((d & DESC_CODE) && ((d & D_TYPE_CONFORMING) || !code_allowed(v, d)))
+		return 0;
 	return d | D_ACCESSED;
 }
 
 /* Entry index of a table in guest memory; 0 if it is not there. */
-static uint64_t read_desc(struct vcpu *v, gva32_t base, uint32_t limit,
+static uint64_t read_desc(struct vcpu *v, gva_t base, uint32_t limit,
 			  uint32_t index)
 {
 	uint64_t d;
@@ -105,7 +114,7 @@ static uint16_t usable(struct vcpu *v, uint16_t sel)
 static void reload(struct vcpu *v, uint32_t table, uint32_t first,
 		   uint32_t last)
 {
-	if (!vmi_mode(v))
+	if (!vmi_mode(v) || v->wide)
 		return;
 	RELOAD(v, ds, table, first, last);
 	RELOAD(v, es, table, first, last);
@@ -117,8 +126,8 @@ static void reload(struct vcpu *v, uint32_t table, uint32_t first,
 
 static void set_gdt_entry(struct vcpu *v, uint32_t index)
 {
-	v->gdt_table[index] = sanitize(read_desc(v, v->gdt_base, v->gdt_limit,
-						 index));
+	v->gdt_table[index] = sanitize(v, read_desc(v, v->gdt_base,
+						    v->gdt_limit, index));
 }
 
 void desc_gdt_changed(struct vcpu *v, uint32_t index)
@@ -151,7 +160,7 @@ static void keep(struct vcpu *v, uint32_t sel, uint64_t old)
 		*d = old;
 }
 
-void desc_load_gdt(struct vcpu *v, gva32_t base, uint32_t limit)
+void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 {
 	uint64_t cs = desc_lookup(v, v->regs->cs);
 	uint64_t ss = desc_lookup(v, v->regs->ss), old[4];
@@ -176,8 +185,8 @@ void desc_load_gdt(struct vcpu *v, gva32_t base, uint32_t limit)
 
 static void set_ldt_entry(struct vcpu *v, uint32_t index)
 {
-	v->ldt_table[index] = sanitize(read_desc(v, v->ldt_base, v->ldt_limit,
-						 index));
+	v->ldt_table[index] = sanitize(v, read_desc(v, v->ldt_base,
+						    v->ldt_limit, index));
 }
 
 /* A system descriptor of the guest's GDT, 0 if it is not of that type. */
@@ -193,6 +202,16 @@ static uint64_t system_desc(struct vcpu *v, uint16_t sel, unsigned int type)
 	return d;
 }
 
+/* Its base; a wide guest's has 64 bits (SDM Vol. 3, 7.2.3). */
+static uint64_t system_base(struct vcpu *v, uint16_t sel, uint64_t d)
+{
+	uint64_t high = 0;
+
+	if (v->wide && (sel & ~3))
+		high = read_desc(v, v->gdt_base, v->gdt_limit, (sel >> 3) + 1);
+	return high << 32 | desc_base(d);
+}
+
 bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 {
 	uint64_t d = 0;
@@ -204,7 +223,7 @@ bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 			return false;
 	}
 	v->sh->ldt = v->ldt = sel;
-	v->ldt_base = desc_base(d);
+	v->ldt_base = system_base(v, sel, d);
 	/* An empty table may come with a limit of -1 (client facts 14.12). */
 	v->ldt_limit = desc_limit(d) == 0xfffff ? 0 : desc_limit(d) & 0xffff;
 	if (sel & ~3) {
@@ -221,7 +240,7 @@ bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 	return true;
 }
 
-void desc_ldt_changed(struct vcpu *v, gva32_t base, uint32_t index)
+void desc_ldt_changed(struct vcpu *v, gva_t base, uint32_t index)
 {
 	struct vcpu *s;
 
@@ -236,14 +255,14 @@ void desc_ldt_changed(struct vcpu *v, gva32_t base, uint32_t index)
 
 bool desc_load_tr(struct vcpu *v, uint16_t sel)
 {
-	uint64_t d = system_desc(v, sel, TYPE_TSS32);
+	uint64_t d = system_desc(v, sel, TYPE_TSS);
 
 	if (!d)		/* busy: the guest loads it again */
-		d = system_desc(v, sel, TYPE_TSS32 | 2);
+		d = system_desc(v, sel, TYPE_TSS | 2);
 	if (!d)
 		return false;
 	v->sh->tr = v->tr = sel;
-	v->tss_base = desc_base(d);
+	v->tss_base = system_base(v, sel, d);
 	v->tss_limit = desc_limit(d);
 	return true;
 }
@@ -282,7 +301,7 @@ bool desc_refresh(struct vcpu *v, uint16_t sel)
 
 /* ---- IDT ---------------------------------------------------------------- */
 
-static struct gate gate_of(uint64_t d)
+static struct gate gate_of(uint64_t d, uint64_t high)
 {
 	unsigned int type = desc_type(d);
 	uint16_t cs = d >> 16;
@@ -290,11 +309,25 @@ static struct gate gate_of(uint64_t d)
 		    (type == GATE_INTERRUPT || type == GATE_TRAP);
 
 	return (struct gate){
-		.eip = (d & 0xffff) | (d >> 32 & 0xffff0000),
+		.rip = (d & 0xffff) | (d >> 32 & 0xffff0000) | high << 32,
 		.cs = (cs & ~3) | 1,
 		.type = !good ? GATE_NONE : d & DESC_P ? type : GATE_ABSENT,
 		.dpl = good ? desc_dpl(d) : 0,
 	};
+}
+
+static struct gate read_gate(struct vcpu *v, uint32_t index)
+{
+	struct gate gate;
+	uint64_t d, high;
+
+	if (!v->wide)
+		return gate_of(read_desc(v, v->idt_base, v->idt_limit, index), 0);
+	d = read_desc(v, v->idt_base, v->idt_limit, index * 2);
+	high = read_desc(v, v->idt_base, v->idt_limit, index * 2 + 1);
+	gate = gate_of(d, high);
+	gate.ist = d >> 32 & 7;		/* SDM Vol. 3, 6.14.1 */
+	return gate;
 }
 
 /* That of system calls is read without the guest's lock (entry.asm), while it
@@ -302,8 +335,7 @@ static struct gate gate_of(uint64_t d)
 static void set_gate(struct vcpu *v, uint32_t index)
 {
 	struct gate *gate = &v->gate[index & 255], gone = *gate;
-	struct gate now = gate_of(read_desc(v, v->idt_base, v->idt_limit,
-					    index & 255));
+	struct gate now = read_gate(v, index & 255);
 
 	if (!gate_usable(&now)) {
 		gone.type = now.type;
@@ -325,7 +357,7 @@ void desc_idt_changed(struct vcpu *v, uint32_t index)
 			set_gate(s, index);
 }
 
-void desc_load_idt(struct vcpu *v, gva32_t base, uint32_t limit)
+void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
 {
 	int i;
 
@@ -373,6 +405,8 @@ void desc_save(struct vcpu *v)
 	v->sreg[1] = read_es();
 	v->sreg[2] = read_fs();
 	v->sreg[3] = read_gs();
+	if (v->wide)
+		wide_save(v);
 }
 
 /*
@@ -400,6 +434,10 @@ void desc_load(struct vcpu *v)
 {
 	struct dtr gdtr = { GDT_ENTRIES * 8 - 1, (uint64_t)v->gdt_table };
 
+	if (v->wide) {
+		wide_load(v);
+		return;
+	}
 	host_exit_stack((uint64_t)&v->regs->vcpu);
 	lgdt(&gdtr);
 	lldt(HV_LDT);
@@ -408,6 +446,37 @@ void desc_load(struct vcpu *v)
 	load_segment(v, v->sreg[2], write_fs);
 	load_segment(v, v->sreg[3], write_gs);
 	lldt(v->ldt & ~3 ? HV_LDT : 0);
+}
+
+void desc_wide(struct vcpu *v)
+{
+	v->gdt_table[HV_SS / 8] = HV_DATA;
+	system_entry(&v->gdt_table[HV_LDT / 8], TRAMP_AT(TRAMP_LDT),
+		     LDT_ENTRIES * 8 - 1, TYPE_LDT);
+}
+
+void desc_load_wide(struct vcpu *v)
+{
+	struct dtr gdtr = { GDT_ENTRIES * 8 - 1, TRAMP_AT(TRAMP_GDT) };
+
+	host_exit_stack((uint64_t)&v->regs->vcpu);
+	system_entry(&v->gdt_table[HV_TSS / 8], TRAMP_AT(TRAMP_CONSTANTS),
+		     HOST_TSS_BYTES - 1, TYPE_TSS);
+	system_entry(&v->gdt_table[HV_MACHINE_TSS / 8], host_tss(),
+		     HOST_TSS_BYTES - 1, TYPE_TSS);
+	lgdt(&gdtr);
+	ltr(HV_TSS);
+	lldt(HV_LDT);
+	load_segment(v, v->sreg[0], write_ds);
+	load_segment(v, v->sreg[1], write_es);
+	load_segment(v, v->sreg[2], write_fs);
+	load_segment(v, v->sreg[3], write_gs);
+	lldt(v->ldt & ~3 ? HV_LDT : 0);
+}
+
+void desc_unload_wide(void)
+{
+	ltr(HV_MACHINE_TSS);
 }
 
 /* Of all processors. TR is loaded once: there the TSS of the last is named. */
@@ -424,7 +493,7 @@ void desc_cpu_init(void)
 {
 	no_guest[HV_CS / 8] = HV_CODE;
 	system_entry(&no_guest[HV_TSS / 8], host_tss(), HOST_TSS_BYTES - 1,
-		     TYPE_TSS32);
+		     TYPE_TSS);
 	load_no_guest();
 	host_gdt_loaded(HV_CS, HV_TSS);
 }

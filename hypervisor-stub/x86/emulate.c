@@ -65,7 +65,7 @@ static enum outcome mov_from_cr(struct vcpu *v, struct insn *in)
 
 static enum outcome mov_to_cr(struct vcpu *v, struct insn *in)
 {
-	uint32_t val = get_reg(v, in->rm);
+	uint64_t val = get_reg(v, in->rm);
 
 	queue_drain(v);
 	if (in->reg == 0)
@@ -106,7 +106,7 @@ static enum outcome smsw(struct vcpu *v, struct insn *in)
 
 static enum outcome lmsw(struct vcpu *v, struct insn *in)
 {
-	uint32_t val;
+	uint64_t val;
 
 	if (!get_rm(v, in, &val, 2))
 		return MOVED;
@@ -126,7 +126,7 @@ static enum outcome rdpmc(struct vcpu *v, struct insn *in)
 	uint64_t *gpr = v->regs->gpr;
 
 	(void)in;
-	if (gpr[ECX] >= PMCS)
+	if ((uint32_t)gpr[ECX] >= PMCS)
 		return REFUSED;
 	gpr[EAX] = gpr[EDX] = 0;
 	return DONE;
@@ -177,9 +177,9 @@ static enum outcome store_table(struct vcpu *v, struct insn *in)
 		.limit = gdt ? v->gdt_limit : v->idt_limit,
 		.base = gdt ? v->gdt_base : v->idt_base,
 	};
-	gva32_t va = operand(v, in);
+	gva_t va = operand(v, in);
 
-	if (!may_touch(v, va, sizeof(d), true))
+	if (!may_touch(v, in, va, sizeof(d), true))
 		return MOVED;
 	guest_write(&v->mmu, va, &d, sizeof(d));
 	return DONE;
@@ -187,10 +187,10 @@ static enum outcome store_table(struct vcpu *v, struct insn *in)
 
 static enum outcome load_table(struct vcpu *v, struct insn *in)
 {
-	gva32_t va = operand(v, in);
+	gva_t va = operand(v, in);
 	struct table_register d;
 
-	if (!may_touch(v, va, sizeof(d), false) ||
+	if (!may_touch(v, in, va, sizeof(d), false) ||
 	    !guest_read(&v->mmu, &d, va, sizeof(d)))
 		return MOVED;
 	if (in->size == 2)
@@ -204,7 +204,7 @@ static enum outcome load_table(struct vcpu *v, struct insn *in)
 
 static enum outcome load_system(struct vcpu *v, struct insn *in)
 {
-	uint32_t sel;
+	uint64_t sel;
 
 	if (!get_rm(v, in, &sel, 2))
 		return MOVED;
@@ -240,7 +240,7 @@ static bool load_ss(struct vcpu *v, uint32_t sel)
 
 static enum outcome mov_ss(struct vcpu *v, struct insn *in)
 {
-	uint32_t sel;
+	uint64_t sel;
 
 	if (in->sreg != SREG_SS)
 		return REFUSED;
@@ -376,20 +376,30 @@ static bool user_op(const struct vcpu *v, const struct insn *in)
 	       in->op == INSN_INT || in->op == INSN_SYSENTER;
 }
 
+/* It wraps where the registers of the guest do. */
+static void wrap(struct vcpu *v)
+{
+	if (v->wide)
+		return;
+	v->regs->rip &= UINT32_MAX;
+	v->regs->rsp &= UINT32_MAX;
+}
+
 static bool emulate_insn(struct vcpu *v, struct insn *in)
 {
+	bool wide = v->wide && carry_out_wide[in->op];
 	struct regs *r = v->regs;
 	enum outcome outcome;
 
-	if ((regs_ring(r) == 3 && !user_op(v, in)) || !carry_out[in->op])
+	if ((regs_ring(r) == 3 && !user_op(v, in)) ||
+	    (!wide && !carry_out[in->op]))
 		return false;
-	outcome = carry_out[in->op](v, in);
+	outcome = (wide ? carry_out_wide : carry_out)[in->op](v, in);
 	if (outcome == REFUSED || outcome == AGAIN)
 		return outcome == AGAIN;
 	if (outcome == DONE && r->stop != STOP_ENDED)
 		r->rip += in->length;
-	r->rip &= UINT32_MAX;
-	r->rsp &= UINT32_MAX;
+	wrap(v);
 	v->stats.emulated[in->op]++;
 	return true;
 }
@@ -401,16 +411,23 @@ bool emulate(struct vcpu *v)
 	return insn_fetch(v, &in) && emulate_insn(v, &in);
 }
 
-bool emulate_sysenter(struct vcpu *v)
+/* AMD's processors have neither SYSENTER nor SYSEXIT in compatibility mode
+ * (APM Vol. 3); the others raise it at all rings but 0 (SDM Vol. 2). */
+bool emulate_undefined(struct vcpu *v)
 {
 	struct insn in;
 
-	if (!insn_fetch(v, &in) ||
-	    (in.op != INSN_SYSENTER && in.op != INSN_SYSEXIT))
+	if (!insn_fetch(v, &in))
 		return false;
-	if (!emulate_insn(v, &in))
-		event_exception_error(v, VEC_GP, 0);
-	return true;
+	switch (in.op) {
+	case INSN_STAC: case INSN_CLAC: case INSN_MONITOR: case INSN_MWAIT:
+		return emulate_insn(v, &in);
+	case INSN_SYSENTER: case INSN_SYSEXIT:
+		if (!emulate_insn(v, &in))
+			event_exception_error(v, VEC_GP, 0);
+		return true;
+	}
+	return false;
 }
 
 /* Kernels access the local APIC, which is all that there is, with MOV (SDM
@@ -442,7 +459,8 @@ bool emulate_mmio(struct vcpu *v, gpa_t pa)
 	}
 	if (res != BUS_DONE)
 		return false;
-	r->rip = (uint32_t)(r->rip + in.length);
+	r->rip += in.length;
+	wrap(v);
 	v->stats.emulated[in.op]++;
 	event_poll(v);
 	return true;

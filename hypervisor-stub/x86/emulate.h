@@ -19,19 +19,25 @@ bool insn_fetch(struct vcpu *v, struct insn *in);
 
 uint16_t read_sreg(struct vcpu *v, int sreg);
 /* The linear address of the memory operand. */
-gva32_t operand(struct vcpu *v, const struct insn *in);
-uint32_t get_reg(struct vcpu *v, int reg);
-void set_reg(struct vcpu *v, int reg, uint32_t val, int size);
+gva_t operand(struct vcpu *v, const struct insn *in);
+uint64_t get_reg(struct vcpu *v, int reg);
+/* As an instruction of this operand size writes it: 4 bytes clear the others. */
+void set_reg(struct vcpu *v, int reg, uint64_t val, int size);
 /*
- * May the guest, at its ring, touch these bytes? Accessed and dirty bits are
- * set as the access would; false: it was told of the fault.
+ * May the guest, at its ring, touch these bytes, the memory operand? Accessed and
+ * dirty bits are set as the access would; false: it was told of the fault.
  */
-bool may_touch(struct vcpu *v, gva32_t va, uint32_t size, bool write);
+bool may_touch(struct vcpu *v, const struct insn *in, gva_t va, uint32_t size,
+	       bool write);
 /* The operand named by ModRM. False: it faulted, and the guest was told. */
-bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size);
-bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val, int size);
+bool get_rm(struct vcpu *v, const struct insn *in, uint64_t *val, int size);
+bool set_rm(struct vcpu *v, const struct insn *in, uint64_t val, int size);
 
 enum outcome emulate_port(struct vcpu *v, struct insn *in);
 enum outcome emulate_port_string(struct vcpu *v, struct insn *in);
+
+/* By enum insn_op: what is not as in other guests (emulate64.c). */
+extern enum outcome (*const carry_out_wide[INSN_OPS])(struct vcpu *,
+						      struct insn *);
 
 #endif

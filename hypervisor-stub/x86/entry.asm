@@ -20,8 +20,8 @@ bits 64
 default rel
 
 extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, host_machine_check, cpus
-extern vcpu_wait_lock, __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
-global exit_stubs, vcpu_enter, syscall_slow
+extern enter_wide, vcpu_wait_lock, __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
+global exit_stubs, vcpu_enter, vcpu_stop_exit, from_hypervisor, syscall_slow
 
 section .text
 
@@ -164,8 +164,12 @@ vcpu_enter:
 	push	r15
 	mov	[rdi + REGS_CALLER], rsp
 	mov	rsp, rdi
+	mov	rax, [rdi + REGS_VCPU]
+	cmp	byte [rax + VCPU_WIDE], 0
+	jne	enter_wide
 	jmp	enter
 
+vcpu_stop_exit:
 stop:
 	xor	eax, eax
 	xchg	eax, [rsp + REGS_STOP]
@@ -336,7 +340,7 @@ syscall_entry:
 	jnz	.trap_gate
 	and	byte [r9 + STUB_SHARED_FLAGS + 1], ~(STUB_IF >> 8)
 .trap_gate:
-	mov	r11d, [r8 + VCPU_SYSCALL_GATE + GATE_EIP]
+	mov	r11d, [r8 + VCPU_SYSCALL_GATE + GATE_RIP]
 	mov	[rsp + 0], r11
 	movzx	r11d, word [r8 + VCPU_SYSCALL_GATE + GATE_CS]
 	mov	[rsp + 8], r11

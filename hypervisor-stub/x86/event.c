@@ -20,7 +20,7 @@ static COLD bool look_native(struct vcpu *v, int vector)
 	if (regs_ring(v->regs) != 3)
 		return true;
 	if (!guest_read(&v->mmu, sp0, v->tss_base + 4, sizeof(sp0))) {
-		vcpu_kill(v, "no TSS at %08x for an event in user mode",
+		vcpu_kill(v, "no TSS at %08lx for an event in user mode",
 			   v->tss_base);
 		return false;
 	}
@@ -50,8 +50,6 @@ static bool contributory(int vector)
  * the program did not ask for, which sets the lowest bit (EXT) of the error
  * code; see event_soft_int() for the others. At the third there is an end.
  */
-#define ERROR_IDT	2u		/* the index is one of the IDT */
-#define ERROR_EXT	1u
 static COLD void gate_fault(struct vcpu *v, int vector)
 {
 	if (vector == VEC_DF && vcpu_reboots_by_fault(v))
@@ -102,7 +100,7 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 	guest_push(esp, r->rip, bad_stack);
 	if (has_error)
 		guest_push(esp, error, bad_stack);
-	r->rip = gate->eip;
+	r->rip = gate->rip;
 	r->cs = gate->cs;
 	r->rflags &= ~(uint64_t)EFLAGS_GATE_CLEARS;
 	r->rsp = esp;
@@ -119,7 +117,10 @@ _Static_assert(STUB_IF == EFLAGS_IF, "the virtual flag as it is pushed");
 
 static void deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 {
-	deliver_inline(v, vector, has_error, error);
+	if (v->wide)
+		wide_deliver(v, vector, has_error, error);
+	else
+		deliver_inline(v, vector, has_error, error);
 }
 
 void event_exception(struct vcpu *v, int vector)
@@ -151,7 +152,9 @@ void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 		deliver(v, vector, false, 0);
 		return;
 	}
-	v->regs->rip = (uint32_t)(v->regs->rip - length);
+	v->regs->rip -= length;
+	if (!v->wide)
+		v->regs->rip &= UINT32_MAX;
 	deliver(v, gate->type == GATE_ABSENT &&
 		   (regs_ring(v->regs) != 3 || gate->dpl == 3) ?
 		   VEC_NP : VEC_GP, true, vector * 8 + ERROR_IDT);
@@ -230,7 +233,7 @@ void event_poll(struct vcpu *v)
 static void move_to_iret_site(struct vcpu *v)
 {
 	gva32_t entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
-			      SYSCALL_VECTOR : VEC_PF].eip;
+			      SYSCALL_VECTOR : VEC_PF].rip;
 
 	shared_clear_bits(&v->sh->flags, STUB_IF);
 	if (rom_find_iret_site(v->rom, &v->mmu, entry,

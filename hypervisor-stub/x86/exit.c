@@ -16,7 +16,7 @@
  * nothing is the kernel's mistake, but a process to which the kernel gave such
  * a page only gets a #GP.
  */
-static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
+void bus_access(struct vcpu *v, gpa_t pa)
 {
 	bool apic = mm_is_device(v->mmu.mm, pa >> PAGE_SHIFT);
 
@@ -84,11 +84,9 @@ static void general_protection(struct vcpu *v, struct regs *r)
 		exception_error(v, r);
 }
 
-/* AMD's processors have neither SYSENTER nor SYSEXIT in compatibility mode
- * (APM Vol. 3). */
 static void invalid_opcode(struct vcpu *v, struct regs *r)
 {
-	if (!emulate_sysenter(v))
+	if (!emulate_undefined(v))
 		event_exception(v, r->vector);
 }
 
@@ -144,29 +142,36 @@ static void stray(struct vcpu *v, struct regs *r)
 /* ---- entry points from entry.asm ---------------------------------------- */
 
 /* By vector; called with the guest's registers complete. */
-void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
-	[0] = exception,
-	[VEC_DB] = debug_exception,
-	[VEC_NMI] = stray,		/* entry.asm: this, #DF and #MC */
-	[VEC_BP ... VEC_OF] = trap,
-	[5] = exception,
-	[VEC_UD] = invalid_opcode,
-	[VEC_NM] = exception,
-	[VEC_DF] = stray,		/* never come so far */
-	[9] = exception,
-	[VEC_TS ... VEC_SS] = exception_error,
-	[VEC_GP] = general_protection,
-	[VEC_PF] = page_fault,
-	[15 ... 16] = exception,
-	[VEC_AC] = exception_error,
-	[VEC_MC] = stray,
-	[19 ... IRQ_BASE - 1] = exception,
-	[IRQ_BASE ... IRQ_BASE + 15] = irq,
-	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,
-	[SYSCALL_VECTOR] = system_call,
-	[SYSCALL_VECTOR + 1 ... STUB_VECTOR - 1] = stray,
-	[STUB_VECTOR] = hypercall,
+#define EXITS(page_fault, trap)					\
+	[0] = exception,	\
+	[VEC_DB] = debug_exception,	\
+	[VEC_NMI] = stray,	\
+	[VEC_BP ... VEC_OF] = trap,	\
+	[5] = exception,	\
+	[VEC_UD] = invalid_opcode,	\
+	[VEC_NM] = exception,	\
+	[VEC_DF] = stray,	\
+	[9] = exception,	\
+	[VEC_TS ... VEC_SS] = exception_error,	\
+	[VEC_GP] = general_protection,	\
+	[VEC_PF] = page_fault,	\
+	[15 ... 16] = exception,	\
+	[VEC_AC] = exception_error,	\
+	[VEC_MC] = stray,	\
+	[19 ... IRQ_BASE - 1] = exception,	\
+	[IRQ_BASE ... IRQ_BASE + 15] = irq,	\
+	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,	\
+	[SYSCALL_VECTOR] = system_call,	\
+	[SYSCALL_VECTOR + 1 ... STUB_VECTOR - 1] = stray,	\
+	[STUB_VECTOR] = hypercall,	\
 	[STUB_VECTOR + 1 ... 255] = stray,
+
+void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
+	EXITS(page_fault, trap)
+};
+
+void (*const exit_handler_wide[256])(struct vcpu *, struct regs *) = {
+	EXITS(wide_exit_page_fault, wide_exit_trap)
 };
 
 /*

@@ -18,7 +18,6 @@
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_PAT			0x277
 #define MSR_MTRR_DEF_TYPE	0x2ff
-#define MSR_EFER		0xc0000080
 #define MSR_K7_EVNTSEL0		0xc0010000
 #define MSR_K7_PERFCTR3		0xc0010007
 #define MSR_K8_SYSCFG		0xc0010010
@@ -31,6 +30,85 @@
 
 /* No ranges, all memory write-back (SDM Vol. 3, 12.11.2). */
 #define MTRR_ENABLED_WB		0x806u
+
+/* ---- of 64-bit guests alone --------------------------------------------- */
+
+#define EFER_WIDE	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+
+/* Those that only we have; NULL: none of them. */
+static uint64_t *wide_register(struct vcpu *v, uint32_t index)
+{
+	switch (index) {
+	case MSR_STAR:
+		return &v->star;
+	case MSR_LSTAR:
+		return &v->lstar;
+	case MSR_CSTAR:
+		return &v->cstar;
+	case MSR_FMASK:
+		return &v->fmask;
+	case MSR_KERNEL_GS_BASE:
+		return &v->kernel_gs_base;
+	}
+	return NULL;
+}
+
+static bool wide_read(struct vcpu *v, uint32_t index, uint64_t *val)
+{
+	const uint64_t *from = wide_register(v, index);
+
+	if (from)
+		*val = *from;
+	else if (index == MSR_FS_BASE || index == MSR_GS_BASE)
+		*val = rdmsr(index);
+	else
+		return false;
+	return true;
+}
+
+/* The processor would take SCE and NXE alone while it is in long mode: LME cannot
+ * change, LMA is not written (SDM Vol. 3, 2.2.1). */
+static bool wide_efer(struct vcpu *v, uint64_t val)
+{
+	if ((val & ~(uint64_t)EFER_WIDE) || !(val & EFER_LME))
+		return false;
+	v->efer = val | EFER_LMA;
+	long_set_mode(&v->mmu, v->efer);
+	efer_apply(v);
+	return true;
+}
+
+static bool wide_write(struct vcpu *v, uint32_t index, uint64_t val)
+{
+	uint64_t *to = wide_register(v, index);
+	bool address = index != MSR_STAR && index != MSR_FMASK;
+
+	if ((address && !is_canonical(val)) ||
+	    (index == MSR_FMASK && val >> 32))
+		return false;
+	if (to) {
+		*to = val;
+		wide_syscall_changed(v);
+		return true;
+	}
+	if (index != MSR_FS_BASE && index != MSR_GS_BASE)
+		return false;
+	wrmsr(index, val);
+	return true;
+}
+
+/* An address, of as many bits as the guest has. */
+static bool sysenter_write(struct vcpu *v, uint64_t *to, uint64_t val)
+{
+	if (!v->wide)
+		val = (uint32_t)val;
+	else if (!is_canonical(val))
+		return false;
+	*to = val;
+	return true;
+}
+
+/* ---- of all --------------------------------------------------------------- */
 
 static bool msr_read(struct vcpu *v, uint32_t index, uint64_t *val)
 {
@@ -70,7 +148,7 @@ static bool msr_read(struct vcpu *v, uint32_t index, uint64_t *val)
 	case MSR_K8_INT_PENDING:
 		return true;
 	}
-	return false;
+	return v->wide && wide_read(v, index, val);
 }
 
 static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
@@ -86,15 +164,15 @@ static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
 		v->sysenter_cs = val;
 		return true;
 	case MSR_SYSENTER_ESP:
-		v->sysenter_esp = val;
-		return true;
+		return sysenter_write(v, &v->sysenter_esp, val);
 	case MSR_SYSENTER_EIP:
-		v->sysenter_eip = val;
-		return true;
+		return sysenter_write(v, &v->sysenter_eip, val);
 	case MSR_PAT:		/* kept; all guest memory is write-back */
 		v->pat = val;
 		return true;
 	case MSR_EFER:
+		if (v->wide)
+			return wide_efer(v, val);
 		if (val & ~(uint64_t)EFER_NXE)
 			return false;
 		v->efer = val;
@@ -109,7 +187,7 @@ static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
 	case MSR_K8_INT_PENDING:
 		return true;
 	}
-	return false;
+	return v->wide && wide_write(v, index, val);
 }
 
 /* RDMSR or WRMSR with the guest's registers. False: a #GP. */

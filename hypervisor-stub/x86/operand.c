@@ -24,63 +24,103 @@ uint16_t read_sreg(struct vcpu *v, int sreg)
 	}
 }
 
-static uint32_t seg_base(struct vcpu *v, int sreg)
+/* In 64-bit code FS and GS alone have one, which no descriptor says (SDM Vol. 3,
+ * 3.4.4). */
+static uint64_t seg_base(struct vcpu *v, const struct insn *in)
 {
-	return desc_base(desc_lookup(v, read_sreg(v, sreg)));
+	if (v->wide && in->seg >= SREG_FS)
+		return rdmsr(in->seg == SREG_FS ? MSR_FS_BASE : MSR_GS_BASE);
+	if (in->bits == CODE_64)
+		return 0;
+	return desc_base(desc_lookup(v, read_sreg(v, in->seg)));
 }
 
-gva32_t operand(struct vcpu *v, const struct insn *in)
+gva_t operand(struct vcpu *v, const struct insn *in)
 {
-	uint64_t regs[8];
+	uint64_t regs[REG_RIP + 1];
+	gva_t va;
 	int i;
 
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < GPRS; i++)
 		regs[i] = v->regs->gpr[i];
 	regs[ESP] = v->regs->rsp;
-	return seg_base(v, in->seg) + insn_offset(in, regs);
+	regs[REG_RIP] = v->regs->rip + in->length;
+	va = seg_base(v, in) + insn_offset(in, regs);
+	return in->bits == CODE_64 ? va : (uint32_t)va;
 }
 
 /* ---- registers and memory ----------------------------------------------- */
 
-uint32_t get_reg(struct vcpu *v, int reg)
+static uint64_t *gpr(struct vcpu *v, int reg)
 {
-	return reg == ESP ? (uint32_t)v->regs->rsp : v->regs->gpr[reg];
+	return reg == ESP ? &v->regs->rsp : &v->regs->gpr[reg];
 }
 
-void set_reg(struct vcpu *v, int reg, uint32_t val, int size)
+uint64_t get_reg(struct vcpu *v, int reg)
 {
-	uint32_t mask = size == 4 ? UINT32_MAX : (1u << size * 8) - 1;
-
-	val = (get_reg(v, reg) & ~mask) | (val & mask);
-	if (reg == ESP)
-		v->regs->rsp = val;
-	else
-		v->regs->gpr[reg] = val;
+	return *gpr(v, reg);
 }
 
-bool may_touch(struct vcpu *v, gva32_t va, uint32_t size, bool write)
+void set_reg(struct vcpu *v, int reg, uint64_t val, int size)
 {
-	gva32_t last = va + size - 1, at = va;
-	uint32_t error;
+	uint64_t *at = gpr(v, reg), mask;
+
+	if (size < 4) {
+		mask = (1u << size * 8) - 1;
+		*at = (*at & ~mask) | (val & mask);
+	} else {
+		*at = size == 4 ? (uint32_t)val : val;
+	}
+}
+
+static enum fault access_fault(struct vcpu *v, gva_t va, uint32_t *error)
+{
 	gpa_t bus;
 
+	if (v->wide)
+		return long_fault(&v->mmu, va, error, &bus);
+	if (va > v->mmu.guest_last)
+		return FAULT_GUEST;
+	return mmu_fault(&v->mmu, va, error, &bus);
+}
+
+static bool canonical(struct vcpu *v, const struct insn *in, gva_t va,
+		      uint32_t size)
+{
+	if (in->bits != CODE_64 ||
+	    (is_canonical(va) && is_canonical(va + size - 1)))
+		return true;
+	event_exception_error(v, in->seg == SREG_SS ? VEC_SS : VEC_GP, 0);
+	return false;
+}
+
+bool may_touch(struct vcpu *v, const struct insn *in, gva_t va, uint32_t size,
+	       bool write)
+{
+	gva_t last = va + size - 1, at = va;
+	uint32_t error;
+
+	if (!canonical(v, in, va, size))
+		return false;
 	for (;;) {
 		error = (write ? PF_W : 0) |
 			(regs_ring(v->regs) == 3 ? PF_U : 0);
-		if (at > v->mmu.guest_last ||
-		    mmu_fault(&v->mmu, at, &error, &bus) != FAULT_FIXED) {
-			event_page_fault(v, at, error);
+		if (access_fault(v, at, &error) != FAULT_FIXED) {
+			if (v->wide)
+				wide_page_fault(v, at, error);
+			else
+				event_page_fault(v, at, error);
 			return false;
 		}
 		if ((at ^ last) < PAGE_SIZE)
 			return true;
-		at = last & ~(PAGE_SIZE - 1);
+		at = last & ~(gva_t)(PAGE_SIZE - 1);
 	}
 }
 
-bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size)
+bool get_rm(struct vcpu *v, const struct insn *in, uint64_t *val, int size)
 {
-	gva32_t va;
+	gva_t va;
 
 	*val = 0;
 	if (!in->mem) {
@@ -88,20 +128,22 @@ bool get_rm(struct vcpu *v, const struct insn *in, uint32_t *val, int size)
 		return true;
 	}
 	va = operand(v, in);
-	return may_touch(v, va, size, false) && guest_read(&v->mmu, val, va, size);
+	return may_touch(v, in, va, size, false) &&
+	       guest_read(&v->mmu, val, va, size);
 }
 
-bool set_rm(struct vcpu *v, const struct insn *in, uint32_t val, int size)
+bool set_rm(struct vcpu *v, const struct insn *in, uint64_t val, int size)
 {
-	gva32_t va;
+	gva_t va;
 
 	if (!in->mem) {
-		/* With a register these write 32 bits at operand size 4. */
+		/* With a register these write its operand size. */
 		set_reg(v, in->rm, val, in->size);
 		return true;
 	}
 	va = operand(v, in);
-	return may_touch(v, va, size, true) && guest_write(&v->mmu, va, &val, size);
+	return may_touch(v, in, va, size, true) &&
+	       guest_write(&v->mmu, va, &val, size);
 }
 
 /* ---- the instruction ----------------------------------------------------- */
@@ -110,20 +152,24 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 {
 	uint8_t bytes[INSN_MAX];
 	uint64_t cs = desc_lookup(v, v->regs->cs);
-	gva32_t at = desc_base(cs) + (uint32_t)v->regs->rip;
-	uint32_t page = PAGE_SIZE - at % PAGE_SIZE;
-	uint32_t len = page < INSN_MAX ? page : INSN_MAX;
-	enum code_bits bits = cs & DESC_D ? CODE_32 : CODE_16;
+	enum code_bits bits = cs & DESC_L ? CODE_64 :
+			      cs & DESC_D ? CODE_32 : CODE_16;
+	gva_t at = v->regs->rip;
+	uint32_t page, len;
 	enum decode_result res;
 
+	if (bits != CODE_64)
+		at = (uint32_t)(desc_base(cs) + at);
+	page = PAGE_SIZE - at % PAGE_SIZE;
+	len = page < INSN_MAX ? page : INSN_MAX;
 	/* The ROM runs where guest_read() must not look. */
-	if (at > v->mmu.guest_last) {
+	if (!v->wide && at > v->mmu.guest_last) {
 		if (at < v->rom->base || at >= v->rom->end)
 			return false;
 		len = v->rom->end - at;
 		len = len < INSN_MAX ? len : INSN_MAX;
-		return decode(v->rom->image + (at - v->rom->base), len, CODE_32, in) ==
-		       DECODE_OK;
+		return decode(v->rom->image + (at - v->rom->base), len, bits,
+			      in) == DECODE_OK;
 	}
 	if (!guest_read(&v->mmu, bytes, at, len))
 		return false;

@@ -63,10 +63,11 @@ enum outcome emulate_port(struct vcpu *v, struct insn *in)
 enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 {
 	struct regs *r = v->regs;
-	uint32_t mask = in->addr_size == 2 ? 0xffff : UINT32_MAX, val = 0;
+	uint64_t mask = UINT64_MAX >> (64 - in->addr_size * 8);
 	int index = in->op == INSN_INS ? EDI : ESI;
-	uint32_t step = r->rflags & EFLAGS_DF ? -in->size : in->size;
-	gva32_t va = operand(v, in);
+	int64_t step = r->rflags & EFLAGS_DF ? -in->size : in->size;
+	gva_t va = operand(v, in);
+	uint32_t val = 0;
 
 	if (!io_allowed(v, r->gpr[EDX], in->size))
 		return REFUSED;
@@ -74,7 +75,7 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 		r->rip += in->length;
 		return MOVED;
 	}
-	if (!may_touch(v, va, in->size, in->op == INSN_INS))
+	if (!may_touch(v, in, va, in->size, in->op == INSN_INS))
 		return MOVED;
 	if (in->op == INSN_INS) {
 		val = port_in(v, r->gpr[EDX], in->size);

@@ -14,6 +14,10 @@
 #define FPU_MXCSR	0x1f80
 #define FXSAVE_MXCSR	24		/* SDM Vol. 1, 10.5.1 */
 
+/* At ring 1. */
+#define FLAT_CODE64	0x00afbb000000ffffull
+#define FLAT_DATA	0x00cfb3000000ffffull
+
 /* As after INIT (SDM Vol. 3, Table 10-1), but for what comes from the block. */
 static void reset(struct vcpu *v)
 {
@@ -106,6 +110,35 @@ static bool load_state(struct vcpu *v, const struct vmi_ap_state *s)
 	return true;
 }
 
+static bool load_wide_state(struct vcpu *v, const struct vcpu_start *s)
+{
+	struct regs *r = v->regs;
+	uint32_t i;
+
+	v->star = v->lstar = v->cstar = v->fmask = 0;
+	v->fs_base = v->gs_base = v->kernel_gs_base = v->cr2 = 0;
+	wide_syscall_changed(v);
+	if (!cr_start_wide(v, s))
+		return false;
+	desc_load_gdt(v, s->gdt_base, s->gdt_limit);
+	/* They are loaded, whether or not the table is mapped there. */
+	v->gdt_table[s->cs >> 3] = FLAT_CODE64;
+	v->gdt_table[s->ds >> 3] = FLAT_DATA;
+	r->cs = (s->cs & 0xfffc) | 1;
+	r->ss = (s->ds & 0xfffc) | 1;
+	if (!fits(v, r->cs, true) || !fits(v, r->ss, false))
+		return false;
+	r->gpr[EDI] = s->rdi;
+	r->gpr[ESI] = s->rsi;
+	r->rip = s->rip;
+	r->rsp = s->rsp;
+	r->rflags = EFLAGS_IF | EFLAGS_FIXED;
+	v->sh->flags = s->rflags & STUB_IF;
+	for (i = 0; i < 4; i++)
+		v->sreg[i] = s->ds;
+	return true;
+}
+
 void vcpu_start(struct vcpu *v)
 {
 	v->starting = false;
@@ -116,7 +149,8 @@ void vcpu_start(struct vcpu *v)
 	else
 		v->stack_limit = UINT32_MAX - FRAME_MAX;
 	v->initial_set = false;
-	if (!load_state(v, &v->initial))
+	if (v->wide ? !load_wide_state(v, v->start) :
+		      !load_state(v, &v->initial))
 		vcpu_stop(v, STOP_OFF);
 	write_cr0(read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS));
 	asm volatile("fxrstor64 %0" : : "m"(v->fpu));

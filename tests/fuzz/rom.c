@@ -27,8 +27,8 @@ uint64_t host_tsc_hz;
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #define AFTER_INIT	{ CHECK(!"only after VMI_Init"); __builtin_unreachable(); }
-void desc_load_gdt(struct vcpu *v, gva32_t base, uint32_t limit) AFTER_INIT
-void desc_load_idt(struct vcpu *v, gva32_t base, uint32_t limit) AFTER_INIT
+void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
+void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit) AFTER_INIT
 void mmu_reserve(struct mmu *m, gva32_t top) AFTER_INIT
 void mmu_reserved_map(struct mmu *m, uint32_t offset, const volatile void *at,
 		      uint32_t bytes, uint64_t rights) AFTER_INIT

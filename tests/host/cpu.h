@@ -112,6 +112,11 @@ static inline void lldt(uint16_t sel)
 	cpu.ldt = sel;
 }
 
+static inline void ltr(uint16_t sel)
+{
+	(void)sel;
+}
+
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
 	r[0] = leaf == 0x80000008 ? ADDRESS_BITS : leaf;

@@ -25,6 +25,61 @@ void speculation_switch(void)
 {
 }
 
+/* Of wide guests: trampoline.asm, wide.c. There are none here. */
+const uint8_t tramp_start[1], tramp_end[1], tramp_iret[1];
+
+bool wide_init(struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+void wide_free(struct vcpu *v)
+{
+	(void)v;		/* it has no window */
+}
+
+void wide_syscall_changed(struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+void efer_apply(const struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+uint64_t rdmsr(uint32_t msr)
+{
+	(void)msr;
+	abort();
+}
+
+void wrmsr(uint32_t msr, uint64_t val)
+{
+	(void)msr, (void)val;
+	abort();
+}
+
+void wide_load(struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+void wide_save(struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+void wide_unload(void)
+{
+	abort();
+}
+
 /* ---- the tables in CR3 -------------------------------------------------- */
 
 /* What they say of va (SDM Vol. 3, 4.5); the frame's address, or 0. The rights
@@ -85,7 +140,8 @@ static uint8_t *resolve(gva32_t va, bool write)
 	uint64_t rights, pa;
 	int i;
 
-	for (i = 0; i < 4; i++) {
+	/* It gives up before: the guest may change its tables in each. */
+	for (i = 0; i < 16; i++) {
 		struct hv_frame f = { .vector = VEC_PF, .rip = 1 };
 
 		pa = walk(va, &rights);

@@ -7,13 +7,13 @@ struct vcpu *const v = &guest.vcpu[0];
 struct regs regs;
 struct stub_shared shared;
 uint8_t memory[MEMORY];
-static uint64_t gdt[GDT_ENTRIES];
+uint64_t emul_gdt[GDT_ENTRIES];
 
 struct emulator_call last;
 uint32_t port_value;
 bool port_busy;
 
-static void called(const char *name, uint32_t a, uint32_t b)
+static void called(const char *name, uint64_t a, uint64_t b)
 {
 	last.name = name;
 	last.a = a;
@@ -75,7 +75,7 @@ void cr0_write(struct vcpu *vcpu, uint32_t val)
 	called("cr0", val, 0);
 }
 
-void cr3_write(struct vcpu *vcpu, uint32_t val)
+void cr3_write(struct vcpu *vcpu, uint64_t val)
 {
 	(void)vcpu;
 	called("cr3", val, 0);
@@ -87,19 +87,19 @@ void cr4_write(struct vcpu *vcpu, uint32_t val)
 	called("cr4", val, 0);
 }
 
-void dr_write(struct vcpu *vcpu, uint32_t nr, uint32_t val)
+void dr_write(struct vcpu *vcpu, uint32_t nr, uint64_t val)
 {
 	(void)vcpu;
 	called("dr", nr, val);
 }
 
-void desc_load_gdt(struct vcpu *vcpu, gva32_t base, uint32_t limit)
+void desc_load_gdt(struct vcpu *vcpu, gva_t base, uint32_t limit)
 {
 	(void)vcpu;
 	called("gdt", base, limit);
 }
 
-void desc_load_idt(struct vcpu *vcpu, gva32_t base, uint32_t limit)
+void desc_load_idt(struct vcpu *vcpu, gva_t base, uint32_t limit)
 {
 	(void)vcpu;
 	called("idt", base, limit);
@@ -128,7 +128,12 @@ bool desc_refresh(struct vcpu *vcpu, uint16_t sel)
 uint64_t desc_lookup(struct vcpu *vcpu, uint16_t sel)
 {
 	(void)vcpu;
-	return sel & 4 ? 0 : gdt[sel >> 3];
+	return sel & 4 ? 0 : emul_gdt[sel >> 3];
+}
+
+uint32_t desc_limit(uint64_t d)
+{
+	return (d & 0xffff) | (d >> 32 & 0xf0000);
 }
 
 uint32_t desc_base(uint64_t d)
@@ -160,6 +165,12 @@ void event_soft_int(struct vcpu *vcpu, int vector, uint32_t length)
 {
 	(void)vcpu;
 	called("int", vector, length);
+}
+
+void event_exception(struct vcpu *vcpu, int vector)
+{
+	(void)vcpu;
+	called("exception", vector, 0);
 }
 
 void event_exception_error(struct vcpu *vcpu, int vector, uint32_t error)
@@ -213,6 +224,59 @@ enum fault mmu_fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus)
 	return FAULT_GUEST;
 }
 
+uint64_t fs_base, gs_base;
+
+uint64_t rdmsr(uint32_t msr)
+{
+	return msr == MSR_FS_BASE ? fs_base : gs_base;
+}
+
+void wrmsr(uint32_t msr, uint64_t val)
+{
+	*(msr == MSR_FS_BASE ? &fs_base : &gs_base) = val;
+}
+
+void wide_syscall_changed(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	called("syscall", 0, 0);
+}
+
+void efer_apply(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	called("efer", vcpu->efer, 0);
+}
+
+void wide_page_fault(struct vcpu *vcpu, gva_t va, uint32_t error)
+{
+	(void)vcpu;
+	called("#PF", va, error);
+}
+
+bool wide_iret(struct vcpu *vcpu, gva_t frame)
+{
+	(void)vcpu;
+	called("iret", frame, 0);
+	return true;
+}
+
+enum fault long_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+{
+	return va < UNMAPPED ? mmu_fault(m, va, error, bus) : FAULT_GUEST;
+}
+
+void long_set_mode(struct mmu *m, uint32_t efer)
+{
+	(void)m, (void)efer;
+}
+
+uint32_t cr4_allowed(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return CR4_PAE | CR4_PGE | CR4_OSFXSR;
+}
+
 void paging_changed(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -254,11 +318,11 @@ int emul_setup(void **state)
 	v->idt_base = 0x55667788;
 	v->idt_limit = 0x7ff;
 	v->tr = 0x80;
-	memset(gdt, 0, sizeof(gdt));
-	gdt[12] = 0x00cfbb000000ffff;
-	gdt[13] = 0x00cfb3000000ffff;
-	gdt[14] = 0x00cffb000000ffff;
-	gdt[15] = 0x00cff3000000ffff;
+	memset(emul_gdt, 0, sizeof(emul_gdt));
+	emul_gdt[12] = 0x00cfbb000000ffff;
+	emul_gdt[13] = 0x00cfb3000000ffff;
+	emul_gdt[14] = 0x00cffb000000ffff;
+	emul_gdt[15] = 0x00cff3000000ffff;
 	cpu.ds = cpu.es = 0x7b;
 	cpu.tsc = 0x123456789ab;
 	regs = (struct regs){

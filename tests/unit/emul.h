@@ -21,11 +21,12 @@ extern struct vcpu *const v;
 extern struct regs regs;
 extern struct stub_shared shared;
 extern uint8_t memory[MEMORY];
+extern uint64_t emul_gdt[GDT_ENTRIES];	/* as the CPU sees it */
 
 /* What the emulator called last, and with what. */
 struct emulator_call {
 	const char	*name;
-	uint32_t	a, b;
+	uint64_t	a, b;
 	int		calls;
 };
 
@@ -36,6 +37,9 @@ extern unsigned int polls;		/* calls of event_poll() */
 extern uint32_t port_value;
 extern bool port_busy;
 
+/* The processor's. */
+extern uint64_t fs_base, gs_base;
+
 int emul_setup(void **state);
 #define EMUL_TEST(name)	cmocka_unit_test_setup(name, emul_setup)
 
@@ -44,7 +48,7 @@ bool emul_run(const char *bytes, size_t len);
 
 /* Emulated, and eip is behind it. */
 #define RUNS(bytes)	do {						\
-		uint32_t at = regs.rip;					\
+		uint64_t at = regs.rip;					\
 									\
 		assert_true(emul_run(bytes, sizeof(bytes) - 1));	\
 		assert_int_equal(regs.rip, at + sizeof(bytes) - 1);	\

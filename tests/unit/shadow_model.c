@@ -89,7 +89,7 @@ void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
 	model_gdt_changed |= 1u << index;
 }
 
-void cr3_write(struct vcpu *vcpu, uint32_t value)
+void cr3_write(struct vcpu *vcpu, uint64_t value)
 {
 	queue_peek(vcpu);
 	if (!mmu_set_cr3(&vcpu->mmu, value))

@@ -130,6 +130,24 @@ static void test_taken(void **state)
 	assert_int_equal(n, BUS_REGIONS - 1);
 }
 
+/* For another size somebody else may be there. */
+static void test_sizes(void **state)
+{
+	int one, other;
+	uint32_t val;
+
+	(void)state;
+	assert_true(bus_add(&bus.ports, REGION(0x500, 4, 4, &one)));
+	assert_false(bus_add(&bus.ports, REGION(0x502, 4, 2 | 4, &other)));
+	assert_true(bus_add(&bus.ports, REGION(0x502, 4, 1 | 2, &other)));
+	assert_int_equal(bus_read(&bus.ports, 0x502, 4, &val), BUS_DONE);
+	assert_ptr_equal(whose, &one);
+	assert_int_equal(bus_write(&bus.ports, 0x502, 2, 0), BUS_DONE);
+	assert_ptr_equal(whose, &other);
+	assert_int_equal(bus_write(&bus.ports, 0x501, 2, 0), BUS_NOBODY);
+	assert_int_equal(bus_write(&bus.ports, 0x504, 4, 0), BUS_NOBODY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +156,7 @@ int main(void)
 		T(test_memory),
 		T(test_answers),
 		T(test_taken),
+		T(test_sizes),
 	};
 
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);

@@ -156,18 +156,18 @@ static void test_sysenter(void **state)
 	/* the way by #UD: these two instructions and no other */
 	memcpy(memory + CODE, "\x0f\x35", 2);
 	v->sysenter_cs = 0x60;
-	assert_true(emulate_sysenter(v));
+	assert_true(emulate_undefined(v));
 	CALLED("exception", VEC_GP, 0);		/* from user mode */
 	assert_int_equal(regs.rip, CODE);
 	v->sysenter_cs = 0;
 	memcpy(memory + CODE, "\x0f\x34", 2);
-	assert_true(emulate_sysenter(v));
+	assert_true(emulate_undefined(v));
 	CALLED("exception", VEC_GP, 0);
 	assert_int_equal(regs.rip, CODE);
 	memcpy(memory + CODE, "\x0f\x0b", 2);
-	assert_false(emulate_sysenter(v));
+	assert_false(emulate_undefined(v));
 	memcpy(memory + CODE, "\xfa", 1);
-	assert_false(emulate_sysenter(v));
+	assert_false(emulate_undefined(v));
 }
 
 static void test_apic_base(void **state)

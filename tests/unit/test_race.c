@@ -73,7 +73,7 @@ void desc_gdt_changed(struct vcpu *vcpu, uint32_t index)
 	(void)vcpu, (void)index;
 }
 
-void cr3_write(struct vcpu *vcpu, uint32_t value)
+void cr3_write(struct vcpu *vcpu, uint64_t value)
 {
 	if (!mmu_set_cr3(&vcpu->mmu, value))
 		longjmp(killed, 1);

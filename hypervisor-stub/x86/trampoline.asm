@@ -1,0 +1,304 @@
+; SPDX-License-Identifier: GPL-2.0-only
+;
+; Every way from a wide guest into the hypervisor and back (wide.h). The first
+; section runs in the guest's address space too, at ring 0: what its rules are
+; good for is in spec/security.md. It uses no FS, no GS, no indirect branch and no
+; RET before CR3 is ours, and of what the guest can write it reads nothing but
+; what the processor or it has pushed since the guest was left.
+
+%include "hv.inc"			; offsets, from asm_offsets.c
+%include "plain.inc"
+
+bits 64
+default rel
+
+extern exit_handler_wide, wide_iret_fault, wide_nmi, host_machine_check, hv_fault
+extern from_hypervisor, vcpu_wait_lock, vcpu_stop_exit, __x86_indirect_thunk_rax
+global tramp_start, tramp_syscall, tramp_syscall32, tramp_iret, tramp_end
+global enter_wide
+
+; What lies behind the text in the trampoline, whose pages are contiguous.
+%define PAGE_OF(page)	tramp_start + (page) * 4096
+%define CONSTANT(field)	PAGE_OF(TRAMP_CONSTANTS) + CONSTANTS_%+field
+%define ENTRY(at)	PAGE_OF(TRAMP_ENTRY) + (at)
+%define HOST(field)	ENTRY(4096 - HOST_BYTES + HOST_%+field)
+
+; To a place in the image, which no near branch reaches. Our tables are loaded: a
+; RET that is predicted otherwise leads nowhere in them.
+%macro TO_IMAGE 1
+	push	qword %1
+	ret
+%endmacro
+
+section .tramp progbits alloc exec nowrite align=4096
+
+tramp_start:
+%assign v 0
+%rep 256
+	align 16
+  %if v == DB_VECTOR
+	jmp	debug
+  %elif v == NMI_VECTOR
+	jmp	nmi
+  %elif v == MC_VECTOR
+	jmp	machine_check
+  %else
+    %if !(v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21)
+	push	byte 0
+    %endif
+	push	v
+	jmp	exit
+  %endif
+%assign v v+1
+%endrep
+
+	align 16
+exit:
+	test	byte [rsp + FRAME_CS], 3
+	jz	own
+	push	rax
+	mov	rax, [CONSTANT(HOST_CR3)]
+	mov	cr3, rax
+	mov	rax, rsp
+	mov	rsp, [HOST(REGS)]
+	TO_IMAGE exit_wide
+
+; Interrupted at ring 0. Here it is one of the two IRETQ: the processor refused
+; where the guest was to go on. Else it is in the image, with our tables.
+own:
+	push	rax
+	mov	eax, [rsp + 8 + FRAME_RIP + 4]
+	cmp	eax, TRAMP_HIGH
+	mov	rax, [CONSTANT(HOST_CR3)]
+	je	.here
+	pop	rax
+	TO_IMAGE from_hypervisor
+.here:	mov	cr3, rax
+	mov	rax, rsp
+	mov	rsp, [HOST(REGS)]
+	TO_IMAGE iret_fault
+
+; It may come anywhere, at the first instruction of SYSCALL above all: MOV SS
+; puts off a breakpoint (SDM Vol. 3, 6.8.3). There it is dropped.
+debug:
+	test	byte [rsp + 8], 3
+	jz	.own
+	push	byte 0
+	push	DB_VECTOR
+	jmp	exit
+.own:	and	dword [rsp + 16], ~EFLAGS_TF
+	or	dword [rsp + 16], EFLAGS_RF
+	iretq
+
+; It may come anywhere, with either tables.
+nmi:
+	push	rax
+	push	rbx
+	mov	rbx, cr3
+	mov	rax, [CONSTANT(HOST_CR3)]
+	mov	cr3, rax
+	mov	rax, rsp
+	mov	rsp, [HOST(NMI_STACK)]
+	TO_IMAGE nmi_in_image
+nmi_back:
+	mov	rsp, rax
+	mov	cr3, rbx
+	pop	rbx
+	pop	rax
+	iretq
+
+machine_check:
+	mov	rax, [CONSTANT(HOST_CR3)]
+	mov	cr3, rax
+	mov	rsp, [HOST(MC_STACK)]
+	TO_IMAGE host_machine_check
+
+; To the guest's own entry, at its ring, with its stack and RCX and R11 as SYSCALL
+; leaves them. That it came from user mode nobody says.
+%macro SYSCALL_ENTRY 1
+	mov	[ENTRY(ENTRY_SCRATCH)], rsp
+	lea	rsp, [ENTRY(ENTRY_TOP)]
+	push	qword [CONSTANT(SYSCALL_SS)]
+	push	qword [ENTRY(ENTRY_SCRATCH)]
+	pushfq
+	or	dword [rsp], EFLAGS_IF
+	push	qword [CONSTANT(SYSCALL_CS)]
+	push	qword [CONSTANT(%1)]
+	and	byte [PAGE_OF(TRAMP_SHARED) + STUB_SHARED_FLAGS + 1], ~(STUB_IF >> 8)
+	iretq
+%endmacro
+	align 16
+tramp_syscall:
+	SYSCALL_ENTRY LSTAR
+	align 16
+tramp_syscall32:
+	SYSCALL_ENTRY CSTAR
+
+; RAX: the guest's CR3.
+	align 16
+enter:
+	lea	rsp, [ENTRY(ENTRY_TOP - 6 * 8)]
+	mov	cr3, rax
+	pop	rax
+tramp_iret:
+	iretq
+	align	4096
+tramp_end:
+
+; ---- in the image, with our tables ----------------------------------------------
+
+section .text
+
+; In the entry page, above what RAX points to: of the one that was interrupted rax,
+; then vector, error, rip, cs, rflags, rsp, ss.
+%macro SAVE_WIDE 0
+	mov	[rsp + REGS_GPR + 1 * 8], rcx
+	mov	[rsp + REGS_GPR + 2 * 8], rdx
+	mov	[rsp + REGS_GPR + 3 * 8], rbx
+	mov	[rsp + REGS_GPR + 5 * 8], rbp
+	mov	[rsp + REGS_GPR + 6 * 8], rsi
+	mov	[rsp + REGS_GPR + 7 * 8], rdi
+	mov	[rsp + REGS_GPR + 8 * 8], r8
+	mov	[rsp + REGS_GPR + 9 * 8], r9
+	mov	[rsp + REGS_GPR + 10 * 8], r10
+	mov	[rsp + REGS_GPR + 11 * 8], r11
+	mov	[rsp + REGS_GPR + 12 * 8], r12
+	mov	[rsp + REGS_GPR + 13 * 8], r13
+	mov	[rsp + REGS_GPR + 14 * 8], r14
+	mov	[rsp + REGS_GPR + 15 * 8], r15
+	mov	rdi, [rsp + REGS_VCPU]
+	and	eax, 4095
+	add	rax, [rdi + VCPU_ENTRY]
+	mov	rcx, [rax]
+	mov	[rsp + REGS_GPR], rcx
+	mov	rcx, [rax + 8]
+	mov	[rsp + REGS_VECTOR], rcx
+	mov	rcx, [rax + 16]
+	mov	[rsp + REGS_ERROR], rcx
+%endmacro
+
+; The lock of the guest; RDI is its vCPU. As in entry.asm.
+%macro TAKE_LOCK_WIDE 0
+	mov	rax, [rsp + REGS_LOCK]
+	mov	esi, 1
+	lock xadd [rax + LOCK_NEXT], esi
+	cmp	esi, [rax + LOCK_OWNER]
+	je	%%locked
+	call	vcpu_wait_lock
+	mov	rdi, [rsp + REGS_VCPU]
+%%locked:
+%endmacro
+
+	align 16
+exit_wide:
+	SAVE_WIDE
+	mov	rcx, [rax + 24]
+	mov	[rsp + REGS_RIP], rcx
+	mov	rcx, [rax + 32]
+	mov	[rsp + REGS_CS], rcx
+	mov	rcx, [rax + 40]
+	mov	[rsp + REGS_RFLAGS], rcx
+	mov	rcx, [rax + 48]
+	mov	[rsp + REGS_RSP], rcx
+	mov	rcx, [rax + 56]
+	mov	[rsp + REGS_SS], rcx
+	cld
+	TAKE_LOCK_WIDE
+	mov	eax, [rsp + REGS_VECTOR]
+	mov	rsi, rsp
+	inc	qword [rdi + VCPU_EXITS + rax * 8]
+wide_exit_call:
+	call	wide_exit_by_vector
+	o16 nop
+wide_handled:
+	cmp	dword [rsp + REGS_STOP], 0
+	jne	vcpu_stop_exit
+
+; With what struct regs has, which our handlers made such that no IRETQ of ours
+; does more than it should (wide.c, wide_frame()).
+enter_wide:
+	mov	r8, [rsp + REGS_LOCK]
+	inc	dword [r8 + LOCK_OWNER]
+	mov	rdi, [rsp + REGS_VCPU]
+	mov	rdx, [rdi + VCPU_ENTRY]
+%assign i 0
+%rep 5
+	mov	rax, [rsp + REGS_RIP + i * 8]
+	mov	[rdx + ENTRY_TOP - 40 + i * 8], rax
+  %assign i i+1
+%endrep
+	mov	rax, [rsp + REGS_GPR]
+	mov	[rdx + ENTRY_TOP - 48], rax
+	mov	rax, [rdi + VCPU_PML4]
+	mov	rcx, [rsp + REGS_GPR + 1 * 8]
+	mov	rdx, [rsp + REGS_GPR + 2 * 8]
+	mov	rbx, [rsp + REGS_GPR + 3 * 8]
+	mov	rbp, [rsp + REGS_GPR + 5 * 8]
+	mov	rsi, [rsp + REGS_GPR + 6 * 8]
+	mov	rdi, [rsp + REGS_GPR + 7 * 8]
+	mov	r8, [rsp + REGS_GPR + 8 * 8]
+	mov	r9, [rsp + REGS_GPR + 9 * 8]
+	mov	r10, [rsp + REGS_GPR + 10 * 8]
+	mov	r11, [rsp + REGS_GPR + 11 * 8]
+	mov	r12, [rsp + REGS_GPR + 12 * 8]
+	mov	r13, [rsp + REGS_GPR + 13 * 8]
+	mov	r14, [rsp + REGS_GPR + 14 * 8]
+	mov	r15, [rsp + REGS_GPR + 15 * 8]
+	push	qword [abs tramp_enter_at]
+	ret
+
+; As a processor that speculates needs it; else the call is the branch. rax is
+; the vector.
+	align 16
+wide_exit_by_vector:
+	mov	rax, [abs exit_handler_wide + rax * 8]
+	jmp	__x86_indirect_thunk_rax
+	PLAIN	wide_exit_call, call [abs exit_handler_wide + rax * 8]
+
+; void wide_iret_fault(struct vcpu *, uint64_t rip). Where the guest was to go on
+; is in struct regs, if it was not SYSCALL.
+iret_fault:
+	SAVE_WIDE
+	mov	rbx, [rax + 24]
+	cld
+	TAKE_LOCK_WIDE
+	mov	rsi, rbx
+	call	wide_iret_fault
+	jmp	wide_handled
+
+; void wide_nmi(struct regs *, const uint64_t *pushed, uint64_t cr3), with room for
+; registers; RAX and RBX, which were pushed, are in use (nmi).
+nmi_in_image:
+	sub	rsp, REGS_SIZE
+	mov	[rsp + REGS_GPR + 1 * 8], rcx
+	mov	[rsp + REGS_GPR + 2 * 8], rdx
+	mov	[rsp + REGS_GPR + 3 * 8], rax
+	mov	[rsp + REGS_GPR + 5 * 8], rbp
+	mov	[rsp + REGS_GPR + 6 * 8], rsi
+	mov	[rsp + REGS_GPR + 7 * 8], rdi
+%assign i 8
+%rep 8
+	mov	[rsp + REGS_GPR + i * 8], r %+ i
+  %assign i i+1
+%endrep
+	cld
+	mov	rdi, rsp
+	mov	rsi, rax
+	mov	rdx, rbx
+	call	wide_nmi
+	mov	rcx, [rsp + REGS_GPR + 1 * 8]
+	mov	rdx, [rsp + REGS_GPR + 2 * 8]
+	mov	rax, [rsp + REGS_GPR + 3 * 8]
+	mov	rsi, [rsp + REGS_GPR + 6 * 8]
+	mov	rdi, [rsp + REGS_GPR + 7 * 8]
+%assign i 8
+%rep 4
+	mov	r %+ i, [rsp + REGS_GPR + i * 8]
+  %assign i i+1
+%endrep
+	push	qword [abs tramp_nmi_at]
+	ret
+
+section .rodata
+tramp_enter_at:	dq TRAMP_BASE + enter - tramp_start
+tramp_nmi_at:	dq TRAMP_BASE + nmi_back - tramp_start

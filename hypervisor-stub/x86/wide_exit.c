@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Every exit of a wide guest by its vector: where it differs from exit.c's. */
+#include <cpu.h>
+
+#include "wide.h"
+#include "x86.h"
+#include "log.h"
+
+/* The guest's tables lead to where it has no memory, as in exit.c. */
+static void __attribute__((noinline)) lost_fault(struct vcpu *v,
+						 enum fault fault, gva_t va,
+						 gpa_t pa)
+{
+	v->fault_va = va;
+	if (fault == FAULT_TABLE)
+		vcpu_kill(v, "page table at %09lx is outside its memory", pa);
+	else
+		bus_access(v, pa);
+}
+
+void wide_exit_page_fault(struct vcpu *v, struct regs *r)
+{
+	gva_t va = read_cr2();
+	uint32_t error = r->error;
+	enum fault fault;
+	gpa_t pa;
+
+	if (queue_pending(v)) {
+		queue_drain(v);
+		if (long_allows(&v->mmu, va, error) || r->stop)
+			return;
+	}
+	fault = long_fault(&v->mmu, va, &error, &pa);
+	if (fault == FAULT_GUEST) {
+		v->stats.reflected++;
+		wide_page_fault(v, va, error);
+	} else if (fault != FAULT_FIXED) {
+		lost_fault(v, fault, va, pa);
+	}
+}
+
+void wide_exit_trap(struct vcpu *v, struct regs *r)
+{
+	uint8_t last = 0;
+
+	guest_read(&v->mmu, &last, r->rip - 1, 1);
+	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
+}
+
