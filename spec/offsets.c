@@ -5,8 +5,10 @@
  * ".ascii \"->". Nothing in rom/ types an offset by hand.
  */
 #include "vmi.h"
+#include "vmi64.h"
 #include "vmi_rom.h"
 #include "vmi_stub.h"
+#include "vmi_stub64.h"
 #include "vmi_stub_cpuid.h"
 
 #define DEFINE(name, value) \
@@ -18,6 +20,7 @@
 #define SIZE(type)		DEFINE(type##_size, sizeof(struct type))
 
 void offsets(void);
+void offsets64(void);
 
 void offsets(void)
 {
@@ -114,4 +117,48 @@ void offsets(void)
 	CONSTANT(STUB_WINDOWS);
 	SIZE(stub_window);
 	SIZE(stub_rom_info);
+}
+
+/* What 64-bit guests have otherwise. */
+void offsets64(void)
+{
+	CONSTANT(VMI64_API_MAJOR);
+	CONSTANT(VMI64_API_MINOR);
+	CONSTANT(VMI64_SIGNATURE);
+	CONSTANT(VMI64_CALL_COUNT);
+#define CALL64(nr, name)	DEFINE(VMI64_CALL_##name, nr);
+	VMI64_CALLS(CALL64)
+
+	CONSTANT(STUB64_LAYOUT);
+#define HCALL64(nr, name, call)	DEFINE(STUB64_HC_##name, nr);
+	STUB64_HCALLS(HCALL64)
+	CONSTANT(STUB64_Q_ALLOC);
+	CONSTANT(STUB64_Q_RELEASE);
+	CONSTANT(STUB64_Q_INVAL);
+	SIZE(stub64_shared);
+	FIELD(stub64_shared, flags);
+	FIELD(stub64_shared, cr0);
+	FIELD(stub64_shared, cr2);
+	FIELD(stub64_shared, cr3);
+	FIELD(stub64_shared, cr4);
+	FIELD(stub64_shared, rsp0);
+	FIELD(stub64_shared, other_gs);
+	FIELD(stub64_shared, scratch);
+	FIELD(stub64_shared, lstar);
+	FIELD(stub64_shared, cstar);
+	FIELD(stub64_shared, direct_va);
+	FIELD(stub64_shared, direct_bytes);
+	FIELD(stub64_shared, lazy_mode);
+	FIELD(stub64_shared, deferred);
+	FIELD(stub64_shared, gdt_dirty);
+	FIELD(stub64_shared, ldt);
+	FIELD(stub64_shared, tr);
+	FIELD(stub64_shared, tail);
+	FIELD(stub64_shared, tsc_base);
+	FIELD(stub64_shared, tsc_hz);
+	FIELD(stub64_shared, queue);
+
+	CONSTANT(STUB64_INFO_MAGIC);
+	CONSTANT(STUB64_INFO_OFFSET);
+	FIELD(stub64_rom_info, table);
 }

@@ -24,14 +24,15 @@ $(VMI_INC): spec/offsets.c $(SPEC_HEADERS) $(GEN)/headers.ok spec/spec.mk
 	   sed -n 's/.*"->\([A-Za-z0-9_]*\) \(-\{0,1\}[0-9]*\)".*/%define \1 \2/p' \
 		$(GEN)/offsets.s; \
 	   echo '; "VMI_FOR_EACH_CALL m" runs m for each number that is assigned.'; \
-	   echo '%macro VMI_FOR_EACH_CALL 1'; \
-	   sed -n '/VMI_CALL_COUNT/!s/.*"->VMI_CALL_\([A-Za-z0-9]*\) .*/\t%1 \1/p' \
-		$(GEN)/offsets.s; \
-	   echo '%endmacro'; } > $@
+	   for i in VMI VMI64; do \
+		echo "%macro $${i}_FOR_EACH_CALL 1"; \
+		sed -n "/$${i}_CALL_COUNT/!s/.*\"->$${i}_CALL_\([A-Za-z0-9]*\) .*/\t%1 \1/p" \
+			$(GEN)/offsets.s; \
+		echo '%endmacro'; \
+	   done; } > $@
 
 # At a release: record the numbers of the headers, if they are compatible with
 # those recorded before (VMI-4). tests/run/abi.py compares them.
 .PHONY: abi
 abi: $(GEN)/headers.ok
-	@spec/abi/abi.py update vmi
-	@spec/abi/abi.py update stub
+	@for i in vmi stub vmi64 stub64; do spec/abi/abi.py update $$i; done

@@ -27,8 +27,13 @@ INTERFACES = {
             "minor": "VMI_API_MINOR", "grows": ("call", "enum", "struct")},
     "stub": {"prefix": "stub", "major": "STUB_LAYOUT",
              "minor": None, "grows": ()},
+    "vmi64": {"prefix": "vmi64", "major": "VMI64_API_MAJOR",
+              "minor": "VMI64_API_MINOR", "grows": ("call", "enum", "struct")},
+    "stub64": {"prefix": "stub64", "major": "STUB64_LAYOUT",
+               "minor": None, "grows": ()},
 }
-HEADERS = {"vmi": "vmi.h", "stub": "vmi_stub.h"}
+HEADERS = {"vmi": "vmi.h", "stub": "vmi_stub.h",
+           "vmi64": "vmi64.h", "stub64": "vmi_stub64.h"}
 
 
 class Broken(Exception):
@@ -72,7 +77,7 @@ def expressions(include, name):
     text = gcc(include, "-E", "-P", "-x", "c", "-", text=header)
     for enum, body in re.findall(rf"\benum ({prefix}_\w+) \{{(.*?)\}}", text,
                                  re.S):
-        kind = "call" if enum == "vmi_call" else f"enum {enum}"
+        kind = "call" if enum == f"{prefix}_call" else f"enum {enum}"
         for value in re.findall(r"(\w+)\s*=", body):
             yield f"{kind} {value}", value
     for struct, body in re.findall(rf"\bstruct ({prefix}_\w+) \{{(.*?)\n?\}}",
