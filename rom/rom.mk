@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The option ROMs, one per directory in rom/backends, and the tool that
 # finishes and checks them. A backend is answers.inc, hot.asm, calls.c and,
-# if it needs flags of its own, backend.mk.
+# if it needs flags of its own, backend.mk. One whose name ends in 64 is for
+# 64-bit guests.
 
 ROM_BACKENDS	:= $(notdir $(patsubst %/,%,$(wildcard rom/backends/*/)))
-ROM_CFLAGS	:= -m32 -march=i686 -mregparm=3 -O2 -g -std=gnu11 -ffreestanding \
-		   -fno-pic -fno-jump-tables -fno-stack-protector \
-		   -mgeneral-regs-only \
+ROM_CFLAGS	:= -O2 -g -std=gnu11 -ffreestanding -fno-jump-tables \
+		   -fno-stack-protector -mgeneral-regs-only \
 		   -fcf-protection=none -fno-asynchronous-unwind-tables \
 		   $(WARN) -Ispec/include -Irom/common
+ROM_CFLAGS_32	:= -m32 -march=i686 -mregparm=3 -fno-pic
+# What a kernel's compiler leaves out of the System V ABI (VMI64-3.1).
+ROM_CFLAGS_64	:= -m64 -fpie -mno-red-zone -mpreferred-stack-boundary=3
+ROM_LD_32	:= -m elf_i386
+ROM_LD_64	:= -m elf_x86_64
+
+# 32 or 64, within a rule of a backend, which $* is.
+rom_width	= $(if $(filter %64,$*),64,32)
 VMI_ROM		:= $(B)/tools/vmi-rom
 VMI_ROM_SRC	:= $(wildcard rom/tool/*.c)
 
@@ -35,18 +43,19 @@ $(B)/rom/%-hot.o: rom/backends/%/hot.asm rom/backends/%/answers.inc \
 		  $(B)/rom/%.flags
 	@mkdir -p $(@D)
 	@echo "  NASM    $@"
-	@nasm -f elf32 -g -w+all -w+error $(ROM_NASM_$*) -I$(GEN)/ \
-		-Irom/common/ -Irom/backends/$*/ -o $@ rom/common/rom.asm
+	@nasm -f elf$(rom_width) -g -w+all -w+error \
+		-DROM_WIDTH=$(rom_width) $(ROM_NASM_$*) -I$(GEN)/ -Irom/common/ \
+		-Irom/backends/$*/ -o $@ rom/common/rom.asm
 
-$(B)/rom/%-calls.o: rom/backends/%/calls.c rom/common/calls.h \
+$(B)/rom/%-calls.o: rom/backends/%/calls.c $(wildcard rom/common/*.h) \
 		    $(SPEC_HEADERS) rom/rom.mk | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	@$(HOSTCC) $(ROM_CFLAGS) -c -o $@ $<
+	@$(HOSTCC) $(ROM_CFLAGS) $(ROM_CFLAGS_$(rom_width)) -c -o $@ $<
 
 $(B)/rom/%.elf: $(B)/rom/%-hot.o $(B)/rom/%-calls.o rom/common/rom.lds
 	@echo "  LD      $@"
-	@ld -m elf_i386 --emit-relocs --no-warn-rwx-segments -z noexecstack \
+	@ld $(ROM_LD_$(rom_width)) --emit-relocs --no-warn-rwx-segments -z noexecstack \
 		$(ROM_LD_$*) -T rom/common/rom.lds -o $@ \
 		$(filter %.o,$^)
 

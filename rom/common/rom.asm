@@ -4,14 +4,27 @@
 ; One backend's answers.inc and hot.asm come in through the include path, so
 ; adding a backend touches no other file.
 ;
-; The image is linked at 0. The code below runs where the BIOS left the
-; image, before anybody relocates it: no absolute addresses here.
+; The code below runs where the BIOS left the image, before anybody relocates
+; it: no absolute addresses here.
 
 %include "layout.inc"
 %include "answers.inc"
 
+; Widths differ in little more than their names.
+%if ROM_WIDTH == 64
+ %define ROM_SIGNATURE	VMI64_SIGNATURE
+ %define ROM_API_MINOR	VMI64_API_MINOR
+ %define ROM_API_MAJOR	VMI64_API_MAJOR
+ %define ROM_BANNER	" ROM, VMI-64 1.0: "
+%else
+ %define ROM_SIGNATURE	VMI_SIGNATURE
+ %define ROM_API_MINOR	VMI_API_MINOR
+ %define ROM_API_MAJOR	VMI_API_MAJOR
+ %define ROM_BANNER	" ROM, VMI 3.0: "
+%endif
+
 	section .header progbits alloc exec nowrite align=1
-	bits 32
+	bits ROM_WIDTH
 
 ; ---- struct vmi_rom_header (VMI-2.2) ----------------------------------------
 
@@ -21,15 +34,15 @@ header:
 	bits 16
 	jmp near bios_init		; the BIOS far-calls offset 3
 	nop
-	bits 32
+	bits ROM_WIDTH
 	db 0				; checksum, set by vmi-rom finish
-	dd VMI_SIGNATURE
-	db VMI_API_MINOR
-	db VMI_API_MAJOR
+	dd ROM_SIGNATURE
+	db ROM_API_MINOR
+	db ROM_API_MAJOR
 	db 2				; fixed entries
 	db 0
 virtual_top:
-	dd ROM_VIRTUAL_TOP
+	dd ROM_VIRTUAL_TOP & 0xffffffff
 	dw 0
 	dw license - header
 	dw pci - header
@@ -38,7 +51,7 @@ virtual_top:
 	ROM_PRIVATE_HEADER		; reserved3 is the vendor's
 	times VMI_ROM_INFO_OFFSET - ($ - header) db 0
 	dd VMI_ROM_INFO_MAGIC		; struct vmi_rom_info
-	dw answers - header, ROM_SLOTS, ROM_SLOT_SIZE, VMI_CALL_COUNT
+	dw answers - header, ROM_SLOTS, ROM_SLOT_SIZE, ROM_CALL_COUNT
 	times VMI_ENTRY_INIT - ($ - header) db 0
 
 	extern rom_Init
@@ -84,11 +97,10 @@ product:	db ROM_PRODUCT, 0
 ; A backend that wants memory gets it here, while the BIOS leaves the image
 ; writable (VMI-2.3.5): ROM_BIOS_INIT is a routine of its own, near-called in
 ; real mode. Every register may change but CS, SS, SP and DS.
-%ifndef ROM_BIOS_INIT
- %define ROM_BIOS_INIT bios_nothing
-%endif
+%ifdef ROM_BIOS_INIT
 bios_backend:
 	dd ROM_BIOS_INIT
+%endif
 
 ; Real mode, CS:0 = the image. Shows one line and returns; ax = 0 tells a
 ; PnP BIOS that no boot device was hooked.
@@ -106,15 +118,14 @@ bios_init:
 	call print
 	mov si, newline - header
 	call print
+%ifdef ROM_BIOS_INIT
 	call [cs:bios_backend - header]
+%endif
 	pop es
 	popad
 	popf
 	xor ax, ax
 	retf
-
-bios_nothing:
-	ret
 
 ; In si = offset of a string in this image.
 print:	cs lodsb
@@ -128,18 +139,32 @@ print:	cs lodsb
 	jmp print
 .done:	ret
 
-banner:		db " ROM, VMI 3.0: ", 0
+banner:		db ROM_BANNER, 0
 newline:	db 13, 10, 0
 
 ; ---- get-relocation -----------------------------------------------------------
 
-; In eax = call number; out eax = address, dl = type. May clobber ecx.
-	bits 32
+	bits ROM_WIDTH
 get_relocation:
+%if ROM_WIDTH == 64
+; In edi = call number; out rax = address, edx = type. The image itself is the
+; place that counts, or virtual_top, sign-extended (VMI64-2.3).
+	cmp edi, ROM_CALL_COUNT
+	jae .unknown
+	lea rax, [rel header]
+	movzx edx, byte [rax + rdi + answers - header]
+	movsxd rcx, dword [rax + virtual_top - header]
+	test rcx, rcx
+	cmovnz rax, rcx			; there is a working copy
+	imul edi, edi, ROM_SLOT_SIZE
+	lea rax, [rax + rdi + ROM_SLOTS]
+	ret
+%else
+; In eax = call number; out eax = address, dl = type. May clobber ecx.
 	call .here
 .here:	pop ecx
 	sub ecx, .here - header		; this image
-	cmp eax, VMI_CALL_COUNT
+	cmp eax, ROM_CALL_COUNT
 	jae .unknown
 	movzx edx, byte [ecx + eax + answers - header]
 	imul eax, eax, ROM_SLOT_SIZE
@@ -148,6 +173,7 @@ get_relocation:
 	mov ecx, [ecx + virtual_top - header]
 .image:	lea eax, [ecx + eax + ROM_SLOTS]
 	ret
+%endif
 .unknown:
 	xor eax, eax
 	xor edx, edx			; VMI_RELOC_NONE
@@ -158,13 +184,13 @@ get_relocation:
  %ifndef ANSWER_%1
   %error no ANSWER for %1
  %endif
- %assign TYPE_%[VMI_CALL_%1] ANSWER_%1
+ %assign TYPE_%[ROM_CALL_%1] ANSWER_%1
 %endmacro
-	VMI_FOR_EACH_CALL NOTE_ANSWER
+	ROM_FOR_EACH_CALL NOTE_ANSWER
 
 answers:
 %assign nr 0
-%rep VMI_CALL_COUNT
+%rep ROM_CALL_COUNT
  %ifdef TYPE_%[nr]
 	db TYPE_%[nr]
  %else
@@ -180,14 +206,14 @@ answers:
 %include "hot.asm"
 
 %macro FILL_SLOT 1
- %assign FILLED_%[VMI_CALL_%1] 1
+ %assign FILLED_%[ROM_CALL_%1] 1
  %assign %%callable ANSWER_%1 == VMI_RELOC_CALL || ANSWER_%1 == VMI_RELOC_JUMP
  %ifdef ENTRY_%1
   %if %%callable == 0
    %error %1 has an ENTRY that its ANSWER does not use
   %endif
  %else
-	SLOT_BEGIN VMI_CALL_%1
+	SLOT_BEGIN ROM_CALL_%1
 %%slot:
   %if %%callable
 	extern rom_%1
@@ -200,10 +226,10 @@ answers:
 	SLOT_END %%slot
  %endif
 %endmacro
-	VMI_FOR_EACH_CALL FILL_SLOT
+	ROM_FOR_EACH_CALL FILL_SLOT
 
 %assign nr 0
-%rep VMI_CALL_COUNT
+%rep ROM_CALL_COUNT
  %ifndef FILLED_%[nr]
 	SLOT_BEGIN nr
 unassigned_%[nr]:

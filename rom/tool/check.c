@@ -7,7 +7,9 @@
 
 #include "check.h"
 #include "vmi.h"
+#include "vmi64.h"
 #include "vmi_stub.h"
+#include "vmi_stub64.h"
 
 #define GET16(image, at, type, field) \
 	rom_get16((image) + (at) + offsetof(struct type, field))
@@ -105,7 +107,28 @@ static const char *check_pnp(const uint8_t *image, size_t size)
 	return NULL;
 }
 
-const char *vmi_rom_check(const uint8_t *image, size_t size)
+/* What differs between the interfaces. */
+struct interface {
+	uint32_t	signature;
+	uint8_t		major;
+	uint32_t	top_align;
+	const char	*no_signature, *other_major, *not_aligned;
+};
+
+static const struct interface vmi32 = {
+	VMI_SIGNATURE, VMI_API_MAJOR, TOP_ALIGN,
+	"not a VMI ROM (no \"cVmi\" signature)", "API version is not 3",
+	"virtual_top is not on a 4 MB boundary",
+};
+
+static const struct interface vmi64 = {
+	VMI64_SIGNATURE, VMI64_API_MAJOR, VMI64_TOP_ALIGN,
+	"not a VMI-64 ROM (no \"cV64\" signature)", "API version is not 1",
+	"virtual_top is not on a 2 MB boundary",
+};
+
+static const char *check(const struct interface *what, const uint8_t *image,
+			 size_t size)
 {
 	const char *wrong;
 	size_t length;
@@ -114,26 +137,48 @@ const char *vmi_rom_check(const uint8_t *image, size_t size)
 		return "shorter than a VMI ROM header";
 	if (GET16(image, 0, vmi_rom_header, magic) != VMI_ROM_MAGIC)
 		return "not an option ROM (no 55 aa)";
-	if (GET32(image, 0, vmi_rom_header, signature) != VMI_SIGNATURE)
-		return "not a VMI ROM (no \"cVmi\" signature)";
+	if (GET32(image, 0, vmi_rom_header, signature) != what->signature)
+		return what->no_signature;
 	length = image[offsetof(struct vmi_rom_header, length)]
 		* (size_t)VMI_ROM_UNIT;
 	if (size < length)
 		return "truncated: shorter than its length byte says";
 	if (size > length)
 		return "longer than its length byte says";
-	if (image[offsetof(struct vmi_rom_header, api_major)] != VMI_API_MAJOR)
-		return "API version is not 3";
+	if (image[offsetof(struct vmi_rom_header, api_major)] != what->major)
+		return what->other_major;
 	if (sum(image, size))
 		return "wrong checksum";
-	if (GET32(image, 0, vmi_rom_header, virtual_top) % TOP_ALIGN)
-		return "virtual_top is not on a 4 MB boundary";
+	if (GET32(image, 0, vmi_rom_header, virtual_top) % what->top_align)
+		return what->not_aligned;
 	wrong = check_license(image, size);
 	if (!wrong)
 		wrong = check_pci(image, size);
 	if (!wrong)
 		wrong = check_pnp(image, size);
 	return wrong;
+}
+
+const char *vmi_rom_check(const uint8_t *image, size_t size)
+{
+	return check(&vmi32, image, size);
+}
+
+bool vmi64_rom_is(const uint8_t *image, size_t size)
+{
+	return size >= sizeof(struct vmi_rom_header) &&
+	       GET32(image, 0, vmi_rom_header, signature) == VMI64_SIGNATURE;
+}
+
+const char *vmi64_rom_check(const uint8_t *image, size_t size)
+{
+	const char *wrong = check(&vmi64, image, size);
+	uint32_t top;
+
+	if (wrong)
+		return wrong;
+	top = GET32(image, 0, vmi_rom_header, virtual_top);
+	return top && !(top >> 31) ? "virtual_top is not in the top 2 GB" : NULL;
 }
 
 /* ---- the private part of the stub ------------------------------------------- */
@@ -213,4 +258,72 @@ const char *vmi_rom_check_stub(const uint8_t *image, size_t size)
 			return "no IRET instruction where the header says";
 	}
 	return NULL;
+}
+
+/* ---- the same for 64-bit guests: addresses are those of the working copy ------ */
+
+#define INFO64(image, field) \
+	GET32(image, STUB64_INFO_OFFSET, stub64_rom_info, field)
+#define TABLE64(image, at, field) \
+	rom_get64((image) + (at) + offsetof(struct stub64_rom_table, field))
+#define WINDOW64(image, at, field) \
+	rom_get64((image) + (at) + offsetof(struct stub64_window, field))
+
+static const char *check_window64(const uint8_t *image, size_t size,
+				  uint64_t at, uint64_t base)
+{
+	uint64_t start = WINDOW64(image, at, start) - base;
+	uint64_t end = WINDOW64(image, at, end) - base;
+
+	if (start >= end || end > size)
+		return "a window lies outside the image";
+	if (WINDOW64(image, at, restart) - base >= size)
+		return "a window restarts outside the image";
+	if (WINDOW64(image, at, clear_if) > 1)
+		return "a window has an unknown flag";
+	return NULL;
+}
+
+static const char *check_table64(const uint8_t *image, size_t size,
+				 uint64_t table, uint64_t base)
+{
+	for (int i = 0; i < STUB64_IRETS; i++) {
+		uint64_t at = TABLE64(image, table, iret_insn[i]) - base;
+
+		if (!inside(at, 2, size) || image[at] != 0x48 ||
+		    image[at + 1] != 0xcf)
+			return "no IRETQ instruction where the header says";
+	}
+	for (int i = 0; i < 2; i++)
+		if (TABLE64(image, table, syscall_entry[i]) - base >= size)
+			return "a SYSCALL entry lies outside the image";
+	return NULL;
+}
+
+const char *vmi64_rom_check_stub(const uint8_t *image, size_t size)
+{
+	uint64_t base, at, windows;
+	const char *wrong;
+
+	if (INFO64(image, magic) != STUB64_INFO_MAGIC)
+		return "not a ROM for the stub hypervisor";
+	if (INFO64(image, layout) != STUB64_LAYOUT)
+		return "made for another layout of the shared area";
+	if (size > STUB_ROM_MAX)
+		return "too large for the stub hypervisor";
+	base = vmi64_virtual_top(GET32(image, 0, vmi_rom_header, virtual_top));
+	if (!base)
+		return "virtual_top is 0: no room for the shared area";
+	at = INFO64(image, table);
+	windows = INFO64(image, window_count);
+	if (windows > STUB_WINDOWS)
+		return "too many windows";
+	if (at % 8 || !inside(at, sizeof(struct stub64_rom_table) +
+			      windows * sizeof(struct stub64_window), size))
+		return "table of addresses lies outside the image";
+	wrong = check_table64(image, size, at, base);
+	at += sizeof(struct stub64_rom_table);
+	for (; !wrong && windows--; at += sizeof(struct stub64_window))
+		wrong = check_window64(image, size, at, base);
+	return wrong;
 }

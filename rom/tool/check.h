@@ -6,6 +6,7 @@
 #ifndef ROM_CHECK_H
 #define ROM_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,11 @@ const char *vmi_rom_check(const uint8_t *image, size_t size);
  */
 const char *vmi_rom_check_stub(const uint8_t *image, size_t size);
 
+/* For 64-bit guests: does it say so? Then the same checks. VMI64-2, STUB64. */
+bool vmi64_rom_is(const uint8_t *image, size_t size);
+const char *vmi64_rom_check(const uint8_t *image, size_t size);
+const char *vmi64_rom_check_stub(const uint8_t *image, size_t size);
+
 /* Little-endian words at any address. */
 static inline uint16_t rom_get16(const uint8_t *p)
 {
@@ -27,6 +33,11 @@ static inline uint16_t rom_get16(const uint8_t *p)
 static inline uint32_t rom_get32(const uint8_t *p)
 {
 	return rom_get16(p) | (uint32_t)rom_get16(p + 2) << 16;
+}
+
+static inline uint64_t rom_get64(const uint8_t *p)
+{
+	return rom_get32(p) | (uint64_t)rom_get32(p + 4) << 32;
 }
 
 #endif

@@ -6,7 +6,8 @@
  * Words in .header and .offsets count from the image start and stay. A
  * backend with absolute words anywhere else has the symbol rom_relocs, two
  * words that get the place and the length of the list; without it they are
- * an error, which is how the native backend is known to have none.
+ * an error, which is how the native backend is known to have none. Nothing is
+ * listed of one that is linked where its working copy will be: it does not move.
  */
 #include <elf.h>
 #include <errno.h>
@@ -15,170 +16,156 @@
 #include <string.h>
 
 #include "check.h"
+#include "elf.h"
 #include "tool.h"
+#include "vmi64.h"
 #include "vmi_rom.h"
 
 #define IMAGE_MAX	(255 * VMI_ROM_UNIT)
 #define RELOCS_MAX	(IMAGE_MAX / 4)
 #define SLOT_NAMES	100u		/* in rom/common/layout.inc */
+#define SLOTS_MAX	VMI64_CALL_COUNT
+
+_Static_assert(VMI_CALL_COUNT <= SLOTS_MAX, "SLOTS_MAX");
 
 struct link {
 	const char	*file;
-	const uint8_t	*elf;
-	size_t		elf_size;
-	const Elf32_Ehdr *head;
-	const Elf32_Shdr *sections;
-	const char	*names;
+	struct elf	elf;
+	uint64_t	base;		/* where the image is linked */
 
 	uint8_t		image[IMAGE_MAX + VMI_ROM_UNIT];
 	size_t		size;
 	uint32_t	relocs[RELOCS_MAX];
 	uint32_t	reloc_count;
 	uint32_t	reloc_header;	/* of rom_relocs, 0: absent */
-	uint32_t	slots[VMI_CALL_COUNT + 1];	/* and where they end */
+	uint64_t	slots[SLOTS_MAX + 1];	/* and where they end */
 };
 
-static const char *name_of(const struct link *l, const Elf32_Shdr *s)
+static unsigned int call_count(const struct link *l)
 {
-	return l->names + s->sh_name;
+	return l->elf.wide ? VMI64_CALL_COUNT : VMI_CALL_COUNT;
 }
 
-/* The bytes of a section, checked; the file comes from our own linker. */
-static const void *bytes_of(const struct link *l, const Elf32_Shdr *s)
+static int in_image(const struct elf_section *s)
 {
-	if (s->sh_offset > l->elf_size ||
-	    s->sh_size > l->elf_size - s->sh_offset)
-		return NULL;
-	return l->elf + s->sh_offset;
+	return s->type == SHT_PROGBITS && (s->flags & SHF_ALLOC) && s->size;
 }
 
-static int open_elf(struct link *l)
+static void find_base(struct link *l)
 {
-	const Elf32_Ehdr *h = (const Elf32_Ehdr *)l->elf;
+	for (unsigned int i = 0; i < l->elf.sections; i++) {
+		struct elf_section s = elf_section(&l->elf, i);
 
-	if (l->elf_size < sizeof(*h) || memcmp(h->e_ident, ELFMAG, SELFMAG) ||
-	    h->e_ident[EI_CLASS] != ELFCLASS32 || h->e_machine != EM_386 ||
-	    h->e_type != ET_EXEC || h->e_shentsize != sizeof(Elf32_Shdr) ||
-	    h->e_shoff > l->elf_size || h->e_shoff % 4 ||
-	    h->e_shnum > (l->elf_size - h->e_shoff) / sizeof(Elf32_Shdr) ||
-	    h->e_shstrndx >= h->e_shnum)
-		return tool_refuse(l->file, "not a linked i386 ELF file");
-	l->head = h;
-	l->sections = (const Elf32_Shdr *)(l->elf + h->e_shoff);
-	l->names = bytes_of(l, &l->sections[h->e_shstrndx]);
-	if (!l->names)
-		return tool_refuse(l->file, "section names lie outside");
-	return 0;
-}
-
-static int in_image(const Elf32_Shdr *s)
-{
-	return s->sh_type == SHT_PROGBITS && (s->sh_flags & SHF_ALLOC) &&
-	       s->sh_size;
+		if (!strcmp(s.name, ".header"))
+			l->base = s.addr;
+	}
 }
 
 static int copy_sections(struct link *l)
 {
-	for (int i = 0; i < l->head->e_shnum; i++) {
-		const Elf32_Shdr *s = &l->sections[i];
-		const void *bytes = bytes_of(l, s);
+	for (unsigned int i = 0; i < l->elf.sections; i++) {
+		struct elf_section s = elf_section(&l->elf, i);
+		const void *bytes = elf_bytes(&l->elf, &s);
+		uint64_t at = s.addr - l->base;
 
-		if (!in_image(s))
+		if (!in_image(&s))
 			continue;
-		if (!bytes || s->sh_addr > IMAGE_MAX ||
-		    s->sh_size > IMAGE_MAX - s->sh_addr)
+		if (!bytes || at > IMAGE_MAX || s.size > IMAGE_MAX - at)
 			return tool_refuse(l->file, "%s does not fit a ROM",
-					   name_of(l, s));
-		memcpy(l->image + s->sh_addr, bytes, s->sh_size);
-		if (l->size < s->sh_addr + s->sh_size)
-			l->size = s->sh_addr + s->sh_size;
+					   s.name);
+		memcpy(l->image + at, bytes, s.size);
+		if (l->size < at + s.size)
+			l->size = at + s.size;
 	}
 	return 0;
 }
 
-static int counts_from_start(const struct link *l, const Elf32_Shdr *s)
+static int counts_from_start(const struct elf_section *s)
 {
-	return !strcmp(name_of(l, s), ".header") ||
-	       !strcmp(name_of(l, s), ".offsets");
+	return !strcmp(s->name, ".header") || !strcmp(s->name, ".offsets");
 }
 
-static int take_reloc(struct link *l, const Elf32_Shdr *target,
-		      const Elf32_Rel *rel, const Elf32_Sym *symbol)
+static int take_reloc(struct link *l, const struct elf_section *target,
+		      const struct elf_reloc *rel, uint16_t symbol_section)
 {
-	int type = ELF32_R_TYPE(rel->r_info);
+	unsigned int at = (unsigned int)(rel->place - target->addr);
 
-	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx == SHN_ABS)
+	if (symbol_section == SHN_UNDEF || symbol_section == SHN_ABS)
 		return tool_refuse(l->file, "%s+%#x: refers to something that"
 				   " does not move with the image",
-				   name_of(l, target),
-				   rel->r_offset - target->sh_addr);
-	if (type == R_386_PC32 || type == R_386_PLT32)
+				   target->name, at);
+	if (rel->kind == ELF_RELATIVE)
 		return 0;
-	if (type != R_386_32)
-		return tool_refuse(l->file, "%s+%#x: relocation of type %d",
-				   name_of(l, target),
-				   rel->r_offset - target->sh_addr, type);
-	if (counts_from_start(l, target))
+	if (rel->kind != ELF_ABSOLUTE)
+		return tool_refuse(l->file, "%s+%#x: relocation of type %u",
+				   target->name, at, rel->type);
+	if (counts_from_start(target) || l->base)
 		return 0;
 	if (!l->reloc_header)
 		return tool_refuse(l->file, "%s+%#x: absolute reference in a"
 				   " backend without rom_relocs",
-				   name_of(l, target),
-				   rel->r_offset - target->sh_addr);
+				   target->name, at);
 	if (l->reloc_count == RELOCS_MAX)
 		return tool_refuse(l->file, "too many relocations");
-	l->relocs[l->reloc_count++] = rel->r_offset;
+	l->relocs[l->reloc_count++] = (uint32_t)rel->place;
 	return 0;
 }
 
 /* The linker emits one relocation section per section of the output. */
 static int take_relocs(struct link *l)
 {
-	for (int i = 0; i < l->head->e_shnum; i++) {
-		const Elf32_Shdr *s = &l->sections[i];
-		const Elf32_Shdr *target = &l->sections[s->sh_info];
-		const Elf32_Sym *symbols = bytes_of(l, &l->sections[s->sh_link]);
-		const Elf32_Rel *rel = bytes_of(l, s);
+	const uint32_t type = l->elf.wide ? SHT_RELA : SHT_REL;
 
-		if (s->sh_type == SHT_RELA && (target->sh_flags & SHF_ALLOC))
-			return tool_refuse(l->file, "RELA relocations");
-		if (s->sh_type != SHT_REL || !in_image(target))
+	for (unsigned int i = 0; i < l->elf.sections; i++) {
+		struct elf_section s = elf_section(&l->elf, i), target, symbols;
+
+		if (s.type != SHT_REL && s.type != SHT_RELA)
 			continue;
-		for (size_t n = 0; n < s->sh_size / sizeof(*rel); n++)
-			if (take_reloc(l, target, &rel[n], &symbols[
-				       ELF32_R_SYM(rel[n].r_info)]))
+		target = elf_section(&l->elf, s.info);
+		symbols = elf_section(&l->elf, s.link);
+		if (s.type != type && (target.flags & SHF_ALLOC))
+			return tool_refuse(l->file, "relocations of a kind that"
+					   " it should not have");
+		if (!in_image(&target))
+			continue;
+		for (uint64_t n = 0; n < s.entries; n++) {
+			struct elf_reloc rel = elf_reloc(&l->elf, &s, n);
+
+			if (take_reloc(l, &target, &rel,
+				       elf_symbol(&l->elf, &symbols,
+						  rel.symbol).section))
 				return 1;
+		}
 	}
 	return 0;
 }
 
 /* rom_slot_100 is the slot of call 0 (layout.inc). */
-static void take_symbol(struct link *l, const char *name, uint32_t value)
+static void take_symbol(struct link *l, const struct elf_symbol *symbol)
 {
 	unsigned int slot;
 
-	if (!strcmp(name, "rom_relocs"))
-		l->reloc_header = value;
-	else if (sscanf(name, "rom_slot_%u", &slot) == 1 &&
-		 slot - SLOT_NAMES < VMI_CALL_COUNT)
-		l->slots[slot - SLOT_NAMES] = value;
+	if (!strcmp(symbol->name, "rom_relocs"))
+		l->reloc_header = (uint32_t)symbol->value;
+	else if (sscanf(symbol->name, "rom_slot_%u", &slot) == 1 &&
+		 slot - SLOT_NAMES < call_count(l))
+		l->slots[slot - SLOT_NAMES] = symbol->value;
 }
 
 static void find_symbols(struct link *l)
 {
-	for (int i = 0; i < l->head->e_shnum; i++) {
-		const Elf32_Shdr *s = &l->sections[i];
-		const Elf32_Sym *symbols = bytes_of(l, s);
-		const char *names;
+	for (unsigned int i = 0; i < l->elf.sections; i++) {
+		struct elf_section s = elf_section(&l->elf, i);
 
-		if (!strcmp(name_of(l, s), ".slots"))
-			l->slots[VMI_CALL_COUNT] = s->sh_addr + s->sh_size;
-		if (s->sh_type != SHT_SYMTAB)
+		if (!strcmp(s.name, ".slots"))
+			l->slots[call_count(l)] = s.addr + s.size;
+		if (s.type != SHT_SYMTAB)
 			continue;
-		names = bytes_of(l, &l->sections[s->sh_link]);
-		for (size_t n = 0; n < s->sh_size / sizeof(*symbols); n++)
-			take_symbol(l, names + symbols[n].st_name,
-				    symbols[n].st_value);
+		for (uint64_t n = 0; n < s.entries; n++) {
+			struct elf_symbol symbol = elf_symbol(&l->elf, &s, n);
+
+			take_symbol(l, &symbol);
+		}
 	}
 }
 
@@ -188,14 +175,17 @@ static int check_slots(const struct link *l)
 	const uint8_t *info = l->image + VMI_ROM_INFO_OFFSET;
 	uint32_t size = rom_get16(info + offsetof(struct vmi_rom_info,
 						  slot_size));
+	const char *name;
 
-	for (int i = 0; i < VMI_CALL_COUNT; i++)
-		if (l->slots[i + 1] - l->slots[i] > size)
-			return tool_refuse(l->file, "the ENTRY of %s has more "
-					   "than the %u bytes of its slot: put "
-					   "the rest behind END_ENTRY",
-					   call_names[i] ? call_names[i] :
-					   "an unassigned call", size);
+	for (unsigned int i = 0; i < call_count(l); i++) {
+		if (l->slots[i + 1] - l->slots[i] <= size)
+			continue;
+		name = tool_call_name(l->elf.wide, i);
+		return tool_refuse(l->file, "the ENTRY of %s has more than the "
+				   "%u bytes of its slot: put the rest behind "
+				   "END_ENTRY",
+				   name ? name : "an unassigned call", size);
+	}
 	return 0;
 }
 
@@ -280,16 +270,20 @@ int tool_finish(const char *elf, const char *image)
 {
 	static struct link link;
 	struct link *l = &link;
+	const char *wrong;
 	uint8_t *data;
+	size_t size;
 	int status;
 
 	l->file = elf;
-	data = tool_read(elf, &l->elf_size);
+	data = tool_read(elf, &size);
 	if (!data)
 		return 1;
-	l->elf = data;
-	status = open_elf(l);
-	if (!status) {
+	wrong = elf_open(&l->elf, data, size);
+	if (wrong) {
+		status = tool_refuse(elf, "%s", wrong);
+	} else {
+		find_base(l);
 		find_symbols(l);
 		status = copy_sections(l) || check_slots(l) || take_relocs(l) ||
 			 append_relocs(l) || seal(l) || write_image(l, image);

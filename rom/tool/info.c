@@ -3,13 +3,16 @@
  * Prints a VMI ROM image. Nothing is printed of an image that does not pass
  * the checks, so everything here may trust its offsets.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
 #include "tool.h"
+#include "vmi64.h"
 #include "vmi_rom.h"
 #include "vmi_stub.h"
+#include "vmi_stub64.h"
 
 #define AT(type, field)		offsetof(struct type, field)
 
@@ -40,8 +43,13 @@ static void print_header(const uint8_t *image, size_t size)
 	       image[AT(vmi_rom_header, api_major)],
 	       image[AT(vmi_rom_header, api_minor)]);
 	printf("%-16s%u\n", "fixed entries", image[AT(vmi_rom_header, slots)]);
-	printf("%-16s%#010x\n", "virtual_top",
-	       rom_get32(image + AT(vmi_rom_header, virtual_top)));
+	if (vmi64_rom_is(image, size))
+		printf("%-16s0x%016" PRIx64 "\n", "virtual_top",
+		       vmi64_virtual_top(rom_get32(image + AT(vmi_rom_header,
+							      virtual_top))));
+	else
+		printf("%-16s%#010x\n", "virtual_top",
+		       rom_get32(image + AT(vmi_rom_header, virtual_top)));
 	print_string(image, "licence",
 		     rom_get16(image + AT(vmi_rom_header, license)));
 	print_bytes("BIOS entry", image + AT(vmi_rom_header, bios_init), 4);
@@ -74,9 +82,12 @@ static void print_calls(const uint8_t *image, size_t size)
 	size_t slots = rom_get16(info + AT(vmi_rom_info, slots));
 	size_t slot_size = rom_get16(info + AT(vmi_rom_info, slot_size));
 	size_t count = rom_get16(info + AT(vmi_rom_info, count));
+	bool wide = vmi64_rom_is(image, size);
+	const char *name;
 
 	if (rom_get32(info) != VMI_ROM_INFO_MAGIC ||
-	    count > VMI_CALL_COUNT || answers + count > size ||
+	    count > (wide ? (size_t)VMI64_CALL_COUNT : (size_t)VMI_CALL_COUNT) ||
+	    answers + count > size ||
 	    slots + count * slot_size > size) {
 		printf("%-16sunknown; only the get-relocation entry knows\n",
 		       "calls");
@@ -84,12 +95,14 @@ static void print_calls(const uint8_t *image, size_t size)
 	}
 	printf("%-16s%zu slots of %zu bytes from %#zx\n", "calls", count,
 	       slot_size, slots);
-	for (size_t i = 0; i < count; i++)
-		if (call_names[i])
-			printf("  %2zu %-22s%-6s+%#zx\n", i, call_names[i],
+	for (size_t i = 0; i < count; i++) {
+		name = tool_call_name(wide, i);
+		if (name)
+			printf("  %2zu %-22s%-6s+%#zx\n", i, name,
 			       image[answers + i] < 4 ?
 			       types[image[answers + i]] : "bad",
 			       slots + i * slot_size);
+	}
 }
 
 static void print_stub(const uint8_t *image)
@@ -118,6 +131,38 @@ static void print_stub(const uint8_t *image)
 		       ", clears IF" : "");
 }
 
+/* In a 64-bit image addresses are those of the working copy. */
+static void print_stub64(const uint8_t *image)
+{
+	const uint8_t *info = image + STUB64_INFO_OFFSET;
+	const uint8_t *table = image +
+		rom_get32(info + AT(stub64_rom_info, table));
+	uint32_t count = rom_get32(info + AT(stub64_rom_info, window_count));
+	const uint8_t *window = table + sizeof(struct stub64_rom_table);
+	uint64_t base = vmi64_virtual_top(rom_get32(image + AT(vmi_rom_header,
+							       virtual_top)));
+
+	printf("%-16slayout %u\n", "stub header",
+	       rom_get32(info + AT(stub64_rom_info, layout)));
+	printf("%-16sinstructions", "IRET");
+	for (int i = 0; i < STUB64_IRETS; i++)
+		printf(" +%#" PRIx64, rom_get64(table + AT(stub64_rom_table,
+							   iret_insn[i])) - base);
+	printf("\n%-16sentries", "SYSCALL");
+	for (int i = 0; i < 2; i++)
+		printf(" +%#" PRIx64, rom_get64(table + AT(stub64_rom_table,
+						  syscall_entry[i])) - base);
+	printf("\n%-16s%u\n", "windows", count);
+	for (; count--; window += sizeof(struct stub64_window))
+		printf("  +%#" PRIx64 " to +%#" PRIx64 ", restart +%#" PRIx64
+		       "%s\n",
+		       rom_get64(window + AT(stub64_window, start)) - base,
+		       rom_get64(window + AT(stub64_window, end)) - base,
+		       rom_get64(window + AT(stub64_window, restart)) - base,
+		       rom_get64(window + AT(stub64_window, clear_if)) ?
+		       ", clears IF" : "");
+}
+
 int tool_info(const char *file)
 {
 	size_t size;
@@ -133,8 +178,12 @@ int tool_info(const char *file)
 	}
 	print_header(image, size);
 	print_calls(image, size);
-	if (rom_get32(image + STUB_INFO_OFFSET) == STUB_INFO_MAGIC)
-		print_stub(image);
+	if (tool_is_stub(image)) {
+		if (vmi64_rom_is(image, size))
+			print_stub64(image);
+		else
+			print_stub(image);
+	}
 	free(image);
 	return 0;
 }

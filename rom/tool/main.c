@@ -9,6 +9,7 @@
 #include "check.h"
 #include "tool.h"
 #include "vmi_stub.h"
+#include "vmi_stub64.h"
 
 #define FILE_MAX	(16u << 20)	/* an ELF with all its debug data */
 
@@ -23,11 +24,19 @@ static const char usage[] =
 	"Status: 0 all is well; 1 the file is damaged or cannot be read, said in\n"
 	"one line on standard error; 2 wrong usage.\n";
 
-const char *const call_names[VMI_CALL_COUNT] = {
+const char *tool_call_name(bool wide, size_t number)
+{
 #define NAME(nr, name)	[nr] = #name,
-	VMI_CALLS(NAME)
+	static const char *const names[VMI_CALL_COUNT] = { VMI_CALLS(NAME) };
+	static const char *const names64[VMI64_CALL_COUNT] = {
+		VMI64_CALLS(NAME)
+	};
 #undef NAME
-};
+
+	if (wide)
+		return number < VMI64_CALL_COUNT ? names64[number] : NULL;
+	return number < VMI_CALL_COUNT ? names[number] : NULL;
+}
 
 int tool_refuse(const char *file, const char *format, ...)
 {
@@ -70,11 +79,23 @@ uint8_t *tool_read(const char *file, size_t *size)
 
 const char *tool_check(const uint8_t *image, size_t size)
 {
-	const char *wrong = vmi_rom_check(image, size);
+	bool wide = vmi64_rom_is(image, size);
+	const char *wrong = wide ? vmi64_rom_check(image, size) :
+				   vmi_rom_check(image, size);
 
-	if (!wrong && rom_get32(image + STUB_INFO_OFFSET) == STUB_INFO_MAGIC)
-		wrong = vmi_rom_check_stub(image, size);
+	if (!wrong && tool_is_stub(image))
+		wrong = wide ? vmi64_rom_check_stub(image, size) :
+			       vmi_rom_check_stub(image, size);
 	return wrong;
+}
+
+bool tool_is_stub(const uint8_t *image)
+{
+	if (rom_get32(image + offsetof(struct vmi_rom_header, signature)) ==
+	    VMI64_SIGNATURE)
+		return rom_get32(image + STUB64_INFO_OFFSET) ==
+		       STUB64_INFO_MAGIC;
+	return rom_get32(image + STUB_INFO_OFFSET) == STUB_INFO_MAGIC;
 }
 
 /* Without a hypervisor a BIOS runs the image as it is, and a guest trusts it. */
@@ -87,7 +108,7 @@ static int tool_native(const char *file)
 	if (!image)
 		return 1;
 	wrong = tool_check(image, size);
-	if (!wrong && rom_get32(image + STUB_INFO_OFFSET) == STUB_INFO_MAGIC)
+	if (!wrong && tool_is_stub(image))
 		wrong = "the stub hypervisor's ROM, which is of no use without it";
 	else if (!wrong && rom_get32(image + offsetof(struct vmi_rom_header,
 						      virtual_top)))

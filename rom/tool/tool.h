@@ -3,13 +3,12 @@
 #ifndef ROM_TOOL_H
 #define ROM_TOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmi.h"
-
-/* NULL for a number that is not assigned. */
-extern const char *const call_names[VMI_CALL_COUNT];
+/* NULL for a number that is not assigned. wide: of VMI-64. */
+const char *tool_call_name(bool wide, size_t number);
 
 /* Prints one line about a file on standard error; returns 1. */
 int tool_refuse(const char *file, const char *format, ...)
@@ -20,6 +19,9 @@ uint8_t *tool_read(const char *file, size_t *size);
 
 /* Every check that applies to the image; NULL, or what is wrong. */
 const char *tool_check(const uint8_t *image, size_t size);
+
+/* Is it for the stub hypervisor? At least a header is there. */
+bool tool_is_stub(const uint8_t *image);
 
 int tool_info(const char *file);
 int tool_trace(const char *file, const char *area);	/* area: or NULL */

@@ -31,7 +31,7 @@ static void print_record(const struct trace_record *r, const uint32_t *word)
 		printf("%08" PRIx32, r->eip);
 	else
 		printf("%-8s", "-");
-	printf(args ? " %-18s" : " %s", call_names[r->call]);
+	printf(args ? " %-18s" : " %s", tool_call_name(false, r->call));
 	if (args & TRACE_EAX)
 		printf(" eax=%08" PRIx32, *word++);
 	if (args & TRACE_EDX)
@@ -60,7 +60,7 @@ static int print_records(const char *file, FILE *f, bool is_area)
 
 	while ((got = fread(&r, 1, sizeof(r), f)) == sizeof(r)) {
 		n = (size_t)words_of(r.args);
-		if (r.call >= VMI_CALL_COUNT || !call_names[r.call])
+		if (!tool_call_name(false, r.call))
 			return tool_refuse(file, "damaged: call %u", r.call);
 		if (fread(words, sizeof(*words), n, f) != n)
 			break;
