@@ -106,6 +106,19 @@ $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/host/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
 $(B)/tests/unit/rom $(B)/coverage/unit/rom: | $(B)/rom/stub.rom $(B)/rom/native.rom
+$(eval $(call unit_test,rom64,rom/tool/check.c))
+$(B)/tests/unit/rom64 $(B)/coverage/unit/rom64: | \
+	$(addprefix $(B)/rom/,stub64.rom native64.rom template64.rom native.rom)
+# Linked where a process can have it, and run.
+$(B)/tests/stub64.bin: $(B)/rom/stub64.elf rom/common/rom.lds
+	@mkdir -p $(@D)
+	@ld $(ROM_LD_64) --no-warn-rwx-segments -z noexecstack \
+		--defsym=rom_base=0x60000000 --defsym=rom_shared=0x60010000 \
+		-T rom/common/rom.lds -o $(@:.bin=.elf) $(B)/rom/stub64-hot.o \
+		$(B)/rom/stub64-calls.o
+	@objcopy -O binary $(@:.bin=.elf) $@
+$(eval $(call unit_test,stub64))
+$(B)/tests/unit/stub64 $(B)/coverage/unit/stub64: | $(B)/tests/stub64.bin
 
 $(eval $(call unit_test,gmem,hypervisor-stub/metal/memory.c hypervisor-stub/mm/gmem.c \
 	tests/host/cpu.c,-Xlinker --wrap=memset))
