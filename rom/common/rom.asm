@@ -15,12 +15,12 @@
  %define ROM_SIGNATURE	VMI64_SIGNATURE
  %define ROM_API_MINOR	VMI64_API_MINOR
  %define ROM_API_MAJOR	VMI64_API_MAJOR
- %define ROM_BANNER	" ROM, VMI-64 1.0: "
+ %define ROM_BANNER	" ROM, VMI-64 "
 %else
  %define ROM_SIGNATURE	VMI_SIGNATURE
  %define ROM_API_MINOR	VMI_API_MINOR
  %define ROM_API_MAJOR	VMI_API_MAJOR
- %define ROM_BANNER	" ROM, VMI 3.0: "
+ %define ROM_BANNER	" ROM, VMI "
 %endif
 
 	section .header progbits alloc exec nowrite align=1
@@ -139,7 +139,7 @@ print:	cs lodsb
 	jmp print
 .done:	ret
 
-banner:		db ROM_BANNER, 0
+banner:		db ROM_BANNER, '0' + ROM_API_MAJOR, ".", '0' + ROM_API_MINOR, ": ", 0
 newline:	db 13, 10, 0
 
 ; ---- get-relocation -----------------------------------------------------------
