@@ -149,6 +149,7 @@ get_relocation:
 %if ROM_WIDTH == 64
 ; In edi = call number; out rax = address, edx = type. The image itself is the
 ; place that counts, or virtual_top, sign-extended (VMI64-2.3).
+	mov edi, edi			; what is above may be anything
 	cmp edi, ROM_CALL_COUNT
 	jae .unknown
 	lea rax, [rel header]

@@ -6,8 +6,9 @@
  * Words in .header and .offsets count from the image start and stay. A
  * backend with absolute words anywhere else has the symbol rom_relocs, two
  * words that get the place and the length of the list; without it they are
- * an error, which is how the native backend is known to have none. Nothing is
- * listed of one that is linked where its working copy will be: it does not move.
+ * an error, which is how the native backend is known to have none. An image for
+ * 64-bit guests has no list: with rom_base it is linked where its working copy
+ * will be, and does not move.
  */
 #include <elf.h>
 #include <errno.h>
@@ -103,8 +104,8 @@ static int take_reloc(struct link *l, const struct elf_section *target,
 		return 0;
 	if (!l->reloc_header)
 		return tool_refuse(l->file, "%s+%#x: absolute reference in a"
-				   " backend without rom_relocs",
-				   target->name, at);
+				   " backend without %s", target->name, at,
+				   l->elf.wide ? "rom_base" : "rom_relocs");
 	if (l->reloc_count == RELOCS_MAX)
 		return tool_refuse(l->file, "too many relocations");
 	l->relocs[l->reloc_count++] = (uint32_t)rel->place;
@@ -145,7 +146,7 @@ static void take_symbol(struct link *l, const struct elf_symbol *symbol)
 {
 	unsigned int slot;
 
-	if (!strcmp(symbol->name, "rom_relocs"))
+	if (!l->elf.wide && !strcmp(symbol->name, "rom_relocs"))
 		l->reloc_header = (uint32_t)symbol->value;
 	else if (sscanf(symbol->name, "rom_slot_%u", &slot) == 1 &&
 		 slot - SLOT_NAMES < call_count(l))

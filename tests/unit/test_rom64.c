@@ -301,7 +301,7 @@ static void answers_of(const struct image *image, uint64_t top)
 	uint8_t *rom = mapped(image);
 	const struct vmi_rom_info *info = (void *)(rom + VMI_ROM_INFO_OFFSET);
 	const uint8_t *answers = rom + info->answers;
-	struct vmi64_relocation (*get)(uint32_t number);
+	struct vmi64_relocation (*get)(uint64_t number);
 	const uint64_t base = top ? top : (uintptr_t)rom;
 	struct vmi64_relocation got;
 
@@ -309,7 +309,8 @@ static void answers_of(const struct image *image, uint64_t top)
 	assert_int_equal(info->count, VMI64_CALL_COUNT);
 	*(void **)&get = rom + VMI_ENTRY_RELOC;
 	for (uint32_t nr = 0; nr < CALL_END; nr++) {
-		got = get(nr);
+		/* the upper half may be anything (VMI64-3.1.1) */
+		got = get(nr | (nr & 1 ? 0xfedcba9800000000 : 0));
 		if (nr >= info->count) {
 			assert_int_equal(got.type, VMI_RELOC_NONE);
 			continue;
