@@ -172,6 +172,9 @@ static void test_stub_info(void **state)
 	refused(STUB(window_count), 4, 0xffffffff, "too many windows");
 	refused(STUB(table), 4, table + 4, outside);
 	refused(STUB(table), 4, stub.size, outside);
+	/* room for it alone, and not for the windows behind */
+	refused(STUB(table), 4, stub.size - sizeof(struct stub64_rom_table),
+		outside);
 	refused(STUB(table), 4, 0xfffffff8, outside);
 	for (int i = 0; i < STUB64_IRETS; i++) {
 		const size_t at = TABLE(iret_insn[i]);
@@ -189,6 +192,22 @@ static void test_stub_info(void **state)
 		refused(at, 8, TOP + stub.size, why);
 		refused(at, 8, TOP - 1, why);
 	}
+}
+
+/* The image ends in the midst of an IRETQ. */
+static void test_stub_end(void **state)
+{
+	const size_t table = rom_get32(stub.bytes + STUB(table));
+	struct image image = { stub.size, malloc(stub.size) };
+
+	(void)state;
+	memcpy(image.bytes, stub.bytes, stub.size);
+	image.bytes[image.size - 1] = 0x48;
+	put(image.bytes + TABLE(iret_insn[0]), 8, TOP + image.size - 1);
+	repair(&image);
+	assert_string_equal(check(&image),
+			    "no IRETQ instruction where the header says");
+	free(image.bytes);
 }
 
 static void test_stub_windows(void **state)
@@ -405,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_other_width),
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_stub_info),
+		cmocka_unit_test(test_stub_end),
 		cmocka_unit_test(test_stub_windows),
 		cmocka_unit_test(test_stub_size),
 		cmocka_unit_test(test_random),
