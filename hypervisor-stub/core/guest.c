@@ -136,7 +136,8 @@ static bool load_images(struct guest *g, struct loader_out *out, char *error)
 	if (!loader_load(&in, out))
 		return refuse(error, "%s: %s", part_name(c, out->part),
 			      out->error);
-	err = rom_publish(&g->rom, &g->mm.gmem, c->rom.data, c->rom.size);
+	err = rom_publish(&g->rom, &g->mm.gmem, c->rom.data, c->rom.size,
+			  g->wide);
 	return err ? refuse(error, "%s: %s", c->rom.name, err) : true;
 }
 
@@ -161,6 +162,9 @@ static uint32_t stack_of(const struct guest *g, uint32_t nr)
 	return STACK_VCPU + g->slot * GUEST_VCPUS + nr;
 }
 
+/* Of either kind. */
+#define SHARED_BYTES	sizeof(struct stub64_shared)
+
 static const char *build_vcpu(struct guest *g, uint32_t nr)
 {
 	const struct guest_config *c = g->config;
@@ -171,7 +175,7 @@ static const char *build_vcpu(struct guest *g, uint32_t nr)
 	v->nr = nr;
 	v->sibling = &g->vcpu[(nr + 1) % c->cpus];
 	v->first = &g->vcpu[0];
-	v->hypercall = hcall;
+	v->hypercall = g->wide ? hcall_wide : hcall;
 	v->rom = &g->rom;
 	v->bus = &g->bus;
 	v->apic = &g->apic[nr];
@@ -183,11 +187,11 @@ static const char *build_vcpu(struct guest *g, uint32_t nr)
 	memset(v->regs, 0, sizeof(*v->regs));
 	v->regs->vcpu = v;
 	v->regs->lock = &g->lock;
-	v->sh = host_pages(sizeof(*v->sh), PAGE_SIZE);
+	v->sh = host_pages(SHARED_BYTES, PAGE_SIZE);
 	if (!v->sh)
 		return "no memory for its shared areas";
 	v->sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
-	v->wide = g->unikernel;
+	v->wide = g->wide;
 	err = mmu_init(&v->mmu, &g->mm);
 	if (!err && !(desc_init(v) && (!v->wide || wide_init(v))))
 		err = "no memory for its descriptor tables";
@@ -207,7 +211,7 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 	if (!take_memory(g, error) || !load_images(g, out, error))
 		return false;
 	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32,
-		      g->unikernel);
+		      g->wide);
 	for (i = 0; i < g->vcpus && !err; i++)
 		err = build_vcpu(g, i);
 	if (!err && c->trace) {
@@ -239,11 +243,11 @@ static bool start(struct guest *g, char *error)
 		guest_release(g);
 		return false;
 	}
-	if (!g->unikernel)
+	if (!g->wide)
 		first_state(&g->vcpu[0], out.eip);
 	g->vcpu[0].starting = true;
 	log_printf("%s: %lu MB of memory, entry at %08lx\n", g->name,
-		   config->memory, g->unikernel ? g->vcpu[0].start->rip :
+		   config->memory, g->wide ? g->vcpu[0].start->rip :
 		   out.eip);
 	return true;
 }
@@ -260,6 +264,7 @@ bool guest_create(const struct guest_config *config, char *error)
 		g->slot = guest_count;
 		g->unikernel = solo5_is(config->kernel.data,
 					config->kernel.size);
+		g->wide = g->unikernel;
 	}
 	/* Its stacks stay for as long as it may be started again. */
 	for (i = 0; room && i < config->cpus; i++)
@@ -286,7 +291,7 @@ void guest_release(struct guest *g)
 	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
 		wide_free(v);
 		desc_free(v);
-		host_pages_free((void *)v->sh, sizeof(*v->sh));
+		host_pages_free((void *)v->sh, SHARED_BYTES);
 		v->sh = NULL;
 		mmu_free(&v->mmu);
 	}

@@ -6,7 +6,7 @@
  */
 #include <cpu.h>
 
-#include "core.h"
+#include "hcall.h"
 #include "log.h"
 
 /* VMI_Init: from here on the top of the address space is ours. */
@@ -244,12 +244,7 @@ static void hc_page(struct vcpu *v, uint64_t gfn, uint64_t op)
 	mmu_flush_tlb(&v->mmu);
 }
 
-/* By number: the handler; does it look at guest memory or tables, which must
- * be up to date? */
-static const struct hypercall {
-	void	(*handler)(struct vcpu *, uint64_t edx, uint64_t ecx);
-	bool	drains;
-} hypercall[STUB_HC_COUNT] = {
+const struct hypercall hypercall[STUB_HC_COUNT] = {
 	[STUB_HC_INIT]		= { hc_init, false },
 	[STUB_HC_DRAIN]		= { hc_drain, true },
 	[STUB_HC_QUEUE_FULL]	= { hc_drain, true },
@@ -285,16 +280,19 @@ static const struct hypercall {
 	[STUB_HC_INITIAL_STATE]	= { hc_initial_state, true },
 };
 
-void hcall(struct vcpu *v, struct regs *r)
+static inline __attribute__((always_inline))
+void carry_out(struct vcpu *v, struct regs *r, uint32_t nr,
+	       const struct hypercall *h, uint64_t a, uint64_t b)
 {
 	struct call *c = (void *)((uint8_t *)v->call + v->call_at);
-	uint32_t nr = r->gpr[EAX];
 
 	v->call_at = (v->call_at + sizeof(*c)) % sizeof(v->call);
-	__builtin_memcpy(c->gpr, r->gpr, sizeof(c->gpr));
+	c->gpr[0] = nr;
+	c->gpr[1] = b;
+	c->gpr[2] = a;
 	c->rip = r->rip;
 	c->rsp = r->rsp;
-	if (nr >= STUB_HC_COUNT) {
+	if (!h) {
 		vcpu_kill(v, "hypercall %u does not exist", nr);
 		return;
 	}
@@ -302,11 +300,26 @@ void hcall(struct vcpu *v, struct regs *r)
 		vcpu_kill(v, "hypercall %u before VMI_Init", nr);
 		return;
 	}
-	v->g->hcall[nr]++;
-	if (hypercall[nr].drains && queue_pending(v)) {
+	if (nr < STUB_HC_COUNT)
+		v->g->hcall[nr]++;
+	if (h->drains && queue_pending(v)) {
 		queue_drain(v);
 		if (r->stop)
 			return;
 	}
-	hypercall[nr].handler(v, r->gpr[EDX], r->gpr[ECX]);
+	h->handler(v, a, b);
+}
+
+void hcall(struct vcpu *v, struct regs *r)
+{
+	uint32_t nr = r->gpr[EAX];
+
+	carry_out(v, r, nr, nr < STUB_HC_COUNT ? &hypercall[nr] : NULL,
+		  r->gpr[EDX], r->gpr[ECX]);
+}
+
+void hcall_carry_out(struct vcpu *v, struct regs *r, uint32_t nr,
+		     const struct hypercall *h, uint64_t a, uint64_t b)
+{
+	carry_out(v, r, nr, h, a, b);
 }

@@ -250,7 +250,7 @@ static void print_wide_registers(const struct vcpu *v)
 		log_printf("%s %016lx%s", name[i], i == ESP ? r->rsp : r->gpr[i],
 			   i % 4 == 3 ? "\n" : " ");
 	log_printf("cr0 %08x cr2 %016lx cr3 %09lx cr4 %08x efer %03x\n", v->cr0,
-		   v->cr2, v->mmu.long_cr3, v->cr4, v->efer);
+		   shared64(v)->cr2, v->mmu.long_cr3, v->cr4, v->efer);
 	log_printf("gdt %016lx limit %04x idt %016lx limit %04x ldt %04x tr %04x, tss at %016lx\n",
 		   v->gdt_base, v->gdt_limit, v->idt_base, v->idt_limit,
 		   v->ldt, v->tr, v->tss_base);

@@ -43,6 +43,7 @@ struct guest {
 	uint32_t	slot;		/* in guests[] */
 	uint32_t	starts;		/* so far */
 	bool		unikernel;	/* one of Solo5's */
+	bool		wide;		/* a 64-bit one; unikernels are */
 	struct spinlock	lock;		/* all from here on, but what is sched.c's;
 					 * that begins anew with each start */
 	uint32_t	vcpus;
@@ -96,6 +97,7 @@ void io_console_interrupt(void);
 /* ---- hcall.c -------------------------------------------------------------- */
 
 void hcall(struct vcpu *, struct regs *);	/* vcpu.hypercall */
+void hcall_wide(struct vcpu *, struct regs *);
 
 /* ---- between vCPUs (ipi.c) ------------------------------------------------ */
 

@@ -24,7 +24,7 @@ enum {
 	TRAMP_IDT = 2,
 	TRAMP_CONSTANTS,		/* struct tramp_constants */
 	TRAMP_ENTRY,			/* where the processor pushes */
-	TRAMP_SHARED,			/* struct stub_shared: two pages, see wide.c */
+	TRAMP_SHARED,			/* struct stub64_shared: three */
 	TRAMP_GDT = 8,			/* GDT_ENTRIES of 8 bytes: two */
 	TRAMP_LDT = 16,			/* 64 KB */
 	TRAMP_PAGES = 32

@@ -138,10 +138,9 @@ struct vcpu {
 	uint64_t	pat;		/* IA32_PAT */
 	uint32_t	sysenter_cs;
 	uint64_t	sysenter_esp, sysenter_eip;
-	/* Of a wide guest */
-	uint64_t	cr2;
+	/* Of a wide guest; CR2 and KERNEL_GS_BASE are in its shared area */
 	uint64_t	star, lstar, cstar, fmask;
-	uint64_t	kernel_gs_base;
+	bool		syscall_swaps[2];	/* by LSTAR, CSTAR: STUB64-7 */
 	/* While it has no processor; else they are in that. */
 	uint16_t	sreg[4];	/* DS, ES, FS, GS */
 	uint64_t	fs_base, gs_base;	/* of a wide guest */
@@ -210,6 +209,21 @@ struct vcpu {
 	uint32_t	call_at;	/* offset of the oldest, that is next */
 	struct vcpu_stats stats;
 };
+
+/* The shared area of a wide guest: what vmi_stub64.h says is the same in both may
+ * be used by sh, too. */
+static inline volatile struct stub64_shared *shared64(const struct vcpu *v)
+{
+	return (volatile struct stub64_shared *)v->sh;
+}
+
+/* For the ROM to read. */
+#define PUBLISH(v, field, value) do {				\
+	if ((v)->wide)							\
+		shared64(v)->field = (value);				\
+	else								\
+		(v)->sh->field = (value);				\
+} while (0)
 
 /* A processor of the machine, by its number. */
 struct cpu {
@@ -375,6 +389,7 @@ void efer_apply(const struct vcpu *);
 void wide_load(struct vcpu *);
 void wide_save(struct vcpu *);
 void wide_unload(void);
+bool wide_has_fsgsbase(void);	/* the ROM needs it */
 void wide_deliver(struct vcpu *, int vector, bool has_error, uint32_t error);
 void wide_page_fault(struct vcpu *, gva_t, uint32_t error);
 /* Back to what the frame says, from IRETQ. False: it cannot be read. */
@@ -429,8 +444,11 @@ static inline bool rom_is_iret(const struct vcpu *v)
 {
 	return regs_ring(v->regs) == 1 &&
 	       (v->regs->rip == v->rom->iret_insn[0] ||
-		v->regs->rip == v->rom->iret_insn[1]);
+		v->regs->rip == v->rom->iret_insn[1] ||
+		(v->wide && v->regs->rip == v->rom->iret_insn[2]));
 }
+/* The handler is no part of what the guest was batching. */
+void event_leave_lazy_mode(struct vcpu *);
 /* To there, if it is. */
 void event_move_to_iret_site(struct vcpu *);
 

@@ -42,3 +42,31 @@ void queue_updates(struct mmu *m, volatile struct stub_shared *sh,
 		at = mmu_run_changed(m, pa, entry, at, end);
 	} while (at != end);
 }
+
+static void changed_wide(struct mmu *m, uint64_t word)
+{
+	uint64_t pa = word & ~(uint64_t)STUB64_Q_KIND;
+
+	switch (word & STUB64_Q_KIND) {
+	case STUB64_Q_UPDATE:
+		long_entry_changed(m, pa);
+		break;
+	case STUB64_Q_ALLOC:
+		long_page_table(m, pa >> PAGE_SHIFT, true);
+		break;
+	case STUB64_Q_RELEASE:
+		long_page_table(m, pa >> PAGE_SHIFT, false);
+		break;
+	case STUB64_Q_INVAL:
+		long_inval(m, pa & ~(uint64_t)(PAGE_SIZE - 1));
+		break;
+	}
+}
+
+void queue_updates_wide(struct mmu *m, const volatile uint64_t *at,
+			const volatile uint64_t *end)
+{
+	do
+		changed_wide(m, *at++);
+	while (at != end);
+}

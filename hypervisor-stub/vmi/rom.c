@@ -17,16 +17,40 @@
 #define TOP_ROM	0x061ull		/* D A P */
 #define TOP_SHARED	0x8000000000000063ull	/* NX D A W P */
 
-const char *rom_publish(struct rom *r, const struct gmem *m,
+/* The working copy, and what the guest finds. */
+static const char *copy(struct rom *r, const struct gmem *m,
 			const uint8_t *image, size_t size)
 {
+	r->image = host_pages(STUB_ROM_MAX, PAGE_SIZE);
+	if (!r->image)
+		return "no memory for its working copy";
+	memcpy(r->image, image, size);
+	gmem_boot_copy(m, ROM_GPA, image, size);
+	r->size = size;
+	r->base = r->virtual_top + STUB_ROM_OFFSET;
+	r->end = r->base + size;
+	return NULL;
+}
+
+static void relocate(struct rom *r, const uint32_t *relocs, uint32_t count)
+{
+	uint32_t word, i;
+
+	for (i = 0; i < count; i++) {
+		memcpy(&word, r->image + relocs[i], 4);
+		word += r->virtual_top;
+		memcpy(r->image + relocs[i], &word, 4);
+	}
+}
+
+static const char *publish(struct rom *r, const struct gmem *m,
+			   const uint8_t *image, size_t size)
+{
 	const struct vmi_rom_header *h = (const void *)image;
-	const struct vmi_pci_data *pci;
 	const struct stub_rom_info *info;
+	const struct vmi_pci_data *pci;
 	const struct stub_window *w;
 	const char *err = vmi_rom_check(image, size);
-	const uint32_t *relocs;
-	uint8_t *copy;
 	uint32_t i;
 
 	if (!err)
@@ -39,34 +63,19 @@ const char *rom_publish(struct rom *r, const struct gmem *m,
 		return "older than 0.2, and knows of no memory above 4 GB: memory=3072 at most";
 	if (h->virtual_top % (4 << 20) || h->virtual_top < 0xf0000000)
 		return "virtual_top is not 4 MB aligned in the top 256 MB";
-	size = h->length * VMI_ROM_UNIT;
-	info = (const void *)(image + STUB_INFO_OFFSET);
-
-	copy = r->image = host_pages(STUB_ROM_MAX, PAGE_SIZE);
-	if (!copy)
-		return "no memory for its working copy";
-	memcpy(copy, image, size);
-	relocs = (const void *)(image + info->relocs);
-	for (i = 0; i < info->reloc_count; i++) {
-		uint32_t word;
-
-		memcpy(&word, copy + relocs[i], 4);
-		word += h->virtual_top;
-		memcpy(copy + relocs[i], &word, 4);
-	}
-	gmem_boot_copy(m, ROM_GPA, image, size);
-
-	r->size = size;
 	r->virtual_top = h->virtual_top;
-	r->base = h->virtual_top + STUB_ROM_OFFSET;
-	r->end = r->base + size;
+	err = copy(r, m, image, h->length * VMI_ROM_UNIT);
+	if (err)
+		return err;
+	info = (const void *)(image + STUB_INFO_OFFSET);
+	relocate(r, (const void *)(image + info->relocs), info->reloc_count);
 	r->iret_entry = r->base + info->iret_entry;
 	for (i = 0; i < 2; i++)
 		r->iret_insn[i] = r->base + info->iret_insn[i];
 	w = (const void *)(image + info->windows);
 	r->windows = info->window_count;
 	for (i = 0; i < r->windows; i++)
-		r->window[i] = (struct stub_window){
+		r->window[i] = (struct rom_window){
 			.start = r->base + w[i].start,
 			.end = r->base + w[i].end,
 			.restart = r->base + w[i].restart,
@@ -75,11 +84,56 @@ const char *rom_publish(struct rom *r, const struct gmem *m,
 	return NULL;
 }
 
-void rom_map(const struct rom *rom, struct mmu *m,
-	     const volatile struct stub_shared *sh)
+/* It is linked where it will be (STUB64-1). */
+static const char *publish_wide(struct rom *r, const struct gmem *m,
+				const uint8_t *image, size_t size)
+{
+	const struct vmi_rom_header *h = (const void *)image;
+	const struct stub64_rom_table *t;
+	const struct stub64_rom_info *info;
+	const struct stub64_window *w;
+	const char *err = vmi64_rom_check(image, size);
+	uint32_t i;
+
+	if (!err)
+		err = vmi64_rom_check_stub(image, size);
+	if (err)
+		return err;
+	r->virtual_top = vmi64_virtual_top(h->virtual_top);
+	if (r->virtual_top != LONG_TOP)
+		return "virtual_top is not the last 2 MB";
+	err = copy(r, m, image, h->length * VMI_ROM_UNIT);
+	if (err)
+		return err;
+	info = (const void *)(image + STUB64_INFO_OFFSET);
+	t = (const void *)(image + info->table);
+	memcpy(r->iret_insn, t->iret_insn, sizeof(r->iret_insn));
+	memcpy(r->syscall_entry, t->syscall_entry, sizeof(r->syscall_entry));
+	w = (const void *)(t + 1);
+	r->windows = info->window_count;
+	for (i = 0; i < r->windows; i++)
+		r->window[i] = (struct rom_window){
+			.start = w[i].start, .end = w[i].end,
+			.restart = w[i].restart, .clear_if = w[i].clear_if,
+		};
+	return NULL;
+}
+
+const char *rom_publish(struct rom *r, const struct gmem *m,
+			const uint8_t *image, size_t size, bool wide)
+{
+	if (wide)
+		return publish_wide(r, m, image, size);
+	if (vmi64_rom_is(image, size))
+		return "a ROM for 64-bit guests, and the kernel is a 32-bit one";
+	return publish(r, m, image, size);
+}
+
+void rom_map(const struct rom *rom, struct mmu *m, const volatile void *shared,
+	     uint32_t bytes)
 {
 	mmu_reserved_map(m, STUB_ROM_OFFSET, rom->image, rom->size, TOP_ROM);
-	mmu_reserved_map(m, STUB_SHARED_OFFSET, sh, sizeof(*sh), TOP_SHARED);
+	mmu_reserved_map(m, STUB_SHARED_OFFSET, shared, bytes, TOP_SHARED);
 }
 
 /*

@@ -10,8 +10,6 @@
 #define CR4_GUEST	(CR4_TSD | CR4_DE)
 #define CR4_ALLOWED	(CR4_GUEST | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
 			 CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP)
-/* More, of a wide guest, if the machine has it. */
-#define CR4_WIDE	CR4_FSGSBASE
 
 /* SDM Vol. 3, 17.2.3: B0-B3, BD, BS, BT; the rest reads as it is. */
 #define DR6_STATUS	0x0000e00fu
@@ -25,17 +23,12 @@ static void cr0_apply(uint32_t value)
 
 static void cr4_apply(uint32_t value)
 {
-	const uint64_t guest = CR4_GUEST | CR4_WIDE;
-
-	write_cr4((read_cr4() & ~guest) | (value & guest));
+	write_cr4((read_cr4() & ~(uint64_t)CR4_GUEST) | (value & CR4_GUEST));
 }
 
 uint32_t cr4_allowed(const struct vcpu *v)
 {
-	uint32_t r[4];
-
-	cpuid(7, 0, r);
-	return CR4_ALLOWED | (v->wide && (r[1] & 1) ? CR4_FSGSBASE : 0);
+	return CR4_ALLOWED | (v->wide && wide_has_fsgsbase() ? CR4_FSGSBASE : 0);
 }
 
 static void cr3_outside(struct vcpu *v, uint64_t cr3)
@@ -64,7 +57,8 @@ void cr0_write(struct vcpu *v, uint32_t value)
 		vcpu_kill(v, "a 64-bit guest cannot turn paging off");
 		return;
 	}
-	v->sh->cr0 = v->cr0 = value;
+	v->cr0 = value;
+	PUBLISH(v, cr0, value);
 	cr0_apply(value);
 	if ((changed & ~CR0_TS) && !v->wide)
 		paging_changed(v);
@@ -72,7 +66,7 @@ void cr0_write(struct vcpu *v, uint32_t value)
 
 void cr3_write(struct vcpu *v, uint64_t value)
 {
-	v->sh->cr3 = value;
+	PUBLISH(v, cr3, value);
 	queue_peek(v);
 	if (v->wide ? !long_set_cr3(&v->mmu, value) :
 		      !mmu_set_cr3(&v->mmu, value))
@@ -85,7 +79,8 @@ void cr4_write(struct vcpu *v, uint32_t value)
 		vcpu_kill(v, "a 64-bit guest cannot clear CR4.PAE");
 		return;
 	}
-	v->sh->cr4 = v->cr4 = value & cr4_allowed(v);
+	v->cr4 = value & cr4_allowed(v);
+	PUBLISH(v, cr4, v->cr4);
 	cr4_apply(v->cr4);
 	if (!v->wide)
 		paging_changed(v);
@@ -178,7 +173,8 @@ void dr_write(struct vcpu *v, uint32_t nr, uint64_t value)
 		value = DR6_FIXED | (value & DR6_STATUS);
 	if (nr == 7)
 		value = dr7_allowed(value);
-	v->dr[nr] = v->sh->dr[nr] = value;
+	v->dr[nr] = value;
+	PUBLISH(v, dr[nr], value);
 	dr_load(v);
 }
 
@@ -209,8 +205,10 @@ void cr_unload(void)
  * the guest clears them (SDM Vol. 3, 17.2.3). */
 void dr6_take(struct vcpu *v)
 {
-	v->sh->dr[6] = (v->sh->dr[6] & ~DR6_BREAKPOINTS) |
-		       (read_dr6() & DR6_STATUS);
+	uint64_t old = v->wide ? shared64(v)->dr[6] : v->sh->dr[6];
+
+	PUBLISH(v, dr[6], (old & ~(uint64_t)DR6_BREAKPOINTS) |
+		(read_dr6() & DR6_STATUS));
 	write_dr6(DR6_FIXED);
 }
 

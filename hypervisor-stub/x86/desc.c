@@ -169,8 +169,10 @@ void desc_load_gdt(struct vcpu *v, gva_t base, uint32_t limit)
 	desc_save(v);
 	for (i = 0; i < 4; i++)
 		old[i] = desc_lookup(v, v->sreg[i]);
-	v->sh->gdt_base = v->gdt_base = base;
-	v->sh->gdt_limit = v->gdt_limit = limit & 0xffff;
+	v->gdt_base = base;
+	v->gdt_limit = limit & 0xffff;
+	PUBLISH(v, gdt_base, base);
+	PUBLISH(v, gdt_limit, v->gdt_limit);
 	v->gdt_table[0] = 0;
 	for (i = 1; i < GDT_GUEST; i++)
 		set_gdt_entry(v, i);
@@ -361,8 +363,10 @@ void desc_load_idt(struct vcpu *v, gva_t base, uint32_t limit)
 {
 	int i;
 
-	v->sh->idt_base = v->idt_base = base;
-	v->sh->idt_limit = v->idt_limit = limit & 0xffff;
+	v->idt_base = base;
+	v->idt_limit = limit & 0xffff;
+	PUBLISH(v, idt_base, base);
+	PUBLISH(v, idt_limit, v->idt_limit);
 	for (i = 0; i < 256; i++)
 		set_gate(v, i);
 }

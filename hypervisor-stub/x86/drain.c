@@ -6,6 +6,21 @@
  */
 #include "x86.h"
 
+/* What the owner has queued, from start to end. */
+static inline __attribute__((always_inline))
+void apply(struct vcpu *v, const struct vcpu *owner, uint32_t start,
+	   uint32_t end)
+{
+	volatile struct stub_shared *sh = owner->sh;
+	volatile struct stub64_shared *wide = shared64(owner);
+
+	if (v->wide)
+		queue_updates_wide(&v->mmu, wide->queue + start,
+				   wide->queue + end);
+	else
+		queue_updates(&v->mmu, sh, sh->queue + start, sh->queue + end);
+}
+
 /* False: this was the end of the guest. */
 static bool drain_updates(struct vcpu *v)
 {
@@ -24,7 +39,7 @@ static bool drain_updates(struct vcpu *v)
 	stats->drains++;
 	stats->drained += end - start;
 	sh->tail = (int32_t)(start - STUB_QUEUE_LEN);
-	queue_updates(&v->mmu, sh, sh->queue + start, sh->queue + end);
+	apply(v, v, start, end);
 	return true;
 }
 
@@ -50,8 +65,7 @@ void queue_peek_siblings(struct vcpu *v)
 		end = (uint32_t)s->sh->tail + STUB_QUEUE_LEN;
 		if (end <= s->peeked || end > STUB_QUEUE_LEN)
 			continue;
-		queue_updates(&v->mmu, s->sh, s->sh->queue + s->peeked,
-			      s->sh->queue + end);
+		apply(v, s, s->peeked, end);
 		s->peeked = end - 1;
 	}
 }
@@ -59,7 +73,10 @@ void queue_peek_siblings(struct vcpu *v)
 static void flush(struct vcpu *v)
 {
 	queue_peek(v);
-	mmu_flush(&v->mmu);
+	if (v->wide)
+		long_flush(&v->mmu);
+	else
+		mmu_flush(&v->mmu);
 }
 
 /* What lazy CPU mode put off: descriptors, then the address space. */
@@ -74,7 +91,7 @@ static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
 	for (; dirty; dirty &= dirty - 1)
 		desc_gdt_changed(v, __builtin_ctz(dirty));
 	if (deferred & STUB_DEFER_CR3)
-		cr3_write(v, sh->cr3);
+		cr3_write(v, v->wide ? shared64(v)->cr3 : sh->cr3);
 	else if (deferred & STUB_DEFER_FLUSH)
 		flush(v);
 }

@@ -49,7 +49,7 @@ static enum outcome mov_from_cr(struct vcpu *v, struct insn *in)
 		val = v->cr0;
 		break;
 	case 2:
-		val = v->cr2;
+		val = shared64(v)->cr2;
 		break;
 	case 3:
 		val = v->mmu.cr3;
@@ -79,7 +79,7 @@ static enum outcome mov_to_cr(struct vcpu *v, struct insn *in)
 		cr0_write(v, val);
 		break;
 	case 2:
-		v->cr2 = val;
+		shared64(v)->cr2 = val;
 		break;
 	case 3:
 		cr3_write(v, val);
@@ -107,7 +107,7 @@ static enum outcome mov_from_dr(struct vcpu *v, struct insn *in)
 {
 	uint32_t nr = dr_number(in);
 
-	set_reg(v, in->rm, nr < 4 ? v->dr[nr] : v->sh->dr[nr], 8);
+	set_reg(v, in->rm, nr < 4 ? v->dr[nr] : shared64(v)->dr[nr], 8);
 	return DONE;
 }
 
@@ -172,12 +172,12 @@ static enum outcome monitor_mwait(struct vcpu *v, struct insn *in)
 
 static enum outcome swapgs(struct vcpu *v, struct insn *in)
 {
-	uint64_t base = v->kernel_gs_base;
+	uint64_t base = shared64(v)->other_gs;
 
 	(void)in;
 	if (!is_canonical(base))	/* of WRGSBASE, which TCG does not check */
 		return REFUSED;
-	v->kernel_gs_base = rdmsr(MSR_GS_BASE);
+	shared64(v)->other_gs = rdmsr(MSR_GS_BASE);
 	wrmsr(MSR_GS_BASE, base);
 	return DONE;
 }

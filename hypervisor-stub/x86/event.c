@@ -30,7 +30,7 @@ static COLD bool look_native(struct vcpu *v, int vector)
 }
 
 /* The handler is no part of what the guest was batching. */
-static COLD void leave_lazy_mode(struct vcpu *v)
+COLD void event_leave_lazy_mode(struct vcpu *v)
 {
 	queue_drain(v);
 	v->sh->lazy_mode = VMI_LAZY_NONE;
@@ -80,7 +80,7 @@ void deliver_inline(struct vcpu *v, int vector, bool has_error, uint32_t error)
 		return;
 	}
 	if (v->sh->lazy_mode)
-		leave_lazy_mode(v);
+		event_leave_lazy_mode(v);
 	flags = (r->rflags & ~(EFLAGS_IF | EFLAGS_IOPL)) | v->iopl;
 	if (regs_ring(r) == 3) {
 		flags |= EFLAGS_IF;
@@ -192,7 +192,7 @@ static bool leave_window(struct vcpu *v)
 	if (r->rip - v->rom->base >= v->rom->end - v->rom->base)
 		return false;
 	for (i = 0; i < v->rom->windows; i++) {
-		struct stub_window *w = &v->rom->window[i];
+		const struct rom_window *w = &v->rom->window[i];
 
 		if (r->rip < w->start || r->rip >= w->end)
 			continue;
@@ -232,7 +232,15 @@ void event_poll(struct vcpu *v)
  * to the ROM, and the flag is as it was there. */
 static void move_to_iret_site(struct vcpu *v)
 {
-	gva32_t entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
+	gva32_t entry;
+
+	if (v->wide) {
+		shared_clear_bits(&v->sh->flags, STUB_IF);
+		if (v->rom->iret_site)
+			v->regs->rip = v->rom->iret_site;
+		return;
+	}
+	entry = v->gate[gate_usable(&v->gate[SYSCALL_VECTOR]) ?
 			      SYSCALL_VECTOR : VEC_PF].rip;
 
 	shared_clear_bits(&v->sh->flags, STUB_IF);

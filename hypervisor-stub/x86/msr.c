@@ -48,7 +48,7 @@ static uint64_t *wide_register(struct vcpu *v, uint32_t index)
 	case MSR_FMASK:
 		return &v->fmask;
 	case MSR_KERNEL_GS_BASE:
-		return &v->kernel_gs_base;
+		return (uint64_t *)&shared64(v)->other_gs;
 	}
 	return NULL;
 }
@@ -88,6 +88,8 @@ static bool wide_write(struct vcpu *v, uint32_t index, uint64_t val)
 		return false;
 	if (to) {
 		*to = val;
+		if (index == MSR_LSTAR || index == MSR_CSTAR)
+			v->syscall_swaps[index - MSR_LSTAR] = false;
 		wide_syscall_changed(v);
 		return true;
 	}

@@ -46,10 +46,14 @@ void vcpu_vmi_mode(struct vcpu *v, uint64_t tsc_base)
 {
 	volatile struct stub_shared *sh = v->sh;
 
-	rom_map(v->rom, &v->mmu, sh);
-	sh->layout = STUB_LAYOUT;
+	rom_map(v->rom, &v->mmu, sh, v->wide ? sizeof(struct stub64_shared) :
+		sizeof(*sh));
+	sh->layout = v->wide ? STUB64_LAYOUT : STUB_LAYOUT;
 	sh->tail = (int32_t)(v->queue_start - STUB_QUEUE_LEN);
-	sh->queue_guard = STUB_QUEUE_GUARD;
+	if (v->wide)
+		shared64(v)->queue_guard = STUB64_QUEUE_GUARD;
+	else
+		sh->queue_guard = STUB_QUEUE_GUARD;
 	sh->tsc_base = v->tsc_base = tsc_base;
 	sh->tsc_hz = host_tsc_hz;
 	v->stolen = sh->stolen = 0;
@@ -116,7 +120,8 @@ static bool load_wide_state(struct vcpu *v, const struct vcpu_start *s)
 	uint32_t i;
 
 	v->star = v->lstar = v->cstar = v->fmask = 0;
-	v->fs_base = v->gs_base = v->kernel_gs_base = v->cr2 = 0;
+	v->syscall_swaps[0] = v->syscall_swaps[1] = false;
+	v->fs_base = v->gs_base = 0;
 	wide_syscall_changed(v);
 	if (!cr_start_wide(v, s))
 		return false;

@@ -102,8 +102,8 @@ static void map_view(struct vcpu *v, struct view *view, const void *entry,
 	map(view, TRAMP_IDT, idt, 1, PTE_NX);
 	map(view, TRAMP_CONSTANTS, &w->constants, 1, PTE_NX);
 	map(view, TRAMP_ENTRY, entry, 1, PTE_NX | PTE_W);
-	map(view, TRAMP_SHARED, v->sh, sizeof(*v->sh) / PAGE_SIZE,
-	    PTE_NX | PTE_W);
+	map(view, TRAMP_SHARED, v->sh,
+	    sizeof(struct stub64_shared) / PAGE_SIZE, PTE_NX | PTE_W);
 	/* LTR writes to it, by its linear address in our view. */
 	map(view, TRAMP_GDT, v->gdt_table, 2, PTE_NX | gdt_rights);
 	map(view, TRAMP_LDT, v->ldt_table, 16, PTE_NX);
@@ -160,10 +160,20 @@ void wide_syscall_changed(struct vcpu *v)
 	struct tramp_constants *c = &v->window->constants.c;
 	uint16_t cs = v->star >> 32 & 0xfffc;
 
-	c->lstar = v->lstar;
-	c->cstar = v->cstar;
+	c->lstar = v->syscall_swaps[0] ? v->rom->syscall_entry[0] : v->lstar;
+	c->cstar = v->syscall_swaps[1] ? v->rom->syscall_entry[1] : v->cstar;
+	shared64(v)->lstar = v->lstar;
+	shared64(v)->cstar = v->cstar;
 	c->syscall_cs = cs | 1;
 	c->syscall_ss = (uint16_t)(cs + 8) | 1;
+}
+
+bool wide_has_fsgsbase(void)
+{
+	uint32_t r[4];
+
+	cpuid(7, 0, r);
+	return r[1] & 1;
 }
 
 /* EFER.SCE: without it SYSCALL is a #UD. */
@@ -193,14 +203,16 @@ void wide_load(struct vcpu *v)
 	h->regs = (uint64_t)v->regs;
 	h->nmi_stack = stack_top(STACK_IST + 3 * cpu);
 	h->mc_stack = stack_top(STACK_IST + 3 * cpu + 2);
-	write_cr4(read_cr4() & ~(uint64_t)CR4_PGE);
+	write_cr4((read_cr4() & ~(uint64_t)CR4_PGE) |
+		  (wide_has_fsgsbase() ? CR4_FSGSBASE : 0));
 	write_cr3(v->window->constants.c.host_cr3);
 	/* TR first: an NMI by the trampoline's gate needs its stacks. */
 	desc_load_wide(v);
 	load_idt();
 	this_cpu()->wide = true;
-	wrmsr(MSR_FS_BASE, v->fs_base);
-	wrmsr(MSR_GS_BASE, v->gs_base);
+	/* TCG takes any value from WRFSBASE and WRGSBASE. */
+	wrmsr(MSR_FS_BASE, is_canonical(v->fs_base) ? v->fs_base : 0);
+	wrmsr(MSR_GS_BASE, is_canonical(v->gs_base) ? v->gs_base : 0);
 	wrmsr(MSR_STAR, (uint64_t)HV_CS << 32);
 	wrmsr(MSR_LSTAR, in_trampoline(tramp_syscall));
 	wrmsr(MSR_CSTAR, in_trampoline(tramp_syscall32));
@@ -221,7 +233,7 @@ void wide_unload(void)
 	host_idt_load();
 	desc_unload_wide();
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SCE);
-	write_cr4(read_cr4() | CR4_PGE);
+	write_cr4((read_cr4() & ~(uint64_t)CR4_FSGSBASE) | CR4_PGE);
 }
 
 /* By trampoline.asm, on the processor's stack for NMIs. What it had pushed is in the

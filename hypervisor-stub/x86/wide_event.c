@@ -22,6 +22,10 @@ static bool stack_for(struct vcpu *v, const struct gate *gate, uint64_t *rsp)
 		at = v->tss_base + TSS_IST1 + (gate->ist - 1) * 8;
 	else if (regs_ring(v->regs) != 3)
 		return true;
+	else if (vmi_mode(v)) {
+		*rsp = shared64(v)->rsp0;
+		return true;
+	}
 	return guest_read(&v->mmu, rsp, at, sizeof(*rsp));
 }
 
@@ -57,6 +61,8 @@ void wide_deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 		gate_fault(v, vector);
 		return;
 	}
+	if (v->sh->lazy_mode)
+		event_leave_lazy_mode(v);
 	flags = r->rflags & ~(uint64_t)(EFLAGS_IF | EFLAGS_IOPL);
 	flags |= v->iopl | (guest_if(v) ? EFLAGS_IF : 0);
 	if (!stack_for(v, gate, &rsp)) {
@@ -87,7 +93,7 @@ void wide_deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 
 void wide_page_fault(struct vcpu *v, gva_t va, uint32_t error)
 {
-	v->cr2 = va;
+	shared64(v)->cr2 = va;
 	wide_deliver(v, VEC_PF, true, error);
 }
 

@@ -45,6 +45,11 @@ void wide_syscall_changed(struct vcpu *v)
 	abort();
 }
 
+bool wide_has_fsgsbase(void)
+{
+	return true;
+}
+
 void efer_apply(const struct vcpu *v)
 {
 	(void)v;

@@ -110,7 +110,7 @@ static void test_not_canonical(void **state)
 static void test_control_registers(void **state)
 {
 	(void)state;
-	v->cr2 = 0xffffc90000001234;
+	shared64(v)->cr2 = 0xffffc90000001234;
 	regs.gpr[8] = regs.gpr[EBX] = UINT64_MAX;
 	RUNS("\x0f\x20\xc3");			/* mov rbx, cr0 */
 	assert_int_equal(regs.gpr[EBX], 0x80050033);
@@ -122,7 +122,7 @@ static void test_control_registers(void **state)
 	assert_int_equal(regs.gpr[EAX], CR4_PAE);
 	regs.gpr[EBX] = 0xffff888000000123;
 	RUNS("\x0f\x22\xd3");			/* mov cr2, rbx */
-	assert_int_equal(v->cr2, 0xffff888000000123);
+	assert_int_equal(shared64(v)->cr2, 0xffff888000000123);
 	REFUSES("\x0f\x22\xdb");		/* cr3: bits 63-52 */
 	REFUSES("\x0f\x22\xc3");
 	regs.gpr[EBX] = 0x1fff000;
@@ -206,7 +206,7 @@ static void test_debug_registers(void **state)
 	v->dr[1] = HIGH + 1;
 	RUNS("\x41\x0f\x21\xc8");		/* mov r8, dr1 */
 	assert_int_equal(regs.gpr[8], HIGH + 1);
-	shared.dr[6] = 0xffff0ff1;
+	shared64(v)->dr[6] = 0xffff0ff1;
 	RUNS("\x0f\x21\xf3");
 	assert_int_equal(regs.gpr[EBX], 0xffff0ff1);
 }
@@ -333,11 +333,11 @@ static void test_swapgs(void **state)
 {
 	(void)state;
 	gs_base = 0x7f0000001000;
-	v->kernel_gs_base = HIGH;
+	shared64(v)->other_gs = HIGH;
 	RUNS("\x0f\x01\xf8");
 	assert_int_equal(gs_base, HIGH);
-	assert_int_equal(v->kernel_gs_base, 0x7f0000001000);
-	v->kernel_gs_base = BAD;
+	assert_int_equal(shared64(v)->other_gs, 0x7f0000001000);
+	shared64(v)->other_gs = BAD;
 	REFUSES("\x0f\x01\xf8");
 	regs.cs = USER_CS;
 	REFUSES("\x0f\x01\xf8");
