@@ -112,6 +112,12 @@ static bool sysenter_write(struct vcpu *v, uint64_t *to, uint64_t val)
 
 /* ---- of all --------------------------------------------------------------- */
 
+/* Of IA32_APIC_BASE, what does not change. */
+static uint32_t apic_base(const struct vcpu *v)
+{
+	return APIC_BASE | (v->nr ? 0 : APIC_BASE_BSP);
+}
+
 static bool msr_read(struct vcpu *v, uint32_t index, uint64_t *val)
 {
 	*val = 0;
@@ -120,7 +126,7 @@ static bool msr_read(struct vcpu *v, uint32_t index, uint64_t *val)
 		*val = rdtsc();
 		return true;
 	case MSR_APIC_BASE:
-		*val = APIC_BASE | APIC_BASE_BSP |
+		*val = apic_base(v) |
 		       (v->apic->enabled ? APIC_BASE_ENABLE : 0);
 		return true;
 	case MSR_SYSENTER_CS:
@@ -157,8 +163,7 @@ static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
 {
 	switch (index) {
 	case MSR_APIC_BASE:
-		if ((val & ~(uint64_t)APIC_BASE_ENABLE) !=
-		    (APIC_BASE | APIC_BASE_BSP))
+		if ((val & ~(uint64_t)APIC_BASE_ENABLE) != apic_base(v))
 			return false;
 		apic_enable(v->apic, val & APIC_BASE_ENABLE);
 		return true;

@@ -9,8 +9,7 @@
 #define IOAPIC_PINS	24u
 #define IOAPIC		play(U_FREE + 20)
 #define MSR_APIC_BASE	0x1bu
-#define BASE_OFF	0xfee00100u
-#define BASE_ON		0xfee00900u
+#define BASE_ENABLE	0x800u
 #define LEVEL		0x8000u
 #define LOST		60u		/* seconds until that is clear */
 
@@ -481,7 +480,9 @@ static void race_eoi(uint32_t arg)
 /* The APIC of one is turned off under the other's interrupts. */
 static void off_and_on(uint32_t i)
 {
-	wrmsr(MSR_APIC_BASE, i & 1 ? BASE_ON : BASE_OFF);
+	uint64_t base = rdmsr(MSR_APIC_BASE) & ~(uint64_t)BASE_ENABLE;
+
+	wrmsr(MSR_APIC_BASE, base | (i & 1 ? BASE_ENABLE : 0));
 	if (i & 1)
 		apic_set(APIC_SVR, SVR_ENABLE | 0xff);
 	open_for_a_while(scramble(i) % 16);

@@ -185,6 +185,11 @@ static void test_apic_base(void **state)
 	assert_int_equal(regs.gpr[EAX], 0xfee00100);
 	regs.gpr[EAX] = 0xfed00900;	/* it does not move */
 	REFUSES("\x0f\x30");
+	v->nr = 1;			/* the first one has booted */
+	RUNS("\x0f\x32");
+	assert_int_equal(regs.gpr[EAX], 0xfee00000);
+	regs.gpr[EAX] = 0xfee00100;
+	REFUSES("\x0f\x30");
 }
 
 static void test_counters(void **state)
