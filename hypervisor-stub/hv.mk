@@ -54,11 +54,11 @@ $(B)/hv/asm_offsets.s: hypervisor-stub/x86/asm_offsets.c hypervisor-stub/hv.mk |
 $(HV_INC): $(B)/hv/asm_offsets.s
 	@sed -n 's/.*"->\([A-Z0-9_]*\) \$$\(-\{0,1\}[0-9]*\)".*/%define \1 \2/p' $< >$@
 
-$(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) $(wildcard hypervisor-stub/include/*.inc) | $(B)/.deps
+$(B)/hv/%.o: hypervisor-stub/%.asm $(HV_INC) $(wildcard hypervisor-stub/*/*.inc) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  NASM    $@"
 	@nasm -f elf64 -g -F dwarf -w+all -w-unknown-warning -w+error -I$(B)/hv/ \
-		-Ihypervisor-stub/include/ -o $@ $<
+		-Ihypervisor-stub/include/ -Ihypervisor-stub/metal/ -o $@ $<
 
 $(B)/hv/hypervisor64.elf: $(HV_OBJ) hypervisor-stub/metal/hv.ld
 	@echo "  LD      $@"

@@ -4,6 +4,7 @@
 ; magic, ebx = info) to hv_main() in long mode, above 4 GB.
 
 %include "hv.inc"			; from asm_offsets.c
+%include "long_mode.inc"
 
 MB_MAGIC	equ 0x1badb002
 MB_FLAGS	equ 0x00000003		; page-aligned modules, memory map
@@ -15,10 +16,6 @@ PG_W		equ 0x002
 PG_PS		equ 0x080
 PG_G		equ 0x100
 PG_NX_HIGH	equ 0x80000000		; in the upper half of an entry
-
-EFER		equ 0xc0000080
-EFER_LME	equ 0x100
-EFER_NXE	equ 0x800
 
 extern hv_main, stacks
 global boot_start, hv_pml4, direct_pd, image_pdpt, image_pd, stack_pt
@@ -110,18 +107,7 @@ boot_start:
 	mov	eax, PHYS(image_pdpt) + (PG_P | PG_W)
 	mov	[PHYS(hv_pml4) + 511 * 8], eax
 
-	mov	eax, 0x20		; CR4.PAE
-	mov	cr4, eax
-	mov	eax, PHYS(hv_pml4)
-	mov	cr3, eax
-	; All of EFER: no SYSCALL, which guests have not, no FFXSR, with which
-	; FXSAVE and FXRSTOR would leave the XMM registers alone.
-	mov	ecx, EFER
-	mov	eax, EFER_LME | EFER_NXE
-	xor	edx, edx
-	wrmsr
-	mov	eax, 0x80010033		; PG WP NE ET MP PE
-	mov	cr0, eax
+	LONG_MODE
 	lgdt	[boot_gdtr]
 	jmp	8:.long
 

@@ -5,10 +5,7 @@
 ; start_code there; the processor comes in real mode, at its first byte.
 
 %include "hv.inc"			; from asm_offsets.c
-
-EFER		equ 0xc0000080
-EFER_LME	equ 0x100
-EFER_NXE	equ 0x800
+%include "long_mode.inc"
 
 %define AT(label) (START_PAGE + (label) - start_code)
 
@@ -23,17 +20,7 @@ start_code:
 	mov	ax, cs
 	mov	ds, ax
 	o32 lgdt [.gdtr - start_code]
-	; Straight to long mode, with what boot.asm sets.
-	mov	eax, 0x20		; CR4.PAE
-	mov	cr4, eax
-	mov	eax, hv_pml4 - IMAGE_BASE
-	mov	cr3, eax
-	mov	ecx, EFER
-	mov	eax, EFER_LME | EFER_NXE
-	xor	edx, edx
-	wrmsr
-	mov	eax, 0x80010033		; PG WP NE ET MP PE
-	mov	cr0, eax
+	LONG_MODE			; straight from real mode
 	jmp	dword 8:AT(.long)
 
 bits 64
