@@ -10,12 +10,16 @@ import threading
 
 from vmi_run import RUN_DIR, VMI_ROM, say
 
-# struct trace_ring of hypervisor-stub/vmi/trace.c; and the page of the shared
-# area in which vmi-rom finds what the ROM has not handed over yet.
+# struct trace_ring of hypervisor-stub/vmi/trace.c.
 TRACE_HEAD, TRACE_SIZE = 4096, 4 << 20
 RING_SIZE = TRACE_HEAD + TRACE_SIZE
-SHARED_AT = re.compile(r".*shared area at machine address ([0-9a-f]+)$")
-SHARED_SIZE = 4096
+
+# struct stub_shared of spec/include/vmi_stub.h, of each vCPU: trace_used, and
+# trace[] behind it; and struct stub_trace_batch.
+SHARED_AT = re.compile(r".*vCPU (\d)'s shared area is at machine address "
+                       r"([0-9a-f]+)$")
+USED_AT, ROOM = 0x200, 0xffc - 0x204
+BATCH = "<II"
 LOW_MEMORY_MAX, HIGH_MEMORY = 3 << 30, 4 << 30  # of QEMU's pc, if it has both
 
 
@@ -59,23 +63,26 @@ class Trace(threading.Thread):
             read += size
         os.pwrite(self.memory, struct.pack("<Q", read // 4), ring + 8)
 
+    def take_area(self, vcpu, address):
+        """What the ROM has not handed over, as the hypervisor would take it."""
+        at = self.place(address) + USED_AT
+        used, = struct.unpack("<I", os.pread(self.memory, 4, at))
+        used = min(used, ROOM) & ~3
+        self.raw.write(struct.pack(BATCH, vcpu, used)
+                       + os.pread(self.memory, used, at + 4))
+
     def finish(self):
-        """Of a machine that was stopped from outside the shared area has the
+        """Of a machine that was stopped from outside the shared areas have the
         last records."""
         self.join()
-        area = b""
         if self.ring:
             self.take()
-        self.raw.flush()
         for match in filter(None, map(SHARED_AT.match, self.log.lines)):
-            shared = self.place(int(match[1], 16))
-            area = os.pread(self.memory, SHARED_SIZE, shared)
-        with open(self.path, "wb") as f, tempfile.NamedTemporaryFile() as file:
-            file.write(area)
-            file.flush()
-            tool = subprocess.run([VMI_ROM, "trace", self.raw.name]
-                                  + ([file.name] if area else []),
-                                  stdout=f, stderr=subprocess.PIPE, text=True,
+            self.take_area(int(match[1]), int(match[2], 16))
+        self.raw.flush()
+        with open(self.path, "wb") as f:
+            tool = subprocess.run([VMI_ROM, "trace", self.raw.name], stdout=f,
+                                  stderr=subprocess.PIPE, text=True,
                                   check=False)
         if tool.returncode:
             say(tool.stderr.strip())

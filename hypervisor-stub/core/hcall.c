@@ -14,6 +14,7 @@ static void hc_init(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	volatile struct stub_shared *sh = v->sh;
+	uint32_t i;
 
 	if (vmi_mode(v)) {
 		v->regs->gpr[EAX] = UINT32_MAX;
@@ -29,8 +30,11 @@ static void hc_init(struct vcpu *v, uint64_t a, uint64_t b)
 	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
-	log_printf("%s: VMI_Init at %08x, shared area at machine address %09lx\n",
-		   v->g->name, (uint32_t)v->regs->rip, host_pa(sh));
+	log_printf("%s: VMI_Init at %08x\n", v->g->name,
+		   (uint32_t)v->regs->rip);
+	for (i = 0; i < v->g->vcpus; i++)
+		log_printf("%s: vCPU %u's shared area is at machine address %09lx\n",
+			   v->g->name, i, host_pa(v->g->vcpu[i].sh));
 }
 
 /* The draining is all. */
@@ -214,7 +218,7 @@ static void hc_wallclock(struct vcpu *v, uint64_t a, uint64_t b)
 static void hc_trace(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
-	trace_drain(v->g->trace, v->sh);
+	trace_drain(v->g->trace, v->nr, v->sh);
 }
 
 static void hc_apic_read(struct vcpu *v, uint64_t offset, uint64_t b)

@@ -381,8 +381,10 @@ static struct vcpu *switch_to(struct vcpu *next)
 	sched_charge(payer);
 	spin_lock(&next->g->lock);
 	/* Unless INIT, or its guest's end, was first. */
-	if (next->starting && !next->regs->stop)
+	if (next->starting && !next->regs->stop) {
+		trace_drain(next->g->trace, next->nr, next->sh);
 		vcpu_start(next);
+	}
 	go_on(next);
 	if (last != next)
 		sched_charge(payer);
@@ -479,7 +481,7 @@ static void guest_ends(struct vcpu *v)
 	s = v;
 	spin_lock(&lock);
 	do {
-		trace_drain(g->trace, s->sh);
+		trace_drain(g->trace, s->nr, s->sh);
 		s->regs->stop = STOP_ENDED;
 		s->on = false;
 		s->halted = false;

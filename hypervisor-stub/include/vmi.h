@@ -49,8 +49,8 @@ bool rom_find_iret_site(struct rom *, struct mmu *, gva32_t entry, gva32_t other
 struct trace_ring;
 struct trace_ring *trace_init(void);	/* NULL: no memory */
 void trace_free(struct trace_ring *);
-/* What was put into the area's trace[]: on, or with NULL away, unread. */
-void trace_drain(struct trace_ring *, volatile struct stub_shared *);
+/* What was put into trace[] of the vCPU's area: on, or with NULL away, unread. */
+void trace_drain(struct trace_ring *, uint32_t vcpu, volatile struct stub_shared *);
 
 /* ---- the update queue (queue.c) ----------------------------------------- */
 

@@ -8,8 +8,10 @@
 #include <host.h>
 
 #include "vmi.h"
+
 #define TRACE_WORDS	(1u << 20)
 #define TRACE_TELL	(TRACE_WORDS / 8)
+#define BATCH_WORDS	(sizeof(struct stub_trace_batch) / sizeof(uint32_t))
 
 struct trace_ring {
 	volatile uint64_t	written;	/* words in all */
@@ -33,23 +35,28 @@ void trace_free(struct trace_ring *t)
 	host_pages_free(t, sizeof(*t));
 }
 
-void trace_drain(struct trace_ring *t, volatile struct stub_shared *sh)
+/* In batches, each of one vCPU: struct stub_trace_batch, and its words. */
+void trace_drain(struct trace_ring *t, uint32_t vcpu,
+		 volatile struct stub_shared *sh)
 {
 	const volatile uint32_t *word = (const volatile uint32_t *)sh->trace;
 	uint32_t used = sh->trace_used, i;
-	uint64_t at;
+	uint64_t begin, at, end;
 
 	if (used > sizeof(sh->trace))
 		used = sizeof(sh->trace);
 	used /= sizeof(*word);
-	if (t) {
-		at = t->written;
-		while (at + used - t->read > TRACE_WORDS)
+	if (t && used) {
+		begin = at = t->written;
+		end = begin + BATCH_WORDS + used;
+		while (end - t->read > TRACE_WORDS)
 			asm volatile("pause");
+		t->word[at++ % TRACE_WORDS] = vcpu;
+		t->word[at++ % TRACE_WORDS] = used * sizeof(*word);
 		for (i = 0; i < used; i++)
-			t->word[(at + i) % TRACE_WORDS] = word[i];
-		t->written = at + used;
-		if (at / TRACE_TELL != (at + used) / TRACE_TELL)
+			t->word[at++ % TRACE_WORDS] = word[i];
+		t->written = end;
+		if (begin / TRACE_TELL != end / TRACE_TELL)
 			host_trace(0);
 	}
 	sh->trace_used = 0;

@@ -17,8 +17,7 @@ static const char usage[] =
 	"usage: vmi-rom info FILE          print a VMI ROM image and verify it\n"
 	"       vmi-rom native FILE        can it be used without a hypervisor?\n"
 	"       vmi-rom finish ELF IMAGE   make an image from a linked ELF file\n"
-	"       vmi-rom trace FILE [AREA]  print what vmi-run --trace recorded; AREA: the\n"
-	"                                  shared area, with what is not yet in FILE\n"
+	"       vmi-rom trace FILE         print what vmi-run --trace recorded\n"
 	"       vmi-rom --help             this text\n"
 	"\n"
 	"Status: 0 all is well; 1 the file is damaged or cannot be read, said in\n"
@@ -127,8 +126,8 @@ int main(int argc, char **argv)
 		return tool_info(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "native"))
 		return tool_native(argv[2]);
-	if ((argc == 3 || argc == 4) && !strcmp(argv[1], "trace"))
-		return tool_trace(argv[2], argv[3]);
+	if (argc == 3 && !strcmp(argv[1], "trace"))
+		return tool_trace(argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "finish"))
 		return tool_finish(argv[2], argv[3]);
 	fputs(usage, stderr);

@@ -24,7 +24,7 @@ const char *tool_check(const uint8_t *image, size_t size);
 bool tool_is_stub(const uint8_t *image);
 
 int tool_info(const char *file);
-int tool_trace(const char *file, const char *area);	/* area: or NULL */
+int tool_trace(const char *file);
 int tool_finish(const char *elf, const char *image);
 
 #endif

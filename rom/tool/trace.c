@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Prints the records of the trace backend, one line per call: cycles since
- * VMI_Init, where the call returns to, its name and its arguments.
+ * VMI_Init, the vCPU if there are several, where the call returns to, its name
+ * and its arguments. They come in batches, each of one vCPU, and are printed in
+ * the order of time.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +16,18 @@
 #include "vmi.h"
 #include "vmi_stub.h"
 
+#define VCPUS		8
 #define ARGS_MAX	(3 + 15)
+
+/* The calls of one vCPU. */
+struct calls {
+	FILE		*f;		/* of its own */
+	uint32_t	left;		/* bytes of the batch */
+	bool		more;		/* this is one: */
+	uint64_t	time;
+	struct trace_record record;
+	uint32_t	word[ARGS_MAX];
+};
 
 static int words_of(unsigned int args)
 {
@@ -22,16 +35,16 @@ static int words_of(unsigned int args)
 	       !!(args & TRACE_ECX) + (int)(args >> TRACE_STACK);
 }
 
-static void print_record(const struct trace_record *r, const uint32_t *word)
+static void print_call(const struct calls *c)
 {
-	unsigned int args = r->args;
+	const uint32_t *word = c->word;
+	unsigned int args = c->record.args;
 
-	printf("%14" PRIu64 " ", (uint64_t)r->cycles_high << 32 | r->cycles);
-	if (r->eip)
-		printf("%08" PRIx32, r->eip);
+	if (c->record.eip)
+		printf("%08" PRIx32, c->record.eip);
 	else
 		printf("%-8s", "-");
-	printf(args ? " %-18s" : " %s", tool_call_name(false, r->call));
+	printf(args ? " %-18s" : " %s", tool_call_name(false, c->record.call));
 	if (args & TRACE_EAX)
 		printf(" eax=%08" PRIx32, *word++);
 	if (args & TRACE_EDX)
@@ -45,83 +58,105 @@ static void print_record(const struct trace_record *r, const uint32_t *word)
 	putchar('\n');
 }
 
-/*
- * A machine that is stopped while it hands its last records over leaves them in
- * the file and in the shared area: of the area only what is later counts.
- */
-static uint64_t last_time;
-
-static int print_records(const char *file, FILE *f, bool is_area)
+/* So many bytes, of the batch. */
+static bool get(struct calls *c, void *to, size_t size)
 {
-	struct trace_record r;
-	uint32_t words[ARGS_MAX];
-	size_t n, got;
-	uint64_t when;
+	if (size > c->left || fread(to, 1, size, c->f) != size)
+		return false;
+	c->left -= size;
+	return true;
+}
 
-	while ((got = fread(&r, 1, sizeof(r), f)) == sizeof(r)) {
-		n = (size_t)words_of(r.args);
-		if (!tool_call_name(false, r.call))
-			return tool_refuse(file, "damaged: call %u", r.call);
-		if (fread(words, sizeof(*words), n, f) != n)
-			break;
-		when = (uint64_t)r.cycles_high << 32 | r.cycles;
-		if (is_area && when <= last_time)
-			continue;
-		last_time = when;
-		print_record(&r, words);
+/* To the next batch of this vCPU; c->left is 0: there is none. */
+static int next_batch(const char *file, struct calls *c, uint32_t vcpu)
+{
+	struct stub_trace_batch b;
+	size_t got;
+
+	while ((got = fread(&b, 1, sizeof(b), c->f)) == sizeof(b)) {
+		if (b.vcpu >= VCPUS)
+			return tool_refuse(file, "damaged: vCPU %" PRIu32,
+					   b.vcpu);
+		if (b.vcpu == vcpu && b.bytes) {
+			c->left = b.bytes;
+			return 0;
+		}
+		if (fseek(c->f, b.bytes, SEEK_CUR))
+			return tool_refuse(file, "%s", strerror(errno));
 	}
-	if (ferror(f))
+	if (ferror(c->f))
 		return tool_refuse(file, "%s", strerror(errno));
-	return got ? tool_refuse(file, "truncated: ends in a record") : 0;
+	return got ? tool_refuse(file, "truncated: ends in a batch") : 0;
 }
 
-static int trace_file(const char *file)
+/*
+ * A machine that is stopped while a vCPU hands its records over may leave them
+ * in its area as well: what is not later is the same once more.
+ */
+static int next_call(const char *file, struct calls *c, uint32_t vcpu)
 {
-	FILE *f = fopen(file, "rb");
-	int status;
+	struct trace_record *r = &c->record;
+	uint64_t last = c->time;
 
-	if (!f)
-		return tool_refuse(file, "%s", strerror(errno));
-	status = print_records(file, f, false);
-	fclose(f);
-	return status;
+	do {
+		if (!c->left && next_batch(file, c, vcpu))
+			return 1;
+		c->more = c->left;
+		if (!c->more)
+			return 0;
+		if (!get(c, r, sizeof(*r)))
+			return tool_refuse(file, "truncated: ends in a record");
+		if (!tool_call_name(false, r->call))
+			return tool_refuse(file, "damaged: call %u", r->call);
+		if (!get(c, c->word, words_of(r->args) * sizeof(*c->word)))
+			return tool_refuse(file, "truncated: ends in a record");
+		c->time = (uint64_t)r->cycles_high << 32 | r->cycles;
+	} while (c->time <= last);
+	return 0;
 }
 
-/* The area as the guest left it: trace_used may be anything. */
-static int trace_area(const char *file)
+static int print_calls(const char *file, struct calls calls[VCPUS])
 {
-	static struct stub_shared area;
-	const size_t need = offsetof(struct stub_shared, trace) +
-			    sizeof(area.trace);
-	FILE *f = fopen(file, "rb");
-	size_t got, used;
-	int status;
+	bool several = false;
+	uint32_t i, first;
 
-	if (!f)
-		return tool_refuse(file, "%s", strerror(errno));
-	got = fread(&area, 1, need, f);
-	fclose(f);
-	if (got < need)
-		return tool_refuse(file, "shorter than a shared area");
-	used = area.trace_used;
-	if (used > sizeof(area.trace))
-		used = sizeof(area.trace);
-	if (!used)
-		return 0;
-	f = fmemopen(area.trace, used, "rb");
-	if (!f)
-		return tool_refuse(file, "%s", strerror(errno));
-	status = print_records(file, f, true);
-	fclose(f);
-	return status;
+	for (i = 0; i < VCPUS; i++) {
+		if (next_call(file, &calls[i], i))
+			return 1;
+		several |= i && calls[i].more;
+	}
+	for (;;) {
+		first = VCPUS;
+		for (i = 0; i < VCPUS; i++)
+			if (calls[i].more && (first == VCPUS ||
+					      calls[i].time < calls[first].time))
+				first = i;
+		if (first == VCPUS)
+			return 0;
+		printf("%14" PRIu64 " ", calls[first].time);
+		if (several)
+			printf("%" PRIu32 ": ", first);
+		print_call(&calls[first]);
+		if (next_call(file, &calls[first], first))
+			return 1;
+	}
 }
 
-int tool_trace(const char *file, const char *area)
+int tool_trace(const char *file)
 {
-	int status = trace_file(file);
+	static struct calls calls[VCPUS];
+	int status = 0;
+	uint32_t i;
 
-	if (!status && area)
-		status = trace_area(area);
+	for (i = 0; i < VCPUS && !status; i++) {
+		calls[i].f = fopen(file, "rb");
+		if (!calls[i].f)
+			status = tool_refuse(file, "%s", strerror(errno));
+	}
+	if (!status)
+		status = print_calls(file, calls);
+	for (i = 0; i < VCPUS && calls[i].f; i++)
+		fclose(calls[i].f);
 	if (fflush(stdout))
 		return tool_refuse("standard output", "%s", strerror(errno));
 	return status;

@@ -129,6 +129,17 @@ VMI_OFFSET(stub_shared, queue_guard, 0xffc);
 VMI_OFFSET(stub_shared, queue, 0x1000);
 VMI_SIZE(stub_shared, 0x2000);
 
+/* What STUB_HC_TRACE hands over, as vmi-run gets it: behind this, what was in
+ * trace[] of one vCPU. */
+struct stub_trace_batch {
+	uint32_t	vcpu;
+	uint32_t	bytes;
+};
+
+VMI_OFFSET(stub_trace_batch, vcpu, 0x0);
+VMI_OFFSET(stub_trace_batch, bytes, 0x4);
+VMI_SIZE(stub_trace_batch, 0x8);
+
 /* ---- hypercalls ---------------------------------------------------------- */
 
 /*

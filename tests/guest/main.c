@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The order of the test guest's life: its suites one after another. */
 #include "cmdline.h"
+#include "smp.h"
 #include "suite.h"
 
-/* "stay" on the command line: this last call, then nothing. */
+/* "stay" on the command line: on each processor this last call, with its number,
+ * then nothing; those that are started are so twice. */
 #define STAY_CR2		0x57a7		/* tests/run/trace.py has it, too */
 
 bool judge_costs = true;
@@ -36,6 +38,38 @@ static bool begin(void)
 	return ok(exits_init(), "the hypervisor counts exits");
 }
 
+static void stay(uint32_t n)
+{
+	vmi1(SetCR2, STAY_CR2 + n);
+	processor[n].done++;
+	for (;;)
+		relax();
+}
+
+static void start_stays(uint32_t n)
+{
+	const struct vmi_ap_state state = processor_state(n);
+	const uint32_t done = processor[n].done;
+
+	processor_start(n, &state);
+	begin_on(n, stay, n);
+	while (processor[n].done == done)
+		relax();
+}
+
+static void all_stay(void)
+{
+	processors_find();
+	for (uint32_t n = 1; n < processors; n++) {
+		start_stays(n);
+		start_stays(n);
+	}
+	vmi1(SetCR2, STAY_CR2);
+	print("staying\n");
+	for (;;)
+		relax();
+}
+
 /* With "after=NAME" only those behind it: it has ended the last boot. */
 static void run_suites(void)
 {
@@ -54,12 +88,8 @@ void guest_main(void)
 {
 	judge_costs = !option("nocosts");
 	if (begin()) {
-		if (option("stay")) {
-			vmi1(SetCR2, STAY_CR2);
-			print("staying\n");
-			for (;;)
-				;
-		}
+		if (option("stay"))
+			all_stay();
 		run_suites();
 	}
 	tap_end();

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Linux on the trace backend: the same output as on the stub's, and a record
-of every call that agrees with what the hypervisor counted."""
+of every call that agrees with what the hypervisor counted; of several vCPUs
+which of them made it."""
 
 import sys
 sys.dont_write_bytecode = True
@@ -16,7 +17,7 @@ from harness import (BUILD, ROM, ROOT, VMI_RUN, expect, patience, same, scratch,
 
 GUEST = os.path.join(ROOT, "tests/data/guest-0.1.elf")
 
-LINE = re.compile(r" *(\d+) ([0-9a-f]{8}|-       ) (\w+) *"
+LINE = re.compile(r" *(\d+) (?:(\d): )?([0-9a-f]{8}|-       ) (\w+) *"
                   r"((?: e[adc]x=[0-9a-f]{8})*)"
                   r"(?: stack=([0-9a-f]{8}(?:,[0-9a-f]{8})*))?\n")
 
@@ -33,17 +34,23 @@ ARGUMENTS = {
 }
 
 
-def check_lines(path, count):
-    """Every line of the trace; counts the calls by name."""
+# The stub passes it on; and only the processor that boots starts others.
+STARTS = "SetInitialAPState"
+
+
+def check_lines(path, count, cpus):
+    """Every line of the trace; counts the calls by name and by vCPU."""
     last, name = 0, None
     with open(path, encoding="ascii") as f:
         for line in f:
             match = LINE.fullmatch(line)
             expect(match, f"the line {line!r}")
-            cycles, eip, name, registers, stack = match.groups()
+            cycles, vcpu, eip, name, registers, stack = match.groups()
             expect(int(cycles) >= last, f"{line!r} comes after {last}")
             last = int(cycles)
             count[name] += 1
+            count[vcpu] += 1
+            expect(name != STARTS or vcpu == "0", f"the vCPU in {line!r}")
             stack = stack.split(",") if stack else []
             same(f"the eip of {name}", eip.startswith("-"),
                  name in ("IRET", "SYSEXIT"))
@@ -56,19 +63,27 @@ def check_lines(path, count):
                      (" ".join(re.findall("e[adc]x", registers)), len(stack)),
                      ARGUMENTS[name])
     same("the last call", name, "Shutdown")
+    for vcpu in map(str, range(8)) if cpus > 1 else ():
+        same(f"vCPU {vcpu} made calls", count[vcpu] > 0, int(vcpu) < cpus)
+    same("calls without a vCPU", count[None] > 0, cpus == 1)
 
 
-def traced(reference, directory):
+def several(cpus):
+    return ("--cpus", str(cpus), "--host-cpus", "2") if cpus > 1 else ()
+
+
+def traced(reference, directory, cpus):
     expect(reference, "there is no result of the stub to compare with")
-    trace = os.path.join(directory, "trace, with a comma")
-    stats = os.path.join(directory, "stats")
-    same("its output", smoke("--trace", trace, "--stats", stats), reference)
+    trace = os.path.join(directory, f"trace, with a comma {cpus}")
+    stats = os.path.join(directory, f"stats{cpus}")
+    lines = smoke("--trace", trace, "--stats", stats, *several(cpus))
+    same("its output", lines[1:], reference[1:])
     count = collections.Counter()
-    check_lines(trace, count)
+    check_lines(trace, count, cpus)
     with open(stats, encoding="ascii") as f:
         stats = json.load(f)
     exits = stats["vmi_calls_that_exited"]
-    for name in EXIT:
+    for name in EXIT + (STARTS,) * (cpus > 1):
         expect(count[name], f"no {name} in the trace")
         same(f"the number of {name}", count[name], exits.get(name, 0))
     # Every system call returns to user mode.
@@ -89,12 +104,13 @@ def behaviour(directory):
     expect(not bad, " | ".join(bad[:3]))
 
 
-def stopped(directory, end, status):
+def stopped(directory, end, status, cpus=1):
     """A machine that is stopped from outside leaves its last calls, too."""
-    path = os.path.join(directory, f"stopped-{end.__name__}")
+    path = os.path.join(directory, f"stopped-{end.__name__}-{cpus}")
     with subprocess.Popen(
             [VMI_RUN, "--memory", "64", "--trace", path, "--append", "stay",
-             "--kernel", os.path.join(BUILD, "tests/guest.elf")],
+             "--kernel", os.path.join(BUILD, "tests/guest.elf"),
+             *several(cpus)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE) as run:
         while b"staying" not in run.stdout.readline():
@@ -102,7 +118,7 @@ def stopped(directory, end, status):
         end(run)
         said = run.communicate()[1].decode()
     same("the status and the message", (run.returncode, said), (status, ""))
-    same("the last call", last_line(path), ("SetCR2", " eax=000057a7"))
+    check_stay(path, cpus)
 
 
 def terminate(run):
@@ -114,12 +130,30 @@ def quit_qemu(run):
     run.stdin.flush()
 
 
-def last_line(path):
+def last_lines(path, count=None):
+    """The last call of each vCPU. count: how often it was made."""
+    last = {}
     with open(path, encoding="ascii") as f:
-        line = f.readlines()[-1]
-    match = LINE.fullmatch(line)
-    expect(match, f"the last line is {line!r}")
-    return match[3], match[4]
+        for line in f:
+            match = LINE.fullmatch(line)
+            expect(match, f"the line {line!r}")
+            vcpu = match[2] and int(match[2])
+            last[vcpu] = match[4], match[5]
+            if count is not None:
+                count[vcpu, match[4], match[5]] += 1
+    return last
+
+
+def check_stay(path, cpus):
+    """As tests/guest/main.c has it: nothing is lost of a first start."""
+    count = collections.Counter()
+    last = last_lines(path, count)
+    same("the last calls", last,
+         {n if cpus > 1 else None: ("SetCR2", f" eax={0x57a7 + n:08x}")
+          for n in range(cpus)})
+    for vcpu, call in last.items():
+        same(f"the number of that call of {vcpu}", count[vcpu, *call],
+             2 if vcpu else 1)
 
 
 def timed_out(directory):
@@ -129,7 +163,7 @@ def timed_out(directory):
                   timeout=patience())
     same("the status", run.returncode, 124)
     expect("guest at the time-out: " in run.stderr, "no report: " + run.stderr)
-    same("the last call", last_line(path), ("SetCR2", " eax=000057a7"))
+    check_stay(path, 1)
 
 
 def died(directory):
@@ -137,7 +171,8 @@ def died(directory):
     run = vmi_run("--memory", "64", "--trace", path, "--append", "case=hlt0",
                   "--kernel", os.path.join(BUILD, "tests/attack.elf"))
     same("the status", run.returncode, 3)
-    same("the last call", last_line(path), ("FlushTLB", " eax=00000001"))
+    same("the last call", last_lines(path),
+         {None: ("FlushTLB", " eax=00000001")})
 
 
 def no_init(directory):
@@ -147,7 +182,7 @@ def no_init(directory):
                   "console=ttyS0 panic=-1 rdinit=/none init=/none")
     same("the status", run.returncode, 0)
     expect("Kernel panic" in run.stdout, "no panic: " + tail(run.stdout))
-    same("the last call", last_line(path), ("Reboot", " eax=00000001"))
+    same("the last call", last_lines(path), {None: ("Reboot", " eax=00000001")})
 
 
 def no_trace(directory):
@@ -161,12 +196,15 @@ def no_trace(directory):
 
 
 with scratch() as d:
-    test_all([("smoke is traced", traced,
-               test_one("smoke on the stub's ROM", smoke), d),
+    stub = test_one("smoke on the stub's ROM", smoke)
+    test_all([("smoke is traced", traced, stub, d, 1),
+              ("smoke on 2 vCPUs is traced", traced, stub, d, 2),
               ("the test guest is traced", behaviour, d),
               ("a traced kernel panics", no_init, d),
               ("a traced guest dies", died, d),
               ("a traced guest is stopped", stopped, d, terminate, 130),
+              ("4 vCPUs that are traced are stopped", stopped, d, terminate, 130,
+               4),
               ("Ctrl-A x while traced", stopped, d, quit_qemu, 130),
               ("time-out while traced", timed_out, d),
               ("a ROM that does not trace", no_trace, d)])

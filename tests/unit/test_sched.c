@@ -120,9 +120,10 @@ void speculation_switch(void) { forgotten++; }
 void cr_load(struct vcpu *v) { assert_ptr_equal(v, current); }
 void report(struct vcpu *v) { (void)v; }
 void stats_print(void) { }
-void trace_drain(struct trace_ring *t, volatile struct stub_shared *sh)
+void trace_drain(struct trace_ring *t, uint32_t vcpu,
+		 volatile struct stub_shared *sh)
 {
-	(void)t, (void)sh;
+	(void)t, (void)vcpu, (void)sh;
 }
 
 void io_console_interrupt(void) { }

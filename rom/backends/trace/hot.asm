@@ -5,7 +5,7 @@
 ; were. To wrap another backend, change the three includes: here, in
 ; answers.inc and in calls.c.
 ;
-; The ring is stub_shared.trace, which the hypervisor writes to a port when we
+; The ring is stub_shared.trace, which the hypervisor hands on when we
 ; ask (STUB_HC_TRACE) and at the end of the machine. So no record is lost, no
 ; further memory has to be found or mapped, and there is one exit for some
 ; 250 calls. It is filled with the virtual interrupt flag off: a handler makes
