@@ -363,7 +363,15 @@ void report(struct vcpu *v)
 
 /* ---- when --------------------------------------------------------------- */
 
-static void report_guest(struct guest *g, uint64_t rip)
+static const char *where_asked(const struct vcpu *v)
+{
+	const struct cpu *c = &cpus[v->home];
+
+	return c->vcpu == v && c->at && !v->halted ?
+	       "an exit is being handled" : where(v);
+}
+
+static void report_guest(struct guest *g)
 {
 	struct vcpu *v;
 
@@ -375,36 +383,39 @@ static void report_guest(struct guest *g, uint64_t rip)
 		log_printf("%s at the time-out: ", g->name);
 		if (g->vcpus > 1)
 			log_printf("vCPU %u: ", v->nr);
-		log_printf("%s\n", v == current && rip && !v->halted ?
-			   "an exit is being handled" : where(v));
+		log_printf("%s\n", where_asked(v));
 		if (v->on)
 			report_vcpu(v);
 	}
 }
 
-/* The NMI comes to all processors. What they were doing is noted by each, and
- * told by the first. */
+/* What this processor was doing. */
+static void note(const struct regs *r)
+{
+	struct cpu *c = this_cpu();
+	struct vcpu *v = c->vcpu;
+
+	c->at = r->cs == HV_CS && !(r->rflags & EFLAGS_VM) ? r->rip : 0;
+	if (!v)
+		return;
+	desc_save(v);
+	if (!c->at)
+		memcpy(v->regs, r, offsetof(struct regs, vcpu));
+}
+
+/* The first one stops the others by NMI, and so all have noted what it tells. */
 void report_asked(const struct regs *r)
 {
-	uint64_t rip = r->cs == HV_CS && !(r->rflags & EFLAGS_VM) ? r->rip : 0;
-	struct cpu *c = this_cpu();
-	uint64_t end = rdtsc() + host_tsc_hz / 100;
 	uint32_t i;
 
+	note(r);
 	log_last_words();
-	if (!rip && c->vcpu)
-		memcpy(c->vcpu->regs, r, offsetof(struct regs, vcpu));
-	c->asked = true;
-	if (host_cpu())
-		for (;;)
-			cpu_relax();
 	for (i = 0; i < host_cpus; i++)
-		while (!cpus[i].asked && rdtsc() < end)
-			cpu_relax();
-	if (rip && !c->idle)
-		log_printf("time-out: the hypervisor is at %lx\n", rip);
+		if (cpus[i].at && !cpus[i].idle)
+			log_printf("time-out: the hypervisor is at %lx\n",
+				   cpus[i].at);
 	for (i = 0; i < guest_count; i++)
-		report_guest(guests[i], rip);
+		report_guest(guests[i]);
 	stats_print();
 	host_end(END_ASKED);
 }

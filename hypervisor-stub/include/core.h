@@ -144,8 +144,9 @@ void stats_print(void);
 void stats_cpuid(struct guest *, uint32_t leaf, uint32_t r[4]);
 /* Where it is: for who developed it. */
 void report(struct vcpu *);
-/* Where all are, when an NMI finds that vmi-run asks (metal/nmi.asm): the end.
- * What was interrupted may be the hypervisor itself. */
+/* Where all are, when an NMI finds that vmi-run asks (metal/nmi.asm): the end. Of
+ * several processors the first reports, where another was goes into that. What
+ * was interrupted may be the hypervisor itself. */
 void __attribute__((noreturn)) report_asked(const struct regs *);
 
 #endif

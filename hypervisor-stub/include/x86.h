@@ -231,7 +231,7 @@ struct cpu {
 	uint64_t	charged;	/* TSC: until then time was charged */
 	bool		idle;		/* nobody runs; it waits */
 	bool		wide;		/* set up for wide guests */
-	volatile bool	asked;		/* by vmi-run, where it is */
+	volatile uint64_t at;		/* RIP of the hypervisor, for report.c */
 };
 extern struct cpu cpus[HOST_CPUS];
 

@@ -3,14 +3,15 @@
 ; An NMI may be another processor's that ends the machine (host_stop_others()), or
 ; vmi-run's, which asks where everybody is: it has written so to
 ; the scratch register of the machine's UART, which is of no use to us and which
-; no guest reaches. Else it is the watchdog's (x86/entry.asm).
+; no guest reaches. For both report_asked() is the end of this processor. Else it
+; is the watchdog's (x86/entry.asm).
 
 %include "hv.inc"
 %include "regs.inc"
 
 bits 64
 
-extern exit_stubs, report_asked, host_alone, host_stopped
+extern exit_stubs, report_asked, host_alone
 global nmi_entry
 
 REPORT_PORT	equ 3f8h + 7
@@ -22,7 +23,7 @@ nmi_entry:
 	push	rax
 	mov	eax, [host_alone]
 	test	eax, eax
-	jnz	.end
+	jnz	.alone
 	push	rdx
 	mov	edx, REPORT_PORT
 	in	al, dx
@@ -30,8 +31,8 @@ nmi_entry:
 	pop	rdx
 	pop	rax
 	jne	exit_stubs + NMI_VECTOR * 16
-	; void report_asked(const struct regs *): the end
-	push	byte 0
+	; void report_asked(const struct regs *)
+.end:	push	byte 0
 	push	NMI_VECTOR
 	sub	rsp, REGS_VECTOR
 	SAVE_GPR
@@ -39,11 +40,8 @@ nmi_entry:
 	mov	rdi, rsp
 	call	report_asked
 
-.end:	dec	eax
+.alone:	dec	eax
 	cmp	eax, [rsp + 8 + 5 * 8]	; the processor, above what was pushed
-	jne	.stop
 	pop	rax
+	jne	.end
 	iretq
-.stop:	lock inc dword [host_stopped]
-.halt:	hlt
-	jmp	.halt

@@ -160,7 +160,15 @@ void host_kick(uint32_t cpu)
 	lapic_send(apic_id[cpu], ICR_FIXED | (IRQ_BASE + IRQ_KICK));
 }
 
-uint32_t host_alone, host_stopped;
+uint32_t host_alone;
+static volatile bool host_stopped[HOST_CPUS];
+
+static void __attribute__((noreturn)) stop(void)
+{
+	host_stopped[host_cpu()] = true;
+	for (;;)
+		asm volatile("cli; hlt");
+}
 
 /* It waits until they have stopped, but not for ever. */
 void host_stop_others(void)
@@ -172,15 +180,15 @@ void host_stop_others(void)
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 		if (none == me)
 			return;
-		for (;;)
-			asm volatile("cli; hlt");
+		stop();
 	}
 	for (cpu = 0; cpu < host_cpus; cpu++)
 		if (cpu != me - 1)
 			lapic_send(apic_id[cpu], ICR_NMI);
-	while (__atomic_load_n(&host_stopped, __ATOMIC_ACQUIRE) <
-	       host_cpus - 1 && rdtsc() - from < host_tsc_hz)
-		cpu_relax();
+	for (cpu = 0; cpu < host_cpus; cpu++)
+		while (cpu != me - 1 && !host_stopped[cpu] &&
+		       rdtsc() - from < host_tsc_hz)
+			cpu_relax();
 }
 
 #define REPORT_PORT	(0x3f8 + 7)
@@ -191,11 +199,6 @@ void host_nmi(const struct regs *r)
 {
 	uint32_t alone = __atomic_load_n(&host_alone, __ATOMIC_ACQUIRE);
 
-	if (alone && alone != host_cpu() + 1) {
-		__atomic_add_fetch(&host_stopped, 1, __ATOMIC_SEQ_CST);
-		for (;;)
-			asm volatile("hlt");
-	}
-	if (!alone && inb(REPORT_PORT) == REPORT_ASKED)
+	if (alone ? alone != host_cpu() + 1 : inb(REPORT_PORT) == REPORT_ASKED)
 		report_asked(r);
 }

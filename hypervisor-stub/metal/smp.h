@@ -11,7 +11,6 @@ extern const uint8_t start_code[], start_code_end[];
 extern uint64_t start_stack;
 void processor_started(void);
 
-/* 1 + who goes on, 0: all do; how many do not. */
-extern uint32_t host_alone, host_stopped;
+extern uint32_t host_alone;	/* 1 + who goes on, 0: all do */
 
 #endif

@@ -95,6 +95,44 @@ def timeout_of_several():
     same("of the third", third, "3 at the time-out: ended\n")
 
 
+STAY = os.path.join(BUILD, "tests/guest.elf")       # see its main.c
+PLACES = ("runs in its kernel", "ready, another has the processor",
+          "an exit is being handled")
+
+
+def stay(append, **how):
+    return vmi_run("--cpus", "4", "--host-cpus", "2", "--memory", "64",
+                   "--kernel", STAY, "--append", append, **how)
+
+
+def timeout_of_vcpus():
+    """Two run, as they are when they are asked, two wait."""
+    run = stay("stay", timeout=patience())
+    same("the status", run.returncode, 124)
+    said = run.stderr.split("guest at the time-out: vCPU ")[1:]
+    same("the number of vCPUs", len(said), 4)
+    for n, text in enumerate(said):
+        place = text.splitlines()[0].removeprefix(f"{n}: ")
+        expect(place in PLACES, f"vCPU {n}: {place}")
+        check_report(text, f"{n}: {place}", False, f"cr2 {0x57a7 + n:08x}")
+        same(f"vCPU {n} was interrupted by the question",
+             "last exit: vector 2, NMI" in text, place == PLACES[0])
+
+
+def death_beside_vcpus():
+    """What killed it, and what the others did."""
+    run = stay("stay=die")
+    same("the status", run.returncode, 3)
+    text, *others = re.split(r"^vCPU (?=[1-3]: )", run.stderr, flags=re.M)
+    died, whose, text = text.split("\n", 2)
+    same("the reason", died, "guest died: hypercall 4294967295 does not exist")
+    check_report(whose + "\n" + text, "vCPU 0:", False, "cr2 000057a7")
+    same("the number of the others", len(others), 3)
+    for n, line in enumerate(others, 1):
+        expect(re.fullmatch(rf"{n}: ({'|'.join(PLACES[:2])}), eip [0-9a-f]+ "
+                            r"esp [0-9a-f]+\n", line), f"vCPU {line}")
+
+
 def native_death():
     run = run_code(say("hello\n") + b"\x0f\x0b", "--native")
     same("the console", run.stdout, "hello\n")
@@ -237,6 +275,8 @@ test_all([
            MASK_ALL + b"\xfb\xf4\x90", 8,
            "halted, waiting for an interrupt"))],
     ("time-out of several guests", timeout_of_several),
+    ("time-out of several vCPUs", timeout_of_vcpus),
+    ("death beside vCPUs that run", death_beside_vcpus),
     ("a triple fault natively", native_death),
     ("a reboot by triple fault", reboots_beside, EMPTY_IDT + INT3,
      "triple fault"),
