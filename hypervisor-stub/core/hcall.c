@@ -305,7 +305,7 @@ void carry_out(struct vcpu *v, struct regs *r, uint32_t nr,
 		return;
 	}
 	if (nr < STUB_HC_COUNT)
-		v->g->hcall[nr]++;
+		v->stats.hcalls[nr]++;
 	if (h->drains && queue_pending(v)) {
 		queue_drain(v);
 		if (r->stop)

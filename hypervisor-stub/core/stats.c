@@ -11,7 +11,7 @@
 #include "lib.h"
 
 /* One counter, or several as their sum: 64-bit words of struct guest, and
- * those of vCPU 0 for all vCPUs. */
+ * those of vCPU 0 for any vCPU. */
 struct counter {
 	const char	*name;		/* to the guest */
 	const char	*group;		/* in JSON; there only if it is not 0 */
@@ -28,7 +28,7 @@ static const char insns[] = "emulated_instructions";
 #define EXIT(vector, name) \
 	{ "exit_" name, exits, name, AT(vcpu[0].stats.exits[vector]), 1 }
 #define HCALL(nr, name, call) \
-	{ "hc_" #name, calls, #call, AT(hcall[nr]), 1 },
+	{ "hc_" #name, calls, #call, AT(vcpu[0].stats.hcalls[nr]), 1 },
 #define INSN(op, name) \
 	{ name, insns, name, AT(vcpu[0].stats.emulated[op]), 1 }
 
@@ -80,13 +80,23 @@ static const struct counter counter[] = {
 const char *const hcall_name[STUB_HC_COUNT] = { STUB_HCALLS(NAME) };
 #undef NAME
 
-static uint64_t value_of(const struct guest *g, const struct counter *c)
+static bool of_vcpu(const struct counter *c)
 {
-	bool each = c->offset - AT(vcpu) < sizeof(g->vcpu[0]);
-	const char *at = (const char *)g + c->offset;
-	uint32_t vcpus = each ? g->vcpus : 1, i;
-	uint64_t sum = 0;
+	return c->offset - AT(vcpu) < sizeof(((struct guest *)0)->vcpu[0]);
+}
 
+/* Of so many vCPUs, from this one on. */
+static uint64_t value_of(const struct guest *g, const struct counter *c,
+			 uint32_t first, uint32_t vcpus)
+{
+	const char *at = (const char *)g + c->offset;
+	uint64_t sum = 0;
+	uint32_t i;
+
+	if (of_vcpu(c))
+		at += first * sizeof(g->vcpu[0]);
+	else
+		vcpus = 1;
 	for (; vcpus--; at += sizeof(g->vcpu[0]))
 		for (i = 0; i < c->words; i++)
 			sum += ((const uint64_t *)at)[i];
@@ -117,7 +127,7 @@ void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
 		memcpy(r, name, len < 16 ? len : 16);
 		return;
 	}
-	value = value_of(g, &counter[wanted]);
+	value = value_of(g, &counter[wanted], 0, g->vcpus);
 	r[0] = value;
 	r[2] = ARRAY_SIZE(counter);
 	r[3] = value >> 32;
@@ -140,30 +150,54 @@ static void __attribute__((format(printf, 1, 2))) out(const char *fmt, ...)
 	va_end(ap);
 }
 
-static void print_guest(struct guest *g)
+static void print_counters(const struct guest *g, uint32_t first,
+			   uint32_t vcpus, const char *margin)
 {
-	const char *comma = "\n  ", *group = NULL, *before;
+	const char *comma = "", *group = NULL, *before;
 	const struct counter *c;
+	uint64_t value;
 
-	out("{");
 	for (c = counter; c < counter + ARRAY_SIZE(counter); c++) {
+		if (vcpus < g->vcpus && !of_vcpu(c))
+			continue;
 		if (group && c->group != group) {
-			out("\n  }");
-			comma = ",\n  ";
+			out("\n%s}", margin);
+			comma = ",";
 		}
 		if (c->group && c->group != group) {
-			out("%s\"%s\": {", comma, c->group);
-			comma = "\n    ";
+			out("%s\n%s\"%s\": {", comma, margin, c->group);
+			comma = "";
 		}
 		group = c->group;
-		if (group && !value_of(g, c))
+		value = value_of(g, c, first, vcpus);
+		if (group && !value)
 			continue;
-		before = c->offset == AT(hcall[STUB_HC_QUEUE_FULL]) ?
+		before = c->offset == AT(vcpu[0].stats.hcalls[STUB_HC_QUEUE_FULL]) ?
 			 "full queue in " : "";
-		out("%s\"%s%s\": %lu", comma, before, c->json, value_of(g, c));
-		comma = group ? ",\n    " : ",\n  ";
+		out("%s\n%s%s\"%s%s\": %lu", comma, margin, group ? "  " : "",
+		    before, c->json, value);
+		comma = ",";
 	}
-	out("\n  }\n}\n");
+	out("\n%s}", margin);
+}
+
+/* Of several vCPUs their sums, and each. */
+static void print_guest(const struct guest *g)
+{
+	uint32_t i;
+
+	out("{");
+	print_counters(g, 0, g->vcpus, "  ");
+	if (g->vcpus > 1) {
+		out(",\n  \"vcpus\": [");
+		for (i = 0; i < g->vcpus; i++) {
+			out(i ? ", {" : "{");
+			print_counters(g, i, 1, "    ");
+			out("\n  }");
+		}
+		out("]");
+	}
+	out("\n}\n");
 }
 
 /* One guest as an object, several as an array of them. */

@@ -67,8 +67,6 @@ struct guest {
 	struct uart	uart;
 	struct rtc	rtc;
 	uint8_t		console;	/* number (host.h) */
-
-	uint64_t	hcall[STUB_HC_COUNT];	/* statistics */
 };
 
 #define GUESTS_MAX	8

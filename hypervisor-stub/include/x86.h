@@ -100,6 +100,7 @@ static inline bool gate_usable(const struct gate *gate)
 
 struct vcpu_stats {
 	uint64_t	exits[256];		/* by vector */
+	uint64_t	hcalls[STUB_HC_COUNT];	/* by number */
 	uint64_t	drains;			/* that found something */
 	uint64_t	drained;		/* entries in all */
 	uint64_t	reflected;		/* page faults that are the guest's */

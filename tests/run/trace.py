@@ -50,6 +50,7 @@ def check_lines(path, count, cpus):
             last = int(cycles)
             count[name] += 1
             count[vcpu] += 1
+            count[vcpu, name] += 1
             expect(name != STARTS or vcpu == "0", f"the vCPU in {line!r}")
             stack = stack.split(",") if stack else []
             same(f"the eip of {name}", eip.startswith("-"),
@@ -86,6 +87,11 @@ def traced(reference, directory, cpus):
     for name in EXIT + (STARTS,) * (cpus > 1):
         expect(count[name], f"no {name} in the trace")
         same(f"the number of {name}", count[name], exits.get(name, 0))
+        for n, stat in enumerate(stats.get("vcpus", ())):
+            same(f"the number of {name} of vCPU {n}", count[str(n), name],
+                 stat["vmi_calls_that_exited"].get(name, 0))
+    same("vCPUs in the statistics", len(stats.get("vcpus", ())),
+         cpus if cpus > 1 else 0)
     # Every system call returns to user mode.
     expect(count["IRET to user"] >= stats["exits_by_reason"]["int80"],
            f"{count['IRET to user']} returns to user mode")
