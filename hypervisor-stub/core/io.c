@@ -58,6 +58,7 @@ void io_console_interrupt(void)
 	if (g == serial_guest) {
 		console_poll(g);
 		sched_charge(&g->vcpu[0]);
+		sched_notify(&g->vcpu[0]);	/* if it runs elsewhere */
 	}
 	spin_unlock(&g->lock);
 }

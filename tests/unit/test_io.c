@@ -36,6 +36,7 @@ static int setup(void **state)
 		own->apic = &guest[i].apic[0];
 		own->pic = &guest[i].pic;
 	}
+	host_cpus = 1;
 	current = v;
 	unknown = 0;
 	v->regs = &regs;
@@ -207,6 +208,33 @@ static void test_typed(void **state)
 	assert_false(typed_is_told(&guest[0]) || typed_is_told(&guest[1]));
 }
 
+/* It runs on another processor than the one to which the interrupt comes. */
+static void test_typed_elsewhere(void **state)
+{
+	static const uint8_t master[] = { 0x20, 4, 1, 0xef };
+	static struct stub_shared shared;
+	uint32_t i;
+
+	(void)state;
+	out(PIC_MASTER_CMD, 0x11);
+	for (i = 0; i < ARRAY_SIZE(master); i++)
+		out(PIC_MASTER_DATA, master[i]);
+	out(IER, 1);
+	out(MCR, 8);
+	current = &guest[1].vcpu[0];
+	v->sh = &shared;
+	v->loaded = true;
+	v->home = 1;
+	host_cpus = 2;
+	machine_kicks = 0;
+	io_console_interrupt();
+	assert_int_equal(machine_kicks, 0);
+	machine_typed = 1;
+	io_console_interrupt();
+	assert_true(event_pending(v));
+	assert_int_equal(machine_kicks, 1 << 1);
+}
+
 static void test_apic(void **state)
 {
 	uint32_t val;
@@ -240,6 +268,7 @@ int main(void)
 		T(test_reset),
 		T(test_busy_console),
 		T(test_typed),
+		T(test_typed_elsewhere),
 		T(test_apic),
 	};
 
