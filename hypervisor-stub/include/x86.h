@@ -174,7 +174,8 @@ struct vcpu {
 					 * its start: the drain has no time to say */
 	bool		verify;		/* mmu_verify() after every drain */
 	bool		wide;		/* its guest is a 64-bit one */
-	bool		interrupted;	/* for it: since user mode */
+	bool		interrupted;	/* for it: in its kernel, and since then
+					 * it was not seen in user mode */
 
 	/* ---- of the host: core/ keeps its time (TSC cycles) */
 	uint64_t	ran;		/* what the scheduler compares */
@@ -311,6 +312,9 @@ static inline void queue_peek(struct vcpu *v)
 	if (v->sibling != v)
 		queue_peek_siblings(v);
 }
+
+/* With verify: an interrupt is about to be delivered. */
+void verify_interrupt(struct vcpu *);
 
 /* Has the guest anything for queue_drain() to do? */
 static inline bool queue_pending(const struct vcpu *v)

@@ -5,7 +5,8 @@
  * less; it must never map another frame or allow more. After every drain some
  * of them are compared, all in turn: all at once can take longer than the time
  * between two ticks of the guest, whose handler makes us drain, and nothing
- * else would ever run.
+ * else would ever run. Siblings do not run meanwhile, and have told of all that
+ * they have stored (drain.c).
  *
  * Two things are left out, as nobody tells of them before a flush: tables
  * that are not tracked, and leaves that the guest has emptied while it takes

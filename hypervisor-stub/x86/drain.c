@@ -96,26 +96,48 @@ static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
 		flush(v);
 }
 
-/*
- * An interrupt of the kernel may come between a plain store and the call that
- * tells of it, and its handler calls us too. In user mode all has been told.
- */
-static bool all_told(struct vcpu *v)
+/* ---- a check for tests --------------------------------------------------- */
+
+#define VERIFY_STOPS	32	/* drains, while siblings run */
+
+void verify_interrupt(struct vcpu *v)
 {
 	if (regs_ring(v->regs) == 3)
 		v->interrupted = false;
 	else if (vector_is_irq(v->regs->vector))
 		v->interrupted = true;
-	return !v->interrupted;
 }
 
-/* Siblings that run may be between a store and the call. */
-static bool alone(struct vcpu *v)
+static bool calls(const struct vcpu *v, uint32_t nr)
 {
-	struct vcpu *s;
+	return v->regs->vector == STUB_VECTOR && v->regs->gpr[EAX] == nr;
+}
+
+/*
+ * Has it told of all that it has stored in its tables? In its kernel an interrupt,
+ * or a sibling that stops it, may come between a plain store, or the ROM's, and
+ * what tells of it; and the handler of an interrupt calls us, too. Two calls tell
+ * of what is stored already.
+ */
+static bool all_told(const struct vcpu *v)
+{
+	return !v->on || v->halted || regs_ring(v->regs) == 3 ||
+	       (!v->interrupted && !vector_is_irq(v->regs->vector) &&
+		!calls(v, STUB_HC_UPDATE_VA) && !calls(v, STUB_HC_PAGE));
+}
+
+/* No sibling runs from here on, and what they have announced is in effect. To stop
+ * one takes long, so that is done now and then. */
+static bool siblings_told(struct vcpu *v)
+{
+	const struct vcpu *s;
 
 	for (s = v->sibling; s != v; s = s->sibling)
-		if (s->on && !s->halted)
+		if (s->mmu.inside && v->stats.drains % VERIFY_STOPS)
+			return false;
+	mmu_stop_others(&v->mmu);
+	for (s = v->sibling; s != v; s = s->sibling)
+		if (!all_told(s))
 			return false;
 	queue_peek(v);
 	return true;
@@ -125,11 +147,15 @@ static void __attribute__((noinline)) verify(struct vcpu *v)
 {
 	struct mm_wrong w;
 
-	if (!all_told(v) || !alone(v) || mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
+	verify_interrupt(v);
+	if (!all_told(v) || !siblings_told(v) ||
+	    mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
 		return;
 	vcpu_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
 		   w.va, w.dir, w.shadow, w.pde, w.pte);
 }
+
+/* ---- all of it ----------------------------------------------------------- */
 
 /* Apart, so that the drain need not keep what it takes. */
 static void __attribute__((noinline)) flush_now(struct vcpu *v)
@@ -143,8 +169,8 @@ void queue_drain(struct vcpu *v)
 		return;
 	if (v->sh->gdt_dirty | v->sh->deferred)
 		drain_deferred(v);
-	if (v->mmu.flush)
-		flush_now(v);
 	if (v->verify)
 		verify(v);
+	if (v->mmu.flush)
+		flush_now(v);
 }

@@ -217,6 +217,8 @@ void event_poll(struct vcpu *v)
 	if (pending && guest_if(v) && v->idt_limit &&
 	    !(regs_ring(v->regs) == 1 && leave_window(v))) {
 		v->stats.injected++;
+		if (v->verify)
+			verify_interrupt(v);
 		deliver(v, acknowledge(v), false, 0);
 		pending = event_pending(v);
 	}

@@ -48,6 +48,8 @@ def main():
                  reference, cpus, processors)
     test_one("smoke on 2 vCPUs over 1, every shadow entry verified",
              smoke_several, reference, 2, 1, "--verify")
+    test_one("stress on 2 vCPUs over 2, verified beside each other", stress, 2,
+             *on(2, 2), "--verify")
     test_one("smoke on 2 vCPUs over 1, without batching", smoke_several,
              reference, 2, 1, "--no-batch")
     test_one("stress on 4 vCPUs over 2", stress, 300 if LONG else 10,

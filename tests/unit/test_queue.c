@@ -174,6 +174,20 @@ static void test_verify(void **state)
 	assert_true(most > 0);
 }
 
+/* Do some drains, of which none compares everything, find something wrong? */
+static bool wrong(void)
+{
+	static jmp_buf killed;
+	static uint32_t i;
+
+	model_killed = &killed;
+	if (setjmp(killed))
+		return true;
+	for (i = 0; i < 4; i++)
+		queue_drain(v);
+	return false;
+}
+
 /* ---- two vCPUs -------------------------------------------------------------- */
 
 /* One flushes: what the other has announced counts, and stays to be drained. */
@@ -240,6 +254,71 @@ static void test_peek_at_a_bad_tail(void **state)
 	}
 }
 
+/* What a sibling has stored and not told of yet is no error; what it must have
+ * told of is. */
+static void test_verify_beside_a_sibling(void **state)
+{
+	struct vcpu *s = v->sibling;
+	struct regs *r = s->regs;
+	uint64_t *leaf;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	queue_drain(v);
+	do_access(0x400000, true, true);
+	leaf = &shadow_table(mmu->root->pd[0]->table[2])[0];
+	v->verify = s->verify = true;
+	v->stats.drains = 0;
+	s->mmu.inside = true;
+	assert_false(wrong());
+	assert_false(s->mmu.inside);
+	*leaf ^= 1 << 12;
+	assert_true(wrong());		/* in user mode */
+	r->cs = 0x61;
+	r->vector = IRQ_BASE + IRQ_KICK;
+	assert_false(wrong());
+	r->vector = VEC_PF;
+	assert_true(wrong());
+	r->vector = STUB_VECTOR;
+	r->gpr[EAX] = STUB_HC_FLUSH_TLB;
+	assert_true(wrong());
+	r->gpr[EAX] = STUB_HC_UPDATE_VA;
+	assert_false(wrong());
+	r->gpr[EAX] = STUB_HC_PAGE;
+	assert_false(wrong());
+	/* In a handler that has interrupted its kernel, until it was in user
+	 * mode. */
+	r->vector = IRQ_BASE + IRQ_KICK;
+	verify_interrupt(s);
+	r->vector = VEC_PF;
+	verify_interrupt(s);
+	assert_false(wrong());
+	s->halted = true;
+	assert_true(wrong());
+	s->halted = s->on = false;
+	assert_true(wrong());
+	s->on = true;
+	assert_false(wrong());
+	r->cs = 0x73;
+	verify_interrupt(s);
+	r->cs = 0x61;
+	assert_true(wrong());
+	/* It is not stopped each time. */
+	v->stats.drains = 1;
+	s->mmu.inside = true;
+	assert_false(wrong());
+	assert_true(s->mmu.inside);
+	v->stats.drains = 0;
+	/* What it has announced counts. */
+	*leaf ^= 1 << 12;
+	*ram(20 << 12) = 101 << 12 | P | W | U | A | D;
+	assert_true(wrong());
+	model_run(1);
+	tell(20 << 12);
+	model_run(0);
+	assert_false(wrong());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +335,7 @@ int main(void)
 #define TWO(name)	cmocka_unit_test_setup(name, model_setup_two)
 		TWO(test_peek),
 		TWO(test_peek_at_a_bad_tail),
+		TWO(test_verify_beside_a_sibling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

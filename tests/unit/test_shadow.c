@@ -51,6 +51,7 @@ static void two(bool pae)
 
 	for (run = 0; run < 40; run++) {
 		model_start_two(pae);
+		v->verify = v->sibling->verify = run % 2;
 		seed = run;
 		for (i = 0; i < 2000; i++) {
 			model_run(rnd(2));
