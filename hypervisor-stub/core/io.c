@@ -128,7 +128,7 @@ static enum bus_result pit_write(void *opaque, uint64_t port, uint32_t val)
 	struct guest *g = opaque;
 
 	pit_out(&g->pit, port, val, rdtsc());
-	sched_clocks_changed(&g->vcpu[0]);
+	timer_pit_changed(g);
 	return BUS_DONE;
 }
 

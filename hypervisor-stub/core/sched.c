@@ -516,6 +516,7 @@ static struct vcpu *off(struct vcpu *v)
 	}
 	sched_charge(v);
 	v->on = false;
+	timer_pit_changed(v->g);
 	if (v->startup)
 		sched_startup(v);
 	spin_unlock(&v->g->lock);
@@ -576,6 +577,7 @@ void sched_off(struct vcpu *v)
 	if (v->loaded && v != current)
 		host_kick(v->home);
 	spin_unlock(&lock);
+	timer_pit_changed(v->g);
 }
 
 void sched_startup(struct vcpu *v)

@@ -40,6 +40,26 @@ static uint64_t lag_of(const struct vcpu *v, const struct alarm *a)
 	return a == &v->alarm[VMI_CYCLES_AVAILABLE] ? v->stolen : 0;
 }
 
+/* The PIT goes on with the first of the guest's vCPUs that is on. */
+static bool has_pit(const struct vcpu *v)
+{
+	const struct vcpu *s;
+
+	for (s = v->g->vcpu; s != v; s++)
+		if (s->on)
+			return false;
+	return true;
+}
+
+void timer_pit_changed(struct guest *g)
+{
+	struct vcpu *v = g->vcpu;
+
+	while (!v->on && v < &g->vcpu[g->vcpus - 1])
+		v++;
+	sched_clocks_changed(v);
+}
+
 uint64_t timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
@@ -48,7 +68,7 @@ uint64_t timer_update(struct vcpu *v)
 
 	if (g->unikernel)
 		return solo5_update(g);
-	if (!v->nr) {
+	if (has_pit(v)) {
 		if (pit_tick(&g->pit, now))
 			pulse_irq0(g);
 		next = pit_next(&g->pit, now);
@@ -90,7 +110,7 @@ static bool lvtt_reaches(const struct vcpu *v)
 uint64_t timer_wake(const struct vcpu *v)
 {
 	bool irq0 = irq0_reaches(v->g), lvtt = lvtt_reaches(v);
-	uint64_t next = irq0 && !v->nr ? pit_next(&v->g->pit, rdtsc()) :
+	uint64_t next = irq0 && has_pit(v) ? pit_next(&v->g->pit, rdtsc()) :
 					 UINT64_MAX, at;
 	const struct alarm *a;
 

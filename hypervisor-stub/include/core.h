@@ -112,6 +112,7 @@ bool ipi_initial_state(struct vcpu *, uint32_t apic_id, gva32_t block);
 
 uint64_t timer_update(struct vcpu *);	/* fire what is due; the next, TSC */
 uint64_t timer_wake(const struct vcpu *);	/* when it would be woken */
+void timer_pit_changed(struct guest *);	/* or who is on */
 void alarm_set(struct vcpu *, uint32_t flags, uint64_t expiry, uint64_t period);
 bool alarm_cancel(struct vcpu *, uint32_t flags);
 

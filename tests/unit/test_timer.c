@@ -201,6 +201,31 @@ static void test_missed(void **state)
 	assert_false(event_pending(&guest[0].vcpu[0]));
 }
 
+/* The PIT goes on while the first vCPU is off. */
+static void test_pit_of_the_others(void **state)
+{
+	struct vcpu *other = &guest[0].vcpu[1];
+
+	(void)state;
+	other->g = &guest[0];
+	other->apic = &guest[0].apic[1];
+	other->pic = &guest[0].pic;
+	other->nr = 1;
+	apic_init(other->apic, 1, 1000 * MS);
+	guest[0].vcpus = 2;
+	set_all();
+	v->on = other->on = true;
+	assert_int_equal(timer_update(other), NEVER);
+	assert_int_equal(timer_wake(other), NEVER);
+	v->on = false;
+	assert_in_range(timer_update(other), start + MS - US, start + MS + US);
+	assert_in_range(timer_wake(other), start + MS - US, start + MS + US);
+	other->halted = true;
+	other->wake = NEVER;
+	timer_pit_changed(&guest[0]);
+	assert_int_equal(other->wake, 0);
+}
+
 /* A clock that is set only ever makes the next interrupt come sooner. */
 static void test_set(void **state)
 {
@@ -224,6 +249,7 @@ int main(void)
 		T(test_apic_timer),
 		T(test_missed),
 		T(test_set),
+		T(test_pit_of_the_others),
 	};
 
 	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
