@@ -94,6 +94,8 @@ static void __attribute__((noinline)) drain_deferred(struct vcpu *v)
 		cr3_write(v, v->wide ? shared64(v)->cr3 : sh->cr3);
 	else if (deferred & STUB_DEFER_FLUSH)
 		flush(v);
+	else if (deferred & STUB_DEFER_INVAL)	/* of pages, in the queue */
+		queue_peek(v);
 }
 
 /* ---- a check for tests --------------------------------------------------- */

@@ -228,6 +228,30 @@ static void test_peek(void **state)
 	assert_false(cpu_allows(0x400000, true, true, &pa));
 }
 
+/* So does the end of a batch with InvalPage alone: of the page, and of what its
+ * directory says. */
+static void test_peek_at_the_end_of_a_batch(void **state)
+{
+	volatile struct stub_shared *sh;
+	uint64_t pa;
+
+	(void)state;
+	map_one(0x400000, P | W | U | A | D);
+	queue_drain(v);
+	model_run(1);
+	do_access(0x400000, true, true);
+	model_run(0);
+	*ram(16 << 12 | 1 << 2) = 21 << 12 | P | W | U | A;
+	tell(16 << 12 | 1 << 2);
+	model_run(1);
+	assert_true(cpu_allows(0x400000, true, true, &pa));
+	sh = v->sh;
+	sh->queue[STUB_QUEUE_LEN + sh->tail++] = 0x400000 | STUB_Q_INVAL;
+	sh->deferred = STUB_DEFER_INVAL;
+	queue_drain(v);
+	assert_false(cpu_allows(0x400000, true, true, &pa));
+}
+
 /* A tail that makes no sense is its owner's death, and nothing to a sibling. */
 static void test_peek_at_a_bad_tail(void **state)
 {
@@ -334,6 +358,7 @@ int main(void)
 		T(test_verify),
 #define TWO(name)	cmocka_unit_test_setup(name, model_setup_two)
 		TWO(test_peek),
+		TWO(test_peek_at_the_end_of_a_batch),
 		TWO(test_peek_at_a_bad_tail),
 		TWO(test_verify_beside_a_sibling),
 	};
