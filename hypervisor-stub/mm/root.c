@@ -102,6 +102,25 @@ static struct spage *pd_shared(const struct mmu *m, uint32_t q)
 	return NULL;
 }
 
+/*
+ * Directories that are equal now need not always have been so: the page may still
+ * map what a sibling has changed in another one and is about to tell of, and this
+ * root's never said.
+ */
+static struct spage *pd_join(struct mmu *m, uint32_t q, struct spage *p)
+{
+	struct mm *mm = m->mm;
+	gva_t va;
+
+	pd_use(m, q, p);
+	if (mm->mmus == 1 || !root_may_differ(mm, p))
+		return p;
+	for (va = q << 30; va < mm->reserved; va += 2 << 20)
+		if (p->table[va >> 21 & 511] & PTE_P)
+			sync_pde(m, p, read_pde(mm, m->root, va), va);
+	return p;
+}
+
 struct spage *root_pd_get(struct mmu *m, uint32_t q)
 {
 	struct spage *p = m->root->pd[m->slot[q]];
@@ -109,7 +128,7 @@ struct spage *root_pd_get(struct mmu *m, uint32_t q)
 	if (p)
 		return p;
 	p = pd_shared(m, q);
-	return p ? pd_use(m, q, p) : pd_new(m, q);
+	return p ? pd_join(m, q, p) : pd_new(m, q);
 }
 
 /* Do all other roots that share a page have this entry, too? */

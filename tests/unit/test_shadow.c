@@ -105,6 +105,33 @@ static void test_kernel_quarter_is_shared(void **state)
 			     s->roots[g->mm.frames[17].root].pd[3]);
 }
 
+/* One vCPU has changed its directory and not told of it yet. Just now another one,
+ * that never said what this has said before, is equal to it. */
+static void test_kernel_quarter_that_was_another(void **state)
+{
+	const uint32_t a = 16 << 12, b = 17 << 12, pde = 768 << 2;
+	uint64_t pa;
+
+	(void)state;
+	*ram(a | pde) = P | W | A | D | PS;
+	tell(a | pde);
+	queue_drain(v);
+	do_access(0xc0200000, true, false);
+	*ram(b | pde) = 20 << 12 | P | W | A;
+	tell(b | pde);
+	*ram(20 << 12) = 100 << 12 | P | W | A | D;
+	tell(20 << 12);
+	queue_drain(v);
+	cr3_write(v, b);
+	model_run(1);
+	*ram(a | pde) = 20 << 12 | P | W | A;
+	model_run(0);
+	do_access(0xc0000000, true, false);
+	assert_ptr_equal(g->mm.roots[g->mm.frames[16].root].pd[3],
+			 g->mm.roots[g->mm.frames[17].root].pd[3]);
+	assert_false(cpu_allows(0xc0200000, false, false, &pa));
+}
+
 /* The guest tells of one of directory and table, and changes the other. */
 static void test_untracked_is_forgotten_at_a_flush(void **state)
 {
@@ -210,11 +237,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name)		cmocka_unit_test_setup(name, model_setup)
 #define PAE(name)	cmocka_unit_test_setup(name, model_setup_pae)
+#define TWO(name)	cmocka_unit_test_setup(name, model_setup_two)
 		T(test_random_updates),
 		PAE(test_random_updates_pae),
 		T(test_two_vcpus),
 		PAE(test_two_vcpus_pae),
 		T(test_kernel_quarter_is_shared),
+		TWO(test_kernel_quarter_that_was_another),
 		T(test_untracked_is_forgotten_at_a_flush),
 		PAE(test_untracked_is_forgotten_at_a_flush),
 		PAE(test_formats),
