@@ -80,12 +80,14 @@ void mmu_stop_others(struct mmu *m)
 			cpu_relax();
 }
 
+/* Of its own caches, too, which may be all that this exit does to the tables. */
 void pool_reclaim(struct mmu *m)
 {
 	struct mm *mm = m->mm;
 	struct spage *p;
 
 	mmu_stop_others(m);
+	mmu_flush_tlb(m);
 	while (mm->quarantine) {
 		p = &mm->pages[mm->quarantine];
 		mm->quarantine = p->next;

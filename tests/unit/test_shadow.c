@@ -232,6 +232,33 @@ static void test_release_of_a_table_with_many_links(void **state)
 	check_all();
 }
 
+/* Whoever takes pages out of quarantine has cached what they were, too, even if
+ * the fault for which it wanted room is the guest's own. */
+static void test_room_for_the_guests_own_fault(void **state)
+{
+	uint32_t error = PF_W | PF_U, left = SHADOW_RESERVE - 1, last;
+	unsigned int before;
+	uint64_t zaps;
+	gpa_t bus;
+
+	(void)state;
+	map_one(0x400000, P | U | A | D);
+	do_access(0x400000, false, true);
+	tell_page(20, STUB_QP_RELEASE);
+	queue_drain(v);
+	assert_int_not_equal(g->mm.quarantine, 0);
+	g->mm.free_count = left;
+	for (last = g->mm.free; --left; last = g->mm.pages[last].next)
+		;
+	g->mm.pages[last].next = 0;
+	before = tlb_flushes;
+	zaps = g->mm.zaps;
+	assert_int_equal(mmu_fault(mmu, 0x400000, &error, &bus), FAULT_GUEST);
+	assert_int_equal(g->mm.quarantine, 0);
+	assert_int_equal(g->mm.zaps, zaps);
+	assert_int_not_equal(tlb_flushes, before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +271,7 @@ int main(void)
 		PAE(test_two_vcpus_pae),
 		T(test_kernel_quarter_is_shared),
 		TWO(test_kernel_quarter_that_was_another),
+		TWO(test_room_for_the_guests_own_fault),
 		T(test_untracked_is_forgotten_at_a_flush),
 		PAE(test_untracked_is_forgotten_at_a_flush),
 		PAE(test_formats),
