@@ -94,7 +94,8 @@ $(eval $(call unit_test,timer,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,solo5_calls,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,guest,tests/unit/images.c,,$(HOSTED)))
 $(eval $(call unit_test,cr,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
-$(addprefix $(B)/,$(addsuffix /unit/guest,tests coverage) $(addsuffix /unit/cr,tests coverage)): \
+$(eval $(call unit_test,start,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
+$(foreach t,guest cr start,$(B)/tests/unit/$(t) $(B)/coverage/unit/$(t)): \
 	| $(B)/rom/stub.rom
 $(eval $(call unit_test,clock,$(addprefix hypervisor-stub/metal/,clock.c lapic.c) \
 	tests/host/cpu.c))

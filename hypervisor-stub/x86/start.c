@@ -91,8 +91,8 @@ static bool load_state(struct vcpu *v, const struct vmi_ap_state *s)
 	desc_load_idt(v, s->idtr_base, s->idtr_limit);
 	r->cs = (s->cs & 0xfffc) | 1;
 	r->ss = (s->ss & 0xfffc) | 1;
-	if (!fits(v, r->cs, true) || !fits(v, r->ss, false) ||
-	    (s->eflags & EFLAGS_VM) || !desc_load_ldt(v, s->ldtr))
+	if (!desc_load_ldt(v, s->ldtr) || !fits(v, r->cs, true) ||
+	    !fits(v, r->ss, false) || (s->eflags & EFLAGS_VM))
 		return false;
 	v->sh->ss0 = r->ss;
 	r->gpr[EAX] = s->eax;
