@@ -63,6 +63,7 @@ NO_CMP		:= -fno-sanitize-coverage=trace-cmp
 
 $(eval $(call fuzz_target,shadow,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 $(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
+$(eval $(call fuzz_target,siblings,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 
 # All of the hypervisor that a guest can make run.
 FUZZ_WORLD	:= rom/tool/check.c $(HV_HOSTED:%=hypervisor-stub/%.c)
