@@ -11,6 +11,7 @@ import re
 from harness import (BUILD, elf, expect, private_vmi_run, read, same, scratch,
                      tail, test_all, vmi_run, write)
 
+ATTACKER = os.path.join(BUILD, "tests/attack.elf")
 NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
 STARTS = 100
 
@@ -30,11 +31,11 @@ def run(*each):
                 read(os.path.join(folder, "hypervisor.log")).decode())
 
 
-def memory_is_the_same(name, log):
+def memory_is_the_same(name, log, starts=STARTS):
     """What was free at each start."""
     free = re.findall(
-        rf"^{name}: start \d+ of {STARTS}, (\d+) KB of memory free$", log, re.M)
-    same("the starts", len(free), STARTS)
+        rf"^{name}: start \d+ of {starts}, (\d+) KB of memory free$", log, re.M)
+    same("the starts", len(free), starts)
     same("memory free at the first and the last start", free[-1], free[0])
     same("and at all others", set(free), {free[0]})
 
@@ -57,6 +58,19 @@ def beside_another():
     memory_is_the_same("guest 2", log)
 
 
+def four_at_once():
+    """Its four vCPUs run, on two processors, when one of them does what ends
+    it. With others beside it: race_killed_four of tests/attack."""
+    with scratch() as directory:
+        program, folder = private_vmi_run(directory)
+        ended = vmi_run("--host-cpus", "2", "--kernel", ATTACKER, "--initrd",
+                        "", "--memory", "64", "--guest", "cpus=4,starts=8,"
+                        "append=case=race_killed_four", program=program)
+        same("the status", ended.returncode, 3)
+        memory_is_the_same("guest", read(os.path.join(
+            folder, "hypervisor.log")).decode(), 8)
+
+
 def with_fpu_off(bit):
     """It ends with this bit of CR0 set: MOV from and to CR0, then the keyboard
     controller's reset."""
@@ -70,5 +84,6 @@ def with_fpu_off(bit):
 
 test_all([(f"{STARTS} guests in turn", in_turn),
           (f"{STARTS} deaths beside another", beside_another),
+          ("eight deaths while four vCPUs run", four_at_once),
           ("ends with CR0.TS", with_fpu_off, 8),
           ("ends with CR0.EM", with_fpu_off, 4)])
