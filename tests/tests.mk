@@ -55,6 +55,8 @@ HOSTED		:= $(HV_HOSTED:%=hypervisor-stub/%.c) rom/tool/check.c \
 
 $(eval $(call unit_test,pic,hypervisor-stub/devices/pic.c))
 $(eval $(call unit_test,apic,hypervisor-stub/devices/apic.c))
+$(eval $(call unit_test,apic_routing,hypervisor-stub/devices/apic.c))
+$(eval $(call unit_test,apic_timer,hypervisor-stub/devices/apic.c))
 $(eval $(call unit_test,ioapic,$(addprefix hypervisor-stub/devices/,ioapic.c apic.c)))
 $(eval $(call unit_test,mptable,hypervisor-stub/devices/mptable.c))
 $(eval $(call unit_test,pit,hypervisor-stub/devices/pit.c))
