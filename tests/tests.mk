@@ -169,5 +169,5 @@ check-unit: $(UNIT_TESTS)
 	@tests/runner $(UNIT_TESTS)
 
 # What takes too long for each time: several processors, for half an hour.
-check-long: all $(B)/linux-pae/bzImage
+check-long: all iso $(B)/linux-pae/bzImage
 	@tests/run/smp.py --long

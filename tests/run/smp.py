@@ -8,6 +8,7 @@ import sys
 sys.dont_write_bytecode = True
 import os
 
+import iso
 from harness import (INITRD, KERNEL_PAE, SMOKE, expect, read, same, scratch,
                      smoke, smoke_lines, stress, tail, test_one, vmi_run)
 
@@ -40,6 +41,23 @@ def beside_each_other(reference, guests, cpus, processors):
                  [f"smoke: processors: {cpus}"] + reference[1:])
 
 
+TWO_VCPUS = iso.lines(
+    "multiboot /boot/hypervisor-stub.elf", "module /boot/bzImage role=kernel "
+    "memory=256 cpus=2 name=linux -- console=ttyS0",
+    "module /boot/initramfs.cpio.gz role=initrd name=initrd",
+    "module /boot/stub.rom role=rom name=rom", "boot")
+
+
+def two_in_bochs(directory, port):
+    return iso.bochs_command(directory, iso.ISO, port, more=(
+        "cpu: model=corei7_icelake_u, count=2, ips=25000000\n"))
+
+
+def smoke_in_bochs(reference):
+    iso.boot(two_in_bochs, TWO_VCPUS, "on vmi, ring 1",
+             ["smoke: processors: 2"] + reference[1:])
+
+
 def main():
     # One after the other: each has threads of its own.
     reference = test_one("smoke natively", smoke, "--native")
@@ -59,6 +77,8 @@ def main():
     if LONG:
         test_one("stress on 2 vCPUs over 2, verified beside each other",
                  stress, 2, *on(2, 2), "--verify")
+        test_one("smoke on 2 vCPUs over 2 in Bochs", smoke_in_bochs,
+                 reference)
         test_one("eight guests of 4 vCPUs over 2", beside_each_other,
                  reference, 8, 4, 2)
 
