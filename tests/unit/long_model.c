@@ -275,8 +275,14 @@ void do_copy(gva_t va, uint32_t bytes, bool write)
 
 /* ---- everything that is mapped, against the model ----------------------- */
 
-static const uint16_t top_indices[] = { 0, 1, 256, 271, 510, 511 };
-static const uint16_t indices[] = { 0, 1, 510, 511 };
+/* The addresses that random_step() uses. */
+#define VAS	(6 * 4 * 4 * 4)
+static gva_t nth(uint32_t i)
+{
+	static const uint16_t at[] = { 0, 1, 510, 511, 256, 271 };
+
+	return address(at[i / 64], at[i / 16 % 4], at[i / 4 % 4], at[i % 4]);
+}
 
 static void check_va(const struct mmu *m, gva_t va, bool stale)
 {
@@ -301,18 +307,11 @@ static void check_va(const struct mmu *m, gva_t va, bool stale)
 void check_vcpu(const struct mmu *m, bool stale)
 {
 	struct mmu *runs = mmu;
-	uint32_t a, b, c, d;
+	uint32_t i;
 
 	mmu = (struct mmu *)m;		/* whose CR3 the model uses */
-	for (a = 0; a < 6; a++)
-		for (b = 0; b < 4; b++)
-			for (c = 0; c < 4; c++)
-				for (d = 0; d < 4; d++)
-					check_va(m, address(top_indices[a],
-							    indices[b],
-							    indices[c],
-							    indices[d]),
-						 stale);
+	for (i = 0; i < VAS; i++)
+		check_va(m, nth(i), stale);
 	mmu = runs;
 }
 
@@ -373,6 +372,7 @@ void check_pool(void)
 static struct seen {
 	uint8_t		role[POOL];	/* of what it can walk; 0: it cannot */
 	uint32_t	gfn[POOL];
+	uint64_t	pa[VAS], rights[VAS];	/* P, too: it is mapped */
 } seen[VCPUS];
 
 static void see(struct seen *s, uint64_t table, int level)
@@ -389,24 +389,61 @@ static void see(struct seen *s, uint64_t table, int level)
 			see(s, t[j], level - 1);
 }
 
-static void check_others(void)
+static void see_all(const struct mmu *m)
 {
-	uint32_t n, i, q;
+	struct seen *s = &seen[m->nr];
+	uint32_t i;
 
-	for (n = 0; n < mm.mmus; n++)
-		for (i = 1; i < POOL && mmus[n].inside; i++) {
-			const struct spage *p = &mm.pages[i];
+	memset(s, 0, sizeof(*s));
+	see(s, m->pml4, 4);
+	for (i = 0; i < VAS; i++)
+		s->rights[i] = cpu_walk(m, nth(i), &s->pa[i], &s->rights[i]) ?
+			       s->rights[i] | P : 0;
+}
 
-			if (!seen[n].role[i] ||
-			    (p->role == seen[n].role[i] &&
-			     p->gfn == seen[n].gfn[i]) ||
-			    p->role == SP_ORPHAN)
-				continue;
-			CHECK_EQ(p->role, SP_FREE);
-			for (q = mm.quarantine; q && q != i;)
-				q = mm.pages[q].next;
-			CHECK(q);
-		}
+static void check_pages(const struct seen *s)
+{
+	const struct spage *p;
+	uint32_t i, q;
+
+	for (i = 1; i < POOL; i++) {
+		p = &mm.pages[i];
+		if (!s->role[i] || p->role == SP_ORPHAN ||
+		    (p->role == s->role[i] && p->gfn == s->gfn[i]))
+			continue;
+		CHECK_EQ(p->role, SP_FREE);
+		for (q = mm.quarantine; q && q != i;)
+			q = mm.pages[q].next;
+		CHECK(q);
+	}
+}
+
+static void check_translations(const struct mmu *m, const struct seen *s)
+{
+	uint64_t pa, rights;
+	uint32_t i;
+
+	for (i = 0; i < VAS; i++) {
+		if (!s->rights[i])
+			continue;
+		CHECK(cpu_walk(m, nth(i), &pa, &rights));
+		CHECK_EQ(pa, s->pa[i]);
+		CHECK_EQ(s->rights[i] & ~rights & (U | W), 0);
+		CHECK_EQ(rights & ~s->rights[i] & NX, 0);
+	}
+}
+
+void check_others(void)
+{
+	uint32_t n;
+
+	for (n = 0; n < mm.mmus; n++) {
+		if (!mmus[n].inside)
+			continue;
+		check_pages(&seen[n]);
+		if (!mmus[n].flush)
+			check_translations(&mmus[n], &seen[n]);
+	}
 }
 
 /* ---- start -------------------------------------------------------------- */
@@ -453,11 +490,10 @@ void model_run(uint32_t n)
 {
 	unsigned int flushes = tlb_flushes;
 
+	mmu_flush_tlb(mmu);
 	check_others();
 	if (&mmus[n] != mmu) {
-		mmu_flush_tlb(mmu);
-		memset(&seen[mmu->nr], 0, sizeof(seen[0]));
-		see(&seen[mmu->nr], mmu->pml4, 4);
+		see_all(mmu);
 		mmu->inside = true;
 	}
 	mmu = &mmus[n];

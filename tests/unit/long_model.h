@@ -9,6 +9,7 @@
 
 #include "chance.h"
 #include "shadow.h"
+#include "x86.h"
 #include "testing.h"
 
 #define GUEST_MB	7	/* the last large page is not all there */
@@ -17,8 +18,7 @@
 #define HOLE_FRAMES	512u
 #define RAM_PA		(4u << 20)
 #define POOL		28	/* small: it must run dry now and then */
-#define VCPUS		2
-#define APIC_FRAME	0xfee00u
+#define VCPUS		8
 
 #define P	0x001ull
 #define W	0x002ull
@@ -65,6 +65,8 @@ void do_copy(gva_t va, uint32_t bytes, bool write);
 void check_vcpu(const struct mmu *m, bool stale);
 /* What is ours is where it belongs, and pages are counted right. */
 void check_pool(void);
+/* What others in the guest may have in their TLBs; the one that runs has flushed. */
+void check_others(void);
 
 /* ---- long_walk.c ------------------------------------------------------ */
 

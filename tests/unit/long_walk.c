@@ -180,8 +180,10 @@ void random_step(void)
 				       rnd(2) * PF_I);
 	}
 	check_pool();
-	if (!rnd(4))
-		check_vcpu(mmu, stale[mmu->nr]);
+	if (rnd(4))
+		return;
+	check_vcpu(mmu, stale[mmu->nr]);
+	check_others();
 }
 
 void walk_start(uint32_t vcpus)
@@ -195,11 +197,8 @@ void walk_start(uint32_t vcpus)
 		for (j = 0; j < 4; j++)
 			*entry(i, random_index()) = random_frame() << 12 | A |
 						    U | W | P;
-	model_run(0);
-	flush();
-	if (vcpus > 1) {
-		model_run(1);
+	for (i = vcpus; i--;) {
+		model_run(i);
 		flush();
-		model_run(0);
 	}
 }
