@@ -136,6 +136,7 @@ $(B)/tests/race/%.o: hypervisor-stub/%.c | $(B)/.deps
 		--param tsan-distinguish-volatile=1 -MMD -MP -c -o $@ $<
 -include $(RACE_EXITS_OBJ:.o=.d)
 $(eval $(call unit_test,race,$(RACE_OBJ) tests/host/cpu.c))
+$(eval $(call unit_test,race_long,$(filter $(B)/tests/race/mm/%,$(RACE_OBJ)) tests/host/cpu.c))
 # On the machine of tests/fuzz.
 $(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(addprefix $(B)/fuzz/obj/,fuzz/world.o \
 	host/processor.o host/host.o) \

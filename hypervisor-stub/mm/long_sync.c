@@ -301,13 +301,14 @@ void long_inval(struct mmu *m, gva_t va)
  * everything. */
 #define LONG_DROPS	32
 
+/* Of tables that are told of nothing is forgotten. Before VMI_Init there are none. */
 void long_flush(struct mmu *m)
 {
 	struct mm *mm = m->mm;
 	uint32_t n = mm->pages[0].next, drops = 0;
 	struct spage *p;
 
-	while (n && mm->reserved && drops < LONG_DROPS) {
+	while (n && drops < LONG_DROPS) {
 		p = &mm->pages[n];
 		n = p->next;
 		if (p->role == SP_PT) {
@@ -317,7 +318,7 @@ void long_flush(struct mmu *m)
 			drops++;
 		}
 	}
-	if (!mm->reserved || n)
+	if (n)
 		long_zap(m);
 	mmu_flush_tlb(m);
 }

@@ -64,6 +64,8 @@ NO_CMP		:= -fno-sanitize-coverage=trace-cmp
 $(eval $(call fuzz_target,shadow,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 $(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 $(eval $(call fuzz_target,siblings,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
+$(eval $(call fuzz_target,long,256,$(filter hypervisor-stub/mm/%,$(FUZZ_SHADOW)),\
+	unit/long_model unit/long_walk host/cpu,$(NO_CMP)))
 
 # All of the hypervisor that a guest can make run.
 FUZZ_WORLD	:= rom/tool/check.c $(HV_HOSTED:%=hypervisor-stub/%.c)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The machine, the model and the checks; see long_model.h. */
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "log.h"
 #include "long_model.h"
@@ -20,8 +20,6 @@ static uint64_t next_pa;
 /* ASan's, if it is there. */
 void __attribute__((weak))
 __asan_poison_memory_region(const volatile void *, size_t);
-void __attribute__((weak))
-__asan_unpoison_memory_region(const volatile void *, size_t);
 
 void *host_pages(uint64_t bytes, uint64_t align)
 {
@@ -247,13 +245,14 @@ static bool model_byte(gva_t va, bool write, uint8_t **at)
 void do_copy(gva_t va, uint32_t bytes, bool write)
 {
 	uint8_t *at[64], data[64] = { 0 }, was[64];
+	uint8_t first = rnd(256);
 	bool can = true;
 	uint32_t i;
 
 	CHECK(bytes <= 64);
 	for (i = 0; i < bytes; i++) {
 		can = can && model_byte(va + i, write, &at[i]);
-		data[i] = rnd(256);
+		data[i] = first + i;
 	}
 	if (!write) {
 		CHECK_EQ(guest_read(mmu, data, va, bytes), can);
@@ -453,12 +452,12 @@ void model_start(uint32_t vcpus, bool reserve)
 	uint64_t tramp;
 	uint32_t i;
 
+	/* Everything is where it was, so only what was used is cleared. */
 	if (!machine_memory)
-		machine_memory = aligned_alloc(2 << 20, MACHINE_MB << 20);
-	if (__asan_unpoison_memory_region)
-		__asan_unpoison_memory_region(machine_memory,
-					      MACHINE_MB << 20);
-	memset(machine_memory, 0, MACHINE_MB << 20);
+		machine_memory = mmap(NULL, MACHINE_MB << 20,
+				      PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(!madvise(machine_memory, MACHINE_MB << 20, MADV_DONTNEED));
 	next_pa = RAM_PA - GAP;
 	memset(&mm, 0, sizeof(mm));
 	memset(mmus, 0, sizeof(mmus));

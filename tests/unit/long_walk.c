@@ -46,18 +46,16 @@ static uint64_t random_entry(void)
 	}
 }
 
+/* Few addresses, so that things meet. */
+static const uint16_t at[] = { 0, 1, 510, 511, 256, 271 };
+
 static uint32_t random_index(void)
 {
-	static const uint16_t at[] = { 0, 1, 510, 511, 256, 271 };
-
 	return at[rnd(8) ? rnd(4) : rnd(6)];
 }
 
-/* Few addresses, so that things meet. */
 static gva_t random_va(void)
 {
-	static const uint16_t at[] = { 0, 1, 510, 511 };
-
 	return address(random_index(), at[rnd(4)], at[rnd(4)], at[rnd(4)]);
 }
 
@@ -117,13 +115,13 @@ static void flush(void)
 
 static void set_nxe(void)
 {
-	uint32_t efer = rnd(4) ? EFER_NXE : 0, n, at = mmu->nr;
+	uint32_t efer = rnd(4) ? EFER_NXE : 0, n, runs = mmu->nr;
 
 	for (n = 0; n < mm.mmus; n++) {
 		model_run(n);
 		long_set_mode(mmu, efer);
 	}
-	model_run(at);
+	model_run(runs);
 }
 
 /* A copy, but not of a table: that would change without a word, or by the copy. */
@@ -193,10 +191,11 @@ void walk_start(uint32_t vcpus)
 	model_start(vcpus, rnd(4));
 	memset(stale, 0, sizeof(stale));
 	/* So much that something is mapped. */
-	for (i = 16; i < 16 + TABLES; i++)
+	for (i = 0; i < TABLES; i++)
 		for (j = 0; j < 4; j++)
-			*entry(i, random_index()) = random_frame() << 12 | A |
-						    U | W | P;
+			*entry(16 + i, at[j]) = (16 + (i * 7 + j * 3 + 1) %
+						      TABLES) << 12 |
+						A | U | W | P;
 	for (i = vcpus; i--;) {
 		model_run(i);
 		flush();
