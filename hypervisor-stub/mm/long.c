@@ -160,6 +160,7 @@ static void long_fill(struct mmu *m, gva_t va, const struct long_walk *w,
 	int level;
 
 	for (level = SP_PML4; level > w->level; level--, p = next) {
+		p->filled = true;
 		i = long_index(va, level);
 		gfn = entry_gfn(w->entry[level]);
 		if (level == SP_PD)
@@ -170,6 +171,7 @@ static void long_fill(struct mmu *m, gva_t va, const struct long_walk *w,
 		pool_set_pde(m, &p->table[i],
 			     next->link | (w->entry[level] & LONG_RIGHTS));
 	}
+	p->filled = true;
 	if (level == SP_PD)
 		long_fill_large(m, p, va, long_gfn(w, va), val);
 	else

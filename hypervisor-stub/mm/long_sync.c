@@ -68,6 +68,7 @@ static struct spage *long_page_new(struct mmu *m, uint32_t gfn, int level,
 	uint32_t i;
 
 	p->reserved = reserved;
+	p->filled = false;
 	pool_pd_enter(mm, p);
 	p->table[511] = long_empty(mm, level, reserved, 511);
 	if (level == SP_PML4)
@@ -92,8 +93,12 @@ static void long_page_empty(struct mmu *m, struct spage *p)
 {
 	uint32_t i;
 
+	/* It may be told of in each entry of a queue, and is loaded by all vCPUs. */
+	if (!p->filled)
+		return;
+	p->filled = false;
 	for (i = 0; i < 512; i++)
-		if (!long_ours(m->mm, p, i))
+		if (p->table[i] & (SE_LINK | PTE_PS))
 			pool_set_pde(m, &p->table[i],
 				     long_empty(m->mm, p->role, p->reserved, i));
 }
@@ -143,6 +148,7 @@ void long_zap(struct mmu *m)
 			continue;
 		for (i = 0; i < 512; i++)
 			p->table[i] = long_empty(mm, SP_PML4, n + 1, i);
+		p->filled = false;
 		pool_pd_enter(mm, p);
 		if (!(mm->frames[p->gfn].flags & GF_TRACKED))
 			pool_untracked_add(mm, p);
@@ -205,6 +211,7 @@ static void long_sync(struct mmu *m, struct spage *p, uint32_t i, uint64_t entry
 	if (long_ours(m->mm, p, i))
 		return;
 	val = long_shadow(m, p, i, entry);
+	p->filled |= val;
 	pool_set_pde(m, &p->table[i],
 		     val ? val : long_empty(m->mm, p->role, p->reserved, i));
 }

@@ -24,6 +24,8 @@ struct spage {
 	uint8_t		reserved;	/* SP_PD: the reserved top is in it, of
 					 * this vCPU, counted from 1. Wide guests:
 					 * SP_PDPT, too; SP_PML4: whose it is */
+	bool		filled;		/* wide guests: something of the guest's was
+					 * put into it, of level 2 to 4 */
 	uint32_t	list;		/* the next in gframe.pd */
 };
 
