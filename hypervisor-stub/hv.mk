@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, for multiboot and multiboot2.
 
-HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify long long_sync) \
+HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify long long_sync \
+		   long_verify) \
 		   vmi/queue
 HV_SRC		:= $(addprefix core/,guest sched hcall hcall_wide ipi timer io loader elf64 solo5 solo5_calls stats report) \
 		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \

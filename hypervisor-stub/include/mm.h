@@ -103,7 +103,8 @@ struct mm {
 	struct root	*roots;		/* index 0: paging is off */
 	uint32_t	root_free;	/* list */
 	uint32_t	root_top;	/* from this one on none was ever used */
-	uint32_t	verify_root, verify_pde;	/* the next to compare */
+	uint32_t	verify_root, verify_pde;	/* the next to compare; of a
+					 * wide guest a page was the last */
 	uint64_t	fills;		/* of the shadow, by faults */
 	uint64_t	zaps;		/* whole pool emptied */
 };
@@ -338,5 +339,12 @@ struct mm_wrong {
 /* Is the shadow what the guest's tables say, as far as all has been told? Some
  * of it, in turn. user: the guest comes from user mode. False: no; where. */
 bool mmu_verify(struct mmu *, bool user, struct mm_wrong *);
+
+/* The same for a wide guest. An entry of a table: */
+struct long_wrong {
+	uint32_t	gfn, level, i;		/* level 1 is a page table */
+	uint64_t	shadow, guest;
+};
+bool long_verify(struct mmu *, struct long_wrong *);
 
 #endif

@@ -140,6 +140,8 @@ static void copy(void)
 
 void random_step(void)
 {
+	struct long_wrong wrong;
+
 	switch (rnd(16)) {
 	case 0: case 1: case 2:
 		change();
@@ -178,6 +180,11 @@ void random_step(void)
 				       rnd(2) * PF_I);
 	}
 	check_pool();
+	if (!long_verify(mmu, &wrong))
+		check_failed(__FILE__, __LINE__,
+			     "entry %u of frame %u, level %u, is %#" PRIx64
+			     ", the guest has %#" PRIx64, wrong.i, wrong.gfn,
+			     wrong.level, wrong.shadow, wrong.guest);
 	if (rnd(4))
 		return;
 	check_vcpu(mmu, stale[mmu->nr]);

@@ -112,6 +112,36 @@ static void test_entries_told_of(void **state)
 	}
 }
 
+/* One entry told of makes it a table that is told of: what was known of it before
+ * is forgotten, and what comes after outlives a flush. */
+static void test_told_of_from_now_on(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	map_one();
+	do_access(VA, 0);
+	*entry(19, 4) = 101 << 12 | A | D | U | W | P;
+	for (i = 0; i < 4; i++)
+		long_entry_changed(mmu, (16 + i) << 12 | 7 << 3);
+	assert_false(leads_to(100));
+	do_access(VA, 0);
+	assert_true(leads_to(101));
+	long_flush(mmu);
+	assert_true(leads_to(101));
+	/* Nobody tells any more. */
+	for (i = 0; i < 4; i++) {
+		do_access(VA, 0);
+		long_page_table(mmu, 16 + i, false);
+		assert_false(leads_to(101));
+		do_access(VA, 0);
+		long_flush(mmu);
+		assert_false(leads_to(101));
+		long_page_table(mmu, 16 + i, true);
+	}
+	check_pool();
+}
+
 /* What nobody tells of stays until INVLPG or a flush, of any level. */
 static void test_entries_not_told_of(void **state)
 {
@@ -161,6 +191,45 @@ static void test_inval_of_a_table_told_of(void **state)
 	assert_true(leads_to(100));
 	long_inval(mmu, VA);
 	assert_true(leads_to(101));
+}
+
+/* The check for tests sees what nobody told of, in a table that is told of. */
+static void test_verify(void **state)
+{
+	static const uint64_t change[] = { P, A, W, U, D, NX, 1 << 12 };
+	struct long_wrong w;
+	uint32_t i, level;
+
+	(void)state;
+	map_one();
+	tell_all();
+	do_access(VA, PF_W);
+	assert_true(long_verify(mmu, &w));
+	for (level = 1; level < 5; level++)
+		for (i = 0; i < ARRAY_SIZE(change); i++) {
+			uint32_t frame = 20 - level, at = 5 - level;
+
+			if (change[i] == D && level > 1)
+				continue;
+			*entry(frame, at) ^= change[i];
+			assert_false(long_verify(mmu, &w));
+			assert_int_equal(w.gfn, frame);
+			assert_int_equal(w.level, level);
+			assert_int_equal(w.i, at);
+			*entry(frame, at) ^= change[i];
+			assert_true(long_verify(mmu, &w));
+		}
+	/* Of large pages, whole or not. */
+	for (i = 1; i < 4; i += 2) {
+		*entry(18, 3) = i << 21 | PS | A | D | U | W | P;
+		long_entry_changed(mmu, 18 << 12 | 3 << 3);
+		do_access(VA, 0);
+		assert_true(long_verify(mmu, &w));
+		*entry(18, 3) ^= 1 << 21;
+		assert_false(long_verify(mmu, &w));
+		*entry(18, 3) ^= 1 << 21 | W;
+		assert_false(long_verify(mmu, &w));
+	}
 }
 
 /* A PML4 that names itself: each of its pages can be read at an address. */
@@ -336,8 +405,10 @@ int main(void)
 		cmocka_unit_test(test_two_vcpus),
 		cmocka_unit_test(test_eight_vcpus),
 		cmocka_unit_test_setup(test_entries_told_of, setup),
+		cmocka_unit_test_setup(test_told_of_from_now_on, setup),
 		cmocka_unit_test_setup(test_entries_not_told_of, setup),
 		cmocka_unit_test_setup(test_inval_of_a_table_told_of, setup),
+		cmocka_unit_test_setup(test_verify, setup),
 		cmocka_unit_test_setup(test_recursion, setup),
 		cmocka_unit_test_setup(test_what_is_ours, setup),
 		cmocka_unit_test_setup(test_shared_areas, setup),
