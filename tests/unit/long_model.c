@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The machine, the model and the checks; see long_model.h. */
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "log.h"
 #include "long_model.h"
@@ -14,6 +14,7 @@ struct mmu *mmu;
 uint32_t model_kicks;
 static struct mmu mmus[VCPUS];
 static uint64_t next_pa;
+static bool written[FRAMES];		/* a frame, by do_copy() */
 
 /* ---- what the code under test calls ------------------------------------- */
 
@@ -30,6 +31,8 @@ void *host_pages(uint64_t bytes, uint64_t align)
 					    at - next_pa);
 	next_pa = at + bytes;
 	CHECK(next_pa <= MACHINE_MB << 20);
+	if (at != RAM_PA)
+		memset(machine_memory + at, 0, bytes);
 	return machine_memory + at;
 }
 
@@ -266,10 +269,12 @@ void do_copy(gva_t va, uint32_t bytes, bool write)
 	CHECK_EQ(guest_write(mmu, va, data, bytes), can);
 	/* In two pages of one frame the later byte counts. */
 	for (i = 0; i < bytes; i++)
-		if (can)
+		if (can) {
 			CHECK_EQ(*at[i], data[i]);
-		else if (model_byte(va + i, write, &at[i]))
+			written[(at[i] - machine_memory - RAM_PA) >> 12] = true;
+		} else if (model_byte(va + i, write, &at[i])) {
 			CHECK_EQ(*at[i], was[i]);
+		}
 }
 
 /* ---- everything that is mapped, against the model ----------------------- */
@@ -452,12 +457,16 @@ void model_start(uint32_t vcpus, bool reserve)
 	uint64_t tramp;
 	uint32_t i;
 
-	/* Everything is where it was, so only what was used is cleared. */
-	if (!machine_memory)
-		machine_memory = mmap(NULL, MACHINE_MB << 20,
-				      PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(!madvise(machine_memory, MACHINE_MB << 20, MADV_DONTNEED));
+	if (!machine_memory) {
+		machine_memory = aligned_alloc(2 << 20, MACHINE_MB << 20);
+		memset(machine_memory, 0, MACHINE_MB << 20);
+	}
+	/* Of the guest's RAM what was used: tables, and what was written. */
+	memset(entry(16, 0), 0, 16 * PAGE_SIZE);
+	for (i = 0; i < FRAMES; i++)
+		if (written[i])
+			memset(entry(i, 0), 0, PAGE_SIZE);
+	memset(written, 0, sizeof(written));
 	next_pa = RAM_PA - GAP;
 	memset(&mm, 0, sizeof(mm));
 	memset(mmus, 0, sizeof(mmus));

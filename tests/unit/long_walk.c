@@ -164,6 +164,8 @@ void random_step(void)
 	case 7:
 		if (!rnd(64))
 			set_nxe();
+		if (!rnd(64) && !mm.reserved)
+			long_reserve(mmu);
 		break;
 	case 8:
 		model_run(rnd(mm.mmus));
@@ -179,14 +181,14 @@ void random_step(void)
 		do_access(random_va(), rnd(2) * PF_W | rnd(2) * PF_U |
 				       rnd(2) * PF_I);
 	}
+	if (rnd(4))
+		return;
 	check_pool();
 	if (!long_verify(mmu, &wrong))
 		check_failed(__FILE__, __LINE__,
 			     "entry %u of frame %u, level %u, is %#" PRIx64
 			     ", the guest has %#" PRIx64, wrong.i, wrong.gfn,
 			     wrong.level, wrong.shadow, wrong.guest);
-	if (rnd(4))
-		return;
 	check_vcpu(mmu, stale[mmu->nr]);
 	check_others();
 }
