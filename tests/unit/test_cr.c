@@ -103,6 +103,28 @@ static void test_dr7(void **state)
 	assert_int_equal(v->sh->dr[7], 0xffff07ff);
 }
 
+/* A 64-bit guest's: not where we are, in its tables or in ours. */
+static void test_dr_of_64_bits(void **state)
+{
+	(void)state;
+	v->wide = true;
+	dr_write(v, 0, 0xffff878000001000);	/* the trampoline */
+	dr_write(v, 1, 0xffffffff80100000);	/* our image */
+	dr_write(v, 2, 0xffffffff81000000);
+	dr_write(v, 3, 0x00007fffffffffff);
+	dr_write(v, 7, 0x4ff);
+	assert_int_equal(cpu.dr[2], 0xffffffff81000000);
+	assert_int_equal(cpu.dr[7], 0x4f0);
+	assert_int_equal(v->dr[7], 0x4ff);
+	dr_write(v, 0, 0xffff880000000000);	/* behind the hole */
+	assert_int_equal(cpu.dr[7], 0x4f3);
+	dr_write(v, 1, 0xffff800000000000);
+	assert_int_equal(cpu.dr[7], 0x4f3);
+	v->wide = false;
+	dr_write(v, 1, 0x80100000);
+	assert_int_equal(cpu.dr[7], 0x4ff);
+}
+
 /* Numbers that are none. */
 static void test_dr_numbers(void **state)
 {
@@ -177,6 +199,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cr4, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shadow_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dr7, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dr_of_64_bits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dr_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_switch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpuid, setup, teardown),
