@@ -52,7 +52,7 @@ static enum outcome mov_from_cr(struct vcpu *v, struct insn *in)
 		val = shared64(v)->cr2;
 		break;
 	case 3:
-		val = v->mmu.cr3;
+		val = v->mmu.long_cr3;
 		break;
 	case 4:
 		val = v->cr4;
@@ -156,7 +156,18 @@ static enum outcome invpcid(struct vcpu *v, struct insn *in)
 	if (!type && !is_canonical(descriptor[1]))
 		return REFUSED;
 	queue_drain(v);
-	mmu_flush(&v->mmu);
+	long_flush(&v->mmu);
+	mmu_flush_tlb(&v->mmu);
+	return DONE;
+}
+
+static enum outcome invlpg(struct vcpu *v, struct insn *in)
+{
+	queue_drain(v);
+	if (vmi_mode(v))
+		long_inval(&v->mmu, operand(v, in));
+	else
+		long_flush(&v->mmu);
 	mmu_flush_tlb(&v->mmu);
 	return DONE;
 }
@@ -439,6 +450,7 @@ enum outcome (*const carry_out_wide[INSN_OPS])(struct vcpu *,
 	[INSN_MOV_TO_CR]	= mov_to_cr,
 	[INSN_MOV_FROM_DR]	= mov_from_dr,
 	[INSN_MOV_TO_DR]	= mov_to_dr,
+	[INSN_INVLPG]		= invlpg,
 	[INSN_LGDT]		= load_table,
 	[INSN_LIDT]		= load_table,
 	[INSN_SGDT]		= store_table,

@@ -266,6 +266,18 @@ enum fault long_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
 	return va < UNMAPPED ? mmu_fault(m, va, error, bus) : FAULT_GUEST;
 }
 
+void long_inval(struct mmu *m, gva_t va)
+{
+	(void)m;
+	called("inval", va, 0);
+}
+
+void long_flush(struct mmu *m)
+{
+	(void)m;
+	called("flush", 0, 0);
+}
+
 void long_set_mode(struct mmu *m, uint32_t efer)
 {
 	(void)m, (void)efer;

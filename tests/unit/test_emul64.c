@@ -111,13 +111,14 @@ static void test_control_registers(void **state)
 {
 	(void)state;
 	shared64(v)->cr2 = 0xffffc90000001234;
+	v->mmu.long_cr3 = 0x123456000;
 	regs.gpr[8] = regs.gpr[EBX] = UINT64_MAX;
 	RUNS("\x0f\x20\xc3");			/* mov rbx, cr0 */
 	assert_int_equal(regs.gpr[EBX], 0x80050033);
 	RUNS("\x41\x0f\x20\xd0");		/* mov r8, cr2 */
 	assert_int_equal(regs.gpr[8], 0xffffc90000001234);
 	RUNS("\x0f\x20\xdc");			/* mov rsp, cr3 */
-	assert_int_equal(regs.rsp, 0x5000);
+	assert_int_equal(regs.rsp, 0x123456000);
 	RUNS("\x0f\x20\xe0");
 	assert_int_equal(regs.gpr[EAX], CR4_PAE);
 	regs.gpr[EBX] = 0xffff888000000123;
@@ -125,9 +126,9 @@ static void test_control_registers(void **state)
 	assert_int_equal(shared64(v)->cr2, 0xffff888000000123);
 	REFUSES("\x0f\x22\xdb");		/* cr3: bits 63-52 */
 	REFUSES("\x0f\x22\xc3");
-	regs.gpr[EBX] = 0x1fff000;
+	regs.gpr[EBX] = 0x123457000;
 	RUNS("\x0f\x22\xdb");
-	CALLED("cr3", 0x1fff000, 0);
+	CALLED("cr3", 0x123457000, 0);
 
 	regs.gpr[EBX] = 0x80050031;
 	RUNS("\x0f\x22\xc3");
@@ -363,9 +364,15 @@ static void test_access_flag(void **state)
 	assert_string_equal(last.name, "");
 }
 
-static void test_invpcid(void **state)
+static void test_invalidation(void **state)
 {
 	(void)state;
+	regs.gpr[12] = HIGH;
+	RUNS("\x41\x0f\x01\x3c\x24");		/* invlpg [r12] */
+	CALLED("inval", HIGH, 0);
+	v->mmu.guest_last = UINT32_MAX;		/* nobody tells of changes */
+	RUNS("\x41\x0f\x01\x3c\x24");
+	CALLED("flush", 0, 0);
 	put(DATA, 0);
 	put(DATA + 8, HIGH);
 	regs.gpr[EBX] = DATA;
@@ -587,7 +594,7 @@ int main(void)
 		WIDE_TEST(test_msrs_of_32_bits),
 		WIDE_TEST(test_swapgs),
 		WIDE_TEST(test_access_flag),
-		WIDE_TEST(test_invpcid),
+		WIDE_TEST(test_invalidation),
 		WIDE_TEST(test_waiting),
 		WIDE_TEST(test_stack_segment),
 		WIDE_TEST(test_far_returns),
