@@ -24,6 +24,7 @@
 #define TYPE_LDT		2
 #define HV_CODE			0x00209b0000000000ull
 #define HV_DATA			0x0000930000000000ull
+#define SYSTEM_HIGH_ZERO	0x00001f0000000000ull
 #define TYPE_TSS		9	/* of 32 or 64 bits */
 
 static unsigned int desc_type(uint64_t d)
@@ -204,28 +205,33 @@ static uint64_t system_desc(struct vcpu *v, uint16_t sel, unsigned int type)
 	return d;
 }
 
-/* Its base; a wide guest's has 64 bits (SDM Vol. 3, 7.2.3). */
-static uint64_t system_base(struct vcpu *v, uint16_t sel, uint64_t d)
+/* Its base. A wide guest's has 64 bits: the next entry has the upper half, and
+ * zeros where its type would be (SDM Vol. 3, 7.2.3). False: it cannot be. */
+static bool system_base(struct vcpu *v, uint16_t sel, uint64_t d,
+			uint64_t *base)
 {
+	uint32_t at = (sel & ~7u) + 8;
 	uint64_t high = 0;
 
-	if (v->wide && (sel & ~3))
-		high = read_desc(v, v->gdt_base, v->gdt_limit, (sel >> 3) + 1);
-	return high << 32 | desc_base(d);
+	if (v->wide && (at + 7 > v->gdt_limit ||
+			!guest_read(&v->mmu, &high, v->gdt_base + at, 8)))
+		return false;
+	*base = high << 32 | desc_base(d);
+	return !(high & SYSTEM_HIGH_ZERO) && is_canonical(*base);
 }
 
 bool desc_load_ldt(struct vcpu *v, uint16_t sel)
 {
-	uint64_t d = 0;
+	uint64_t d = 0, base = 0;
 	uint32_t i, n;
 
 	if (sel & ~3) {
 		d = system_desc(v, sel, TYPE_LDT);
-		if (!d)
+		if (!d || !system_base(v, sel, d, &base))
 			return false;
 	}
 	v->sh->ldt = v->ldt = sel;
-	v->ldt_base = system_base(v, sel, d);
+	v->ldt_base = base;
 	/* An empty table may come with a limit of -1 (client facts 14.12). */
 	v->ldt_limit = desc_limit(d) == 0xfffff ? 0 : desc_limit(d) & 0xffff;
 	if (sel & ~3) {
@@ -257,14 +263,14 @@ void desc_ldt_changed(struct vcpu *v, gva_t base, uint32_t index)
 
 bool desc_load_tr(struct vcpu *v, uint16_t sel)
 {
-	uint64_t d = system_desc(v, sel, TYPE_TSS);
+	uint64_t base, d = system_desc(v, sel, TYPE_TSS);
 
 	if (!d)		/* busy: the guest loads it again */
 		d = system_desc(v, sel, TYPE_TSS | 2);
-	if (!d)
+	if (!d || !system_base(v, sel, d, &base))
 		return false;
 	v->sh->tr = v->tr = sel;
-	v->tss_base = system_base(v, sel, d);
+	v->tss_base = base;
 	v->tss_limit = desc_limit(d);
 	return true;
 }
