@@ -103,6 +103,35 @@ static void hc_flush_tlb(struct vcpu *v, uint64_t flags, uint64_t b)
 	mmu_flush(&v->mmu);
 }
 
+/* Is its APIC's id in the set? One that is not on begins with an empty TLB. */
+static bool to_flush(const struct vcpu *v, uint32_t ids)
+{
+	uint32_t id = v->apic->id >> 24;
+
+	return v->on && !v->starting && id < 32 && (ids >> id & 1);
+}
+
+/* By one exit of it here, and one there if it runs: its kernel has no part in
+ * it. */
+static void hc_flush_processors(struct vcpu *v, uint64_t ids, uint64_t what)
+{
+	uint32_t others = 0;
+	struct vcpu *s = v;
+
+	queue_peek(v);
+	do {
+		if (to_flush(s, ids)) {
+			others |= 1u << s->mmu.nr;
+			if (what & VMI_FLUSH_PAGE)
+				mmu_inval_other(&v->mmu, &s->mmu, what);
+			else
+				mmu_forget_other(&v->mmu, &s->mmu);
+		}
+		s = s->sibling;
+	} while (s != v);
+	mmu_flush_others(&v->mmu, others);
+}
+
 static void hc_set_gdt(struct vcpu *v, uint64_t base, uint64_t limit)
 {
 	desc_load_gdt(v, base, limit);
@@ -282,6 +311,7 @@ const struct hypercall hypercall[STUB_HC_COUNT] = {
 	[STUB_HC_APIC_WRITE]	= { hc_apic_write, false },
 	[STUB_HC_PAGE]		= { hc_page, true },
 	[STUB_HC_INITIAL_STATE]	= { hc_initial_state, true },
+	[STUB_HC_FLUSH_PROCESSORS] = { hc_flush_processors, true },
 };
 
 static inline __attribute__((always_inline))

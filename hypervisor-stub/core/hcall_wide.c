@@ -112,7 +112,7 @@ static void hc_iret_site(struct vcpu *v, uint64_t rip, uint64_t b)
 	v->rom->iret_site = is_canonical(rip) ? rip : 0;
 }
 
-/* Where there is no handler, it is hcall.c's. */
+/* Where there is no handler, it is hcall.c's, but for what a wide guest has not. */
 static const struct hypercall wide[STUB64_HC_COUNT] = {
 	[STUB_HC_INIT]		= { hc_init, false },
 	[STUB_HC_IRET]		= { hc_iret, false },
@@ -132,7 +132,7 @@ void hcall_wide(struct vcpu *v, struct regs *r)
 	const struct hypercall *h = nr < STUB64_HC_COUNT ? &wide[nr] : NULL;
 
 	if (h && !h->handler)
-		h = nr < STUB_HC_COUNT && nr != STUB_HC_PAGE ?
-		    &hypercall[nr] : NULL;
+		h = nr < STUB_HC_COUNT && nr != STUB_HC_PAGE &&
+		    nr != STUB_HC_FLUSH_PROCESSORS ? &hypercall[nr] : NULL;
 	hcall_carry_out(v, r, nr, h, r->gpr[EDI], r->gpr[ESI]);
 }

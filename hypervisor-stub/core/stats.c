@@ -41,6 +41,7 @@ static const struct counter counter[] = {
 	EXIT(VEC_GP, "gp"), EXIT(VEC_PF, "pf"), EXIT(16, "mf"),
 	EXIT(VEC_AC, "ac"), EXIT(19, "xm"),
 	EXIT(IRQ_BASE + IRQ_TIMER, "timer"),
+	EXIT(IRQ_BASE + IRQ_KICK, "kick"),
 	EXIT(IRQ_BASE + IRQ_COM1, "console"),
 	EXIT(SYSCALL_VECTOR, "int80"), EXIT(STUB_VECTOR, "hypercall"),
 	STUB_HCALLS(HCALL)

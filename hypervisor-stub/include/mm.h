@@ -237,6 +237,9 @@ bool mmu_set_cr3(struct mmu *, uint32_t cr3);
 void mmu_flush(struct mmu *);
 /* One page of the address space. */
 void mmu_inval(struct mmu *, gva32_t);
+/* The same of what another vCPU has loaded, but for TLBs. */
+void mmu_forget_other(struct mmu *, struct mmu *other);
+void mmu_inval_other(struct mmu *, struct mmu *other, gva32_t);
 
 /* The entry at this address has changed. */
 void mmu_entry_changed(struct mmu *, gpa_t);
@@ -255,6 +258,9 @@ void mmu_page_table(struct mmu *, uint32_t gfn, bool);
 /* Nobody else is in the guest, nor will be while the caller has the guest's
  * lock; and all flush before they are again. */
 void mmu_stop_others(struct mmu *);
+/* The TLB, and those of the others, mmu.nr by bit: who is in the guest and whose
+ * TLB may be wrong leaves it, as above. */
+void mmu_flush_others(struct mmu *, uint32_t others);
 
 #define FLUSH_REMOVED	1u	/* it took a translation away: the other vCPUs'
 				 * TLBs may have it, too */

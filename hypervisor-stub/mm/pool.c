@@ -63,21 +63,38 @@ void pool_give(struct mm *mm, struct spage *p)
  * caller has: who waits there says that he is not inside any more, and flushes
  * before he goes in again.
  */
-void mmu_stop_others(struct mmu *m)
+static void stop(struct mmu *m, uint32_t others)
 {
-	struct mm *mm = m->mm;
-	struct mmu *other;
+	struct mmu *const *mmu = m->mm->mmu;
 	uint32_t i;
 
-	for (i = 0; i < mm->mmus; i++) {
-		other = mm->mmu[i];
-		other->flush |= FLUSH_STALE;
-		if (other != m && other->inside)
-			host_kick(other->processor);
-	}
-	for (i = 0; i < mm->mmus; i++)
-		while (mm->mmu[i] != m && mm->mmu[i]->inside)
+	others &= ~(1u << m->nr);
+	for (i = 0; i < m->mm->mmus; i++)
+		if ((others >> i & 1) && mmu[i]->inside)
+			host_kick(mmu[i]->processor);
+	for (i = 0; i < m->mm->mmus; i++)
+		while ((others >> i & 1) && mmu[i]->inside)
 			cpu_relax();
+}
+
+void mmu_stop_others(struct mmu *m)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->mm->mmus; i++)
+		m->mm->mmu[i]->flush |= FLUSH_STALE;
+	stop(m, UINT32_MAX);
+}
+
+void mmu_flush_others(struct mmu *m, uint32_t others)
+{
+	uint32_t i;
+
+	mmu_flush_tlb(m);
+	for (i = 0; i < m->mm->mmus; i++)
+		if (!m->mm->mmu[i]->flush)
+			others &= ~(1u << i);
+	stop(m, others);
 }
 
 /* Of its own caches, too, which may be all that this exit does to the tables. */

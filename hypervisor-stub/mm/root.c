@@ -110,7 +110,7 @@ static struct spage *pd_shared(const struct mmu *m, uint32_t q)
 static struct spage *pd_join(struct mmu *m, uint32_t q, struct spage *p)
 {
 	struct mm *mm = m->mm;
-	gva_t va;
+	gva32_t va;
 
 	pd_use(m, q, p);
 	if (mm->mmus == 1 || !root_may_differ(mm, p))

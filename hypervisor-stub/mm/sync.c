@@ -241,17 +241,18 @@ const volatile uint32_t *mmu_run_changed(struct mmu *m, gpa_t pa, uint32_t word,
 
 /* Read the guest's entries again, the leaf in any case, the directory's if
  * nobody tells us of changes to it. */
-void mmu_inval(struct mmu *m, gva32_t va)
+static inline __attribute__((always_inline))
+void inval(struct mmu *m, const struct mmu *of, gva32_t va)
 {
 	struct mm *mm = m->mm;
-	struct root *r = m->root;
-	struct spage *pd = r->pd[m->slot[va >> 30]], *p;
+	struct root *r = of->root;
+	struct spage *pd = r->pd[of->slot[va >> 30]], *p;
 	uint32_t i = va >> 12 & 511;
 	const struct gtable *table;
 	uint64_t entry;
 
 	/* With PAE a page for the reserved top may have no directory. */
-	if (!pd || !r->dir[va >> 30] || va > m->guest_last)
+	if (!pd || !r->dir[va >> 30] || va > of->guest_last)
 		return;
 	if (!(mm->frames[pd->gfn].flags & GF_TRACKED))
 		sync_guest_pde(m, pd, read_pde(mm, r, va), va);
@@ -268,24 +269,46 @@ void mmu_inval(struct mmu *m, gva32_t va)
 			     read_entry(mm, table, p->second << 9 | i)));
 }
 
-void mmu_flush(struct mmu *m)
+void mmu_inval(struct mmu *m, gva32_t va)
+{
+	inval(m, m, va);
+}
+
+void mmu_inval_other(struct mmu *m, struct mmu *other, gva32_t va)
+{
+	inval(m, other, va);
+}
+
+/* What is not tracked. */
+static inline __attribute__((always_inline))
+void forget(struct mmu *m, struct mmu *of)
 {
 	struct mm *mm = m->mm;
 	struct spage *pd;
 	uint32_t q;
 
-	if (!mm->reserved) {
-		root_zap(m);
-		return;
-	}
-	while (mm->pages[0].next)	/* not tracked */
+	while (mm->pages[0].next)
 		pool_pt_drop(m, &mm->pages[mm->pages[0].next]);
-	if (!(mm->frames[m->root->gfn].flags & GF_TRACKED))
-		root_clear(m, m->root);
+	if (!(mm->frames[of->root->gfn].flags & GF_TRACKED))
+		root_clear(m, of->root);
 	for (q = 0; q < 4 && mm->fmt.pae; q++) {
-		pd = m->root->pd[m->slot[q]];
+		pd = of->root->pd[of->slot[q]];
 		if (pd && !(mm->frames[pd->gfn].flags & GF_TRACKED))
 			pd_empty(m, pd);
 	}
+}
+
+void mmu_flush(struct mmu *m)
+{
+	if (!m->mm->reserved) {
+		root_zap(m);
+		return;
+	}
+	forget(m, m);
 	mmu_flush_tlb(m);
+}
+
+void mmu_forget_other(struct mmu *m, struct mmu *other)
+{
+	forget(m, other);
 }

@@ -70,6 +70,7 @@ void rom_AllocatePage(uint32_t frame, uint32_t flags, uint32_t original,
 void rom_ReleasePage(uint32_t frame, uint32_t flags);
 void rom_InvalPage(uint32_t va);
 void rom_FlushTLB(uint32_t what);
+void rom_FlushProcessors(uint32_t ids, uint32_t what, uint32_t first);
 void rom_SetLinearMapping(uint32_t number, uint32_t va, uint32_t pages,
 			  uint32_t frame);
 void rom_SetLazyMode(uint32_t mode);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The Virtual Machine Interface, version 3.0: what a guest kernel and a ROM
+ * The Virtual Machine Interface, version 3.1: what a guest kernel and a ROM
  * agree on. This file is the one definition of every number and layout; the
  * meaning is in spec/vmi.md, whose clause numbers appear below as VMI-n.n.
  *
@@ -19,7 +19,7 @@
 #endif
 
 #define VMI_API_MAJOR		3
-#define VMI_API_MINOR		0
+#define VMI_API_MINOR		1
 
 /* ---- VMI-2: the ROM image ------------------------------------------- */
 
@@ -169,12 +169,13 @@ enum vmi_reloc_type {
 	X(69, CancelAlarm)		\
 	X(70, GetWallclockTime)		\
 	X(71, WallclockUpdated)		\
-	X(73, SetLazyMode)
+	X(73, SetLazyMode)		\
+	X(74, FlushProcessors)
 
 #define VMI_CALL_ENUM(nr, name)	VMI_CALL_##name = nr,
 enum vmi_call { VMI_CALLS(VMI_CALL_ENUM) };
 #undef VMI_CALL_ENUM
-#define VMI_CALL_COUNT		74
+#define VMI_CALL_COUNT		75
 
 /* VMI-3.4: level in the flags of the four page-table calls. */
 #define VMI_PAGE_PT		0x01u
@@ -195,6 +196,7 @@ enum vmi_call { VMI_CALLS(VMI_CALL_ENUM) };
 
 #define VMI_FLUSH_TLB		0x01u	/* FlushTLB: non-global translations */
 #define VMI_FLUSH_GLOBAL	0x02u	/* ... and global ones */
+#define VMI_FLUSH_PAGE		0x04u	/* FlushProcessors: one page, in bits 31-12 */
 
 enum vmi_lazy_mode {
 	VMI_LAZY_NONE	= 0,

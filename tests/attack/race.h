@@ -20,6 +20,7 @@
 extern const struct attack race_memory_cases[];	/* race_memory.c */
 extern const struct attack race_cpu_cases[];	/* race_cpu.c */
 extern const struct attack race_apic_cases[];	/* race_apic.c */
+extern const struct attack race_flush_cases[];	/* race_flush.c */
 extern const struct attack race_end_cases[];	/* race_ends.c */
 
 /* A number that has nothing to do with the next. */

@@ -41,8 +41,8 @@ UNTESTED = {
     "3.2.2": "none in all ROMs here; points of 2.5.1",
     "3.2.26": "none in all ROMs here; points of 2.5.1",
     **dict.fromkeys(
-        ["3.2.62", "3.8.1", "3.8.2", "3.8.3", "3.8.4", "3.8.5", "3.8.6",
-         "3.8.7", "3.8.8", "3.8.9"],
+        ["3.2.62", "3.2.74", "3.8.1", "3.8.2", "3.8.3", "3.8.4", "3.8.5", "3.8.6",
+         "3.8.7", "3.8.8", "3.8.9", "3.8.11"],
         "several processors: tests/run/conformance_smp"),
     "3.8.10": "tells guests what not to do",
     "4.1": "tests/run/abi.py, tests/run/releases.py",

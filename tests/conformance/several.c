@@ -63,8 +63,8 @@ void wait_a_tick(void)
 void several(void)
 {
 	static const char *const clauses[] = {
-		"3.2.62", "3.8.1", "3.8.2", "3.8.3", "3.8.4", "3.8.5",
-		"3.8.6", "3.8.7", "3.8.8", "3.8.9" };
+		"3.2.62", "3.2.74", "3.8.1", "3.8.2", "3.8.3", "3.8.4", "3.8.5",
+		"3.8.6", "3.8.7", "3.8.8", "3.8.9", "3.8.11" };
 	const char *reason = NULL;
 
 	processors_find();
@@ -72,7 +72,8 @@ void several(void)
 		reason = "SetInitialAPState is not offered";
 	else if (processors == 1)
 		reason = "one processor";
-	for (unsigned int i = 0; reason && i < 10; i++)
+	for (unsigned int i = 0;
+	     reason && i < sizeof(clauses) / sizeof(*clauses); i++)
 		skip(clauses[i], "further processors", reason);
 	if (reason)
 		return;
@@ -80,6 +81,7 @@ void several(void)
 	siblings();
 	interrupts();
 	coherence();
+	remote();
 	for (uint32_t n = 1; n < processors; n++)
 		processor_stop(n);
 }

@@ -33,5 +33,6 @@ void starting(void);			/* starting.c */
 void siblings(void);			/* siblings.c */
 void interrupts(void);			/* interrupts.c */
 void coherence(void);			/* coherence.c */
+void remote(void);			/* remote.c */
 
 #endif

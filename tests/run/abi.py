@@ -50,7 +50,7 @@ PRIVATE = "stub: incompatible with what was released, while STUB_LAYOUT is " \
     "still 1"
 
 MAJOR = ("vmi.h", "VMI_API_MAJOR\t\t3", "VMI_API_MAJOR\t\t4")
-MINOR = ("vmi.h", "VMI_API_MINOR\t\t0", "VMI_API_MINOR\t\t1")
+OLD_MINOR = ("vmi.h", "VMI_API_MINOR\t\t1", "VMI_API_MINOR\t\t0")
 LAYOUT = ("vmi_stub.h", "STUB_LAYOUT\t\t1", "STUB_LAYOUT\t\t2")
 NEW_CALL = ("vmi.h", "X(61, SetIOPLMask)", "X(49, New) X(61, SetIOPLMask)")
 MOVED_CALL = ("vmi.h", "X(35, Halt)", "X(49, Halt)")
@@ -86,14 +86,15 @@ def cases(directory):
              "-constant VMI_PAGE_CLONE 0x20", "+constant VMI_PAGE_CLONE 0x80",
              GUEST),
             ("a changed relocation type, with a new minor version", "vmi",
-             [("vmi.h", "VMI_RELOC_NOP\t= 3", "VMI_RELOC_NOP\t= 4"), MINOR],
+             [("vmi.h", "VMI_RELOC_NOP\t= 3", "VMI_RELOC_NOP\t= 4")],
              "-enum vmi_reloc_type VMI_RELOC_NOP 0x3",
              "+enum vmi_reloc_type VMI_RELOC_NOP 0x4", GUEST),
             ("a changed call with a new major version", "vmi",
              [MOVED_CALL, MAJOR]),
-            ("a new call", "vmi", [NEW_CALL], "+call VMI_CALL_New 0x31",
-             GROWN),
-            ("a new call with a new minor version", "vmi", [NEW_CALL, MINOR]),
+            ("new calls", "vmi", [NEW_CALL, OLD_MINOR],
+             "+call VMI_CALL_New 0x31",
+             "+call VMI_CALL_FlushProcessors 0x4a", GROWN),
+            ("new calls with a new minor version", "vmi", [NEW_CALL]),
             ("a new constant", "vmi",
              [("vmi.h", "#define VMI_FLUSH_TLB", "#define VMI_MORE 7\n"
                "#define VMI_FLUSH_TLB")]),

@@ -12,7 +12,7 @@ import os
 from harness import BUILD, expect, same, tail, test_all, vmi_run
 
 NATIVE_ROM = os.path.join(BUILD, "rom/native.rom")
-FOUND = "VMI: Found OpenVMI native, API version 3.0"
+FOUND = "VMI: Found OpenVMI native, API version 3.1"
 SHOW = ('rdinit=/bin/sh -- -c "mount -t sysfs sys /sys;'
         ' grep . /sys/hypervisor/*; reboot -f"')
 
@@ -54,7 +54,7 @@ def sysfs():
     output = boot("quiet " + SHOW, "--rom", NATIVE_ROM)
     for file, value in (("type", "vmi"), ("vendor", "OpenVMI"),
                         ("product", "native"), ("ring", "0"),
-                        ("api_version", "3.0")):
+                        ("api_version", "3.1")):
         expect(f"/sys/hypervisor/{file}:{value}\n" in output,
                f"{file} is not {value}: " + tail(output))
 

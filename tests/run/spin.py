@@ -33,6 +33,8 @@ WRONG = (
     ("NO_QUARANTINE", "", REUSE),
     ("NO_LOOK", "", COHERENCE),
     ("LOOK_BEHIND", "", COHERENCE),
+    ("REMOTE_MARK", "REMOTE", COHERENCE),
+    ("REMOTE_BLIND", "REMOTE", COHERENCE),
     ("POLL_EARLY", "IPI", DEADLOCK),
     ("HALT_BLIND", "IPI", DEADLOCK),
     ("IDLE_LATE", "IPI", DEADLOCK),
@@ -89,6 +91,7 @@ def main():
          "TURNS=1"),
         ("two vCPUs, two changes", right, "VCPUS=2"),
         ("two vCPUs, interrupts to flush", right, "VCPUS=2", "IPI"),
+        ("two vCPUs that flush each other", right, "VCPUS=2", "REMOTE"),
         ("the ways to get it wrong", names),
         *((f"it is wrong with {name}", wrong, name, program, found)
           for name, program, found in WRONG)])

@@ -31,6 +31,7 @@ ARGUMENTS = {
     "SetPxE": ("eax edx ecx", 0), "UpdatePxE": ("eax edx", 0),
     "WriteGDTEntry": ("eax edx ecx", 1), "AllocatePage": ("eax edx ecx", 2),
     "SetLinearMapping": ("eax edx ecx", 1), "SetAlarm": ("eax edx ecx", 2),
+    "FlushProcessors": ("eax edx ecx", 0),
 }
 
 

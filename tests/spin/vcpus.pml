@@ -38,6 +38,8 @@
  *	NO_QUARANTINE	a page that is out of use is free at once
  *	NO_LOOK		a flush works off its own vCPU's queue alone
  *	LOOK_BEHIND	it looks at the others' from where it stopped
+ *	REMOTE_MARK	a flush that is asked of a vCPU in the guest is only noted
+ *	REMOTE_BLIND	and is asked for without a look at the queues
  *	POLL_EARLY	interrupts are looked for before the lock is taken
  *	HALT_BLIND	halting does not look for an interrupt under the lock
  *	IDLE_LATE	a processor says that it is idle behind the lock
@@ -501,6 +503,7 @@ inline touch()
 	d_step { e = 0; p = 0; number = 0 }
 }
 
+#define NEEDS(v)	needs[v] = (since > needs[v] -> since : needs[v])
 /* FlushTLB and SetCR3 are one here: drain, look, flush. What had been announced
  * before is in effect behind it. */
 inline flush()
@@ -524,7 +527,40 @@ inline flush()
 	removed[v] = false;
 	FLUSH(v);
 	enter();
-	d_step { needs[v] = since; since = 0 }
+	d_step { NEEDS(v); since = 0 }
+}
+
+/* FlushProcessors, of v and target: who is in the guest and may have what was
+ * taken away has to leave it. */
+inline flush_both(target)
+{
+	since = told;
+	exit();
+	o = 0;
+	do
+	:: o < VCPUS ->
+#ifdef REMOTE_BLIND
+		if
+		:: o == v -> drain(o)
+		:: else
+		fi;
+#else
+		drain(o);
+#endif
+		o++
+	:: else -> o = 0; break
+	od;
+	forget_removed();
+#ifndef REMOTE_MARK
+	if
+	:: removed[target] && inside[target] ->
+		kicked[target] = true;
+		!inside[target]
+	:: else
+	fi;
+#endif
+	enter();
+	d_step { NEEDS(v); NEEDS(target); since = 0 }
 }
 
 /* The page maps something else: by its table's entry, or by another table, while
@@ -621,7 +657,8 @@ inline enable()
 /*
  * vCPU 0 changes what the page maps. With IPI it interrupts vCPU 1 behind each
  * change, as a kernel does, and waits until that has flushed; without, the others
- * see that it has announced something, and flush when they like.
+ * see that it has announced something, and flush when they like. With REMOTE it
+ * has vCPU 1 flush without an interrupt, and the other way round.
  */
 proctype Changer(byte v)
 {
@@ -642,7 +679,11 @@ proctype Changer(byte v)
 		od;
 #else
 		if
+#ifdef REMOTE
+		:: flush_both(1)
+#else
 		:: flush()
+#endif
 		:: true -> touch()
 		:: true -> take_kick()		/* or its timer's interrupt */
 		:: skip
@@ -668,7 +709,11 @@ proctype User(byte v)
 	:: n < TURNS ->
 		if
 		:: true -> touch()
+#ifdef REMOTE
+		:: flush_both(0)
+#else
 		:: flush()
+#endif
 		:: true -> take_kick()
 		fi;
 		n++

@@ -292,6 +292,25 @@ void tlb_check(void)
 	others_check();
 }
 
+void other_flushed_check(void)
+{
+	struct vcpu *me = v;
+	uint32_t rights, i;
+	struct tlb *tlb;
+	uint64_t pa;
+
+	v = v->sibling;
+	mmu = &v->mmu;
+	tlb = tlb_of(v);
+	for (i = 0; i < tlb->used && mmu->inside; i++) {
+		CHECK(cpu_walk(tlb->entry[i].va, &pa, &rights));
+		CHECK_EQ(pa, tlb->entry[i].pa);
+		CHECK_EQ(tlb->entry[i].rights & ~rights, 0);
+	}
+	v = me;
+	mmu = &v->mmu;
+}
+
 static void tlb_fill(uint32_t va)
 {
 	struct tlb *tlb = tlb_of(v);

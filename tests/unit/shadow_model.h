@@ -68,6 +68,8 @@ void do_access(uint32_t va, bool write, bool user);
 void check_all(void);
 /* What a TLB would still hold must be in the shadow tables. */
 void tlb_check(void);
+/* The same of the sibling's, if it goes on in the guest. */
+void other_flushed_check(void);
 
 /* ---- shadow_walk.c ------------------------------------------------------ */
 

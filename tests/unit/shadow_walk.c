@@ -103,6 +103,21 @@ static void flush(void)
 	check_all();
 }
 
+/* Has the sibling flush. */
+static void flush_other(void)
+{
+	struct mmu *other = &v->sibling->mmu;
+
+	queue_drain(v);
+	queue_peek(v);
+	if (rnd(2))
+		mmu_forget_other(mmu, other);
+	else
+		mmu_inval_other(mmu, other, random_va());
+	mmu_flush_others(mmu, 1u << other->nr);
+	other_flushed_check();
+}
+
 void random_step(void)
 {
 	uint32_t pa, i;
@@ -137,6 +152,8 @@ void random_step(void)
 	case 4:
 		if (!rnd(4))
 			flush();
+		else if (v->sibling != v)
+			flush_other();
 		break;
 	case 5:			/* a page leaves and comes back, cleared */
 		pa = random_table(wide && rnd(2));

@@ -75,6 +75,62 @@ static void test_two_vcpus_pae(void **state)
 	two(true);
 }
 
+/* By stores that nobody tells of: in tables that nobody has told of, each counts
+ * when the vCPU flushes that has loaded them, by whomever. */
+static void test_flush_of_another(void **state)
+{
+	struct mmu *other = &v->sibling->mmu;
+	uint64_t pa;
+
+	(void)state;
+	*ram(18 << 12) = 21 << 12 | P | W | U | A;
+	*ram(18 << 12 | 4) = P | W | U | A | D | PS;
+	*ram(21 << 12) = 100 << 12 | P | W | U | A | D;
+	*ram(21 << 12 | 4) = 101 << 12 | P | W | U | A | D;
+	model_run(1);
+	cr3_write(v, 18 << 12);
+	do_access(0, true, true);
+	do_access(0x1000, true, true);
+	do_access(0x400000, true, true);
+
+	model_run(0);
+	*ram(21 << 12) = 102 << 12 | P | W | U | A | D;
+	*ram(21 << 12 | 4) = 0;
+	mmu_inval_other(mmu, other, 0);
+	mmu_flush_others(mmu, 1u << other->nr);
+	assert_false(other->inside);
+	assert_int_equal(model_kicks, 1);
+	model_run(1);
+	assert_true(cpu_allows(0, true, true, &pa));
+	assert_int_equal(pa, RAM_PA + (102 << 12));
+	assert_true(cpu_allows(0x1000, true, true, &pa));
+
+	model_run(0);
+	*ram(18 << 12 | 4) = 0;
+	mmu_forget_other(mmu, other);
+	mmu_flush_others(mmu, 1u << other->nr);
+	assert_int_equal(model_kicks, 2);
+	model_run(1);
+	assert_false(cpu_allows(0x1000, false, false, &pa));
+	assert_false(cpu_allows(0x400000, false, false, &pa));
+
+	/* Who has nothing wrong goes on, and so does who was not asked for. */
+	model_run(0);
+	mmu_forget_other(mmu, other);
+	mmu_flush_others(mmu, 1u << other->nr);
+	assert_true(other->inside);
+	assert_int_equal(model_kicks, 2);
+	map_one(0x400000, P | W | U | A | D);
+	do_access(0x400000, false, false);
+	map_one(0x400000, 0);
+	queue_drain(v);
+	assert_true(other->flush);
+	mmu_flush_others(mmu, 1u << mmu->nr);
+	assert_true(other->inside);
+	mmu_flush_others(mmu, UINT32_MAX);
+	assert_false(other->inside);
+}
+
 static void test_kernel_quarter_is_shared(void **state)
 {
 	struct mm *s = &g->mm;
@@ -269,6 +325,7 @@ int main(void)
 		PAE(test_random_updates_pae),
 		T(test_two_vcpus),
 		PAE(test_two_vcpus_pae),
+		TWO(test_flush_of_another),
 		T(test_kernel_quarter_is_shared),
 		TWO(test_kernel_quarter_that_was_another),
 		TWO(test_room_for_the_guests_own_fault),

@@ -292,6 +292,13 @@ void rom_SetInitialAPState(const struct vmi_ap_state *state, uint32_t apic_id)
 	hcall(STUB_HC_INITIAL_STATE, (uintptr_t)state, apic_id);
 }
 
+/* The hypervisor knows ids below 32 alone. */
+void rom_FlushProcessors(uint32_t ids, uint32_t what, uint32_t first)
+{
+	if (first < 32)
+		hcall(STUB_HC_FLUSH_PROCESSORS, ids << first, what);
+}
+
 /* ---- power ------------------------------------------------------------------------- */
 
 void rom_Halt(void)

@@ -82,6 +82,7 @@ rom_%1:
 	ARGS SetAlarm,		TRACE_EAX | TRACE_EDX | TRACE_ECX, 2
 	ARGS CancelAlarm,	TRACE_EAX, 0
 	ARGS SetLazyMode,	TRACE_EAX, 0
+	ARGS FlushProcessors,	TRACE_EAX | TRACE_EDX | TRACE_ECX, 0
 
 ; ---- the slots --------------------------------------------------------------------
 

@@ -391,6 +391,8 @@ static void time_and_rest(void)
 
 	CALL(SetInitialAPState, NULL, NULL, "SetInitialAPState, of nobody",
 	     (uintptr_t)&nobody, 1);
+	CALL(FlushProcessors, NULL, NULL, "FlushProcessors, nobody", 0,
+	     VMI_FLUSH_TLB);
 	CALL(APICRead, NULL, NULL, "APICRead, version", APIC_VERSION);
 	CALL(APICWrite, NULL, NULL, "APICWrite, task priority", APIC_TPR, 0);
 	CALL(IODelay, NULL, NULL, "IODelay", 0);
