@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The client side of the Virtual Machine Interface, version 3.0.
+ * The client side of the Virtual Machine Interface, version 3.1.
  *
  * A hypervisor publishes an option ROM. The kernel finds it before anything
  * else happens, enters paravirtual mode by calling it, and from then on runs

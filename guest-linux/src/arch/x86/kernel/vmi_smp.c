@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Several processors: the local APIC through the ROM rather than by its page,
- * which takes an instruction to be emulated, and further processors that start
- * in VMI mode (VMI-3.8).
+ * which takes an instruction to be emulated, further processors that start in VMI
+ * mode (VMI-3.8), and their TLBs, flushed without an interrupt of ours.
  */
 #include <linux/irqflags.h>
 #include <linux/percpu.h>
@@ -13,6 +13,7 @@
 #include <asm/desc.h>
 #include <asm/realmode.h>
 #include <asm/smp.h>
+#include <asm/tlb.h>
 #include <asm/tlbflush.h>
 
 #include "vmi_client.h"
@@ -22,6 +23,7 @@ static struct {
 	void (*apic_write)(u32 offset, u32 value);
 	void (*set_initial_ap_state)(const struct vmi_ap_state *state,
 				     u32 apic_id);
+	void (*flush_processors)(u32 ids, u32 what, u32 first);
 } vmi __ro_after_init;
 
 /* ---- interrupts to processors -------------------------------------------- */
@@ -98,6 +100,57 @@ static void vmi_send_ipi_self(int vector)
 	vmi.apic_write(APIC_ICR, vmi_icr(APIC_DEST_SELF, vector));
 }
 
+/* ---- their TLBs ---------------------------------------------------------- */
+
+/*
+ * What flush_tlb_func() notes of this processor: it has caught up with the
+ * generation of the address space, unless it has missed more than one page.
+ */
+static void vmi_flushed(const struct flush_tlb_info *info, u32 what)
+{
+	u16 asid = this_cpu_read(cpu_tlbstate.loaded_mm_asid);
+	u64 gen = this_cpu_read(cpu_tlbstate.ctxs[asid].tlb_gen);
+
+	if (!info->mm || info->mm != this_cpu_read(cpu_tlbstate.loaded_mm))
+		return;
+	if (what == VMI_FLUSH_TLB || gen + 1 == info->new_tlb_gen)
+		this_cpu_write(cpu_tlbstate.ctxs[asid].tlb_gen,
+			       max(gen, info->new_tlb_gen));
+}
+
+/*
+ * This processor is among them most often. One in lazy TLB mode flushes when it
+ * leaves that, and may be left out as by native_flush_tlb_multi(): what it may
+ * walk meanwhile must not have been freed.
+ */
+static void vmi_flush_tlb_multi(const struct cpumask *cpus,
+				const struct flush_tlb_info *info)
+{
+	u32 what = VMI_FLUSH_TLB, ids = 0, first = 0, id;
+	bool here = false;
+	int cpu;
+
+	if (info->end != TLB_FLUSH_ALL && info->end - info->start <= PAGE_SIZE)
+		what = VMI_FLUSH_PAGE | (info->start & PAGE_MASK);
+	for_each_cpu_and(cpu, cpus, cpu_online_mask) {
+		if (!info->freed_tables &&
+		    per_cpu(cpu_tlbstate_shared.is_lazy, cpu))
+			continue;
+		here |= cpu == smp_processor_id();
+		id = per_cpu(x86_cpu_to_apicid, cpu);
+		if (ids && first != round_down(id, 32)) {
+			vmi.flush_processors(ids, what, first);
+			ids = 0;
+		}
+		first = round_down(id, 32);
+		ids |= BIT(id - first);
+	}
+	if (ids)
+		vmi.flush_processors(ids, what, first);
+	if (here)
+		vmi_flushed(info, what);
+}
+
 /* ---- further processors -------------------------------------------------- */
 
 /*
@@ -169,7 +222,13 @@ void __init vmi_smp_init(void)
 	vmi.apic_read = vmi_function(VMI_CALL_APICRead);
 	vmi.apic_write = vmi_function(VMI_CALL_APICWrite);
 	vmi.set_initial_ap_state = vmi_function(VMI_CALL_SetInitialAPState);
+	vmi.flush_processors = vmi_function(VMI_CALL_FlushProcessors);
 
+	/* Interrupts off keep no table from being freed then: RCU does. */
+	if (vmi.flush_processors) {
+		pv_ops.mmu.flush_tlb_multi = vmi_flush_tlb_multi;
+		pv_ops.mmu.tlb_remove_table = tlb_remove_table;
+	}
 	for (driver = __apicdrivers; driver < __apicdrivers_end; driver++) {
 		if (vmi.apic_read && vmi.apic_write)
 			vmi_fill_apic(*driver);
