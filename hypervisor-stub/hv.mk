@@ -4,7 +4,7 @@
 HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify long long_sync \
 		   long_verify) \
 		   vmi/queue
-HV_SRC		:= $(addprefix core/,guest sched hcall hcall_wide ipi timer io loader elf64 solo5 solo5_calls stats report) \
+HV_SRC		:= $(addprefix core/,guest sched runnable hcall hcall_wide ipi timer io loader elf64 solo5 solo5_calls stats report) \
 		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \
 		   $(addprefix x86/,entry trampoline exit wide wide_exit wide_event vcpu start drain event desc emulate \
 			emulate64 operand port decode cr cpuid msr espfix speculation) \

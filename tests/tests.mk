@@ -90,7 +90,7 @@ $(eval $(call unit_test,emul64,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --w
 $(eval $(call unit_test,emul_port,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,wide,$(addprefix hypervisor-stub/x86/,desc.c wide_event.c) \
 	tests/host/cpu.c))
-$(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c devices/apic.c \
+$(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c core/runnable.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c tests/host/host.c tests/unit/testing.c))
 # Of the whole core.
 $(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))

@@ -99,6 +99,9 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
             options += f" cpus={guest.cpus}"
         if guest.starts > 1:
             options += f" starts={guest.starts}"
+        options += f" shares={guest.shares}"
+        if guest.pin:
+            options += f" pin={guest.pin}"
         if guest.console != "stdio":
             options += f" console={n}"
             path = quoted(os.path.abspath(guest.console))

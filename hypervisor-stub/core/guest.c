@@ -265,6 +265,8 @@ bool guest_create(const struct guest_config *config, char *error)
 		g->unikernel = solo5_is(config->kernel.data,
 					config->kernel.size);
 		g->wide = g->unikernel;
+		g->shares = config->shares;
+		g->pin = config->pin;
 	}
 	/* Its stacks stay for as long as it may be started again. */
 	for (i = 0; room && i < config->cpus; i++)

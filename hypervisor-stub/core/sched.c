@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which vCPU has which processor, and how a processor goes from one to another.
- * The loop of each processor is here: a vCPU runs, and its exits are handled,
- * until it stops; the reason decides who goes on.
- *
- * Of those that can run, the one that ran least does, until it is a slice
- * ahead of another, on whichever processor looks next. One that was halted comes
- * back little more than a slice behind: enough to run at once, not to make up
- * for its sleep.
+ * How a processor goes from one vCPU to another. The loop of each processor is here:
+ * a vCPU runs, and its exits are handled, until it stops; the reason decides who goes
+ * on (runnable.c).
  *
  * The state of a vCPU stays in its processor when it halts; until another runs
  * there it can only go on there ("loaded").
@@ -19,118 +14,14 @@
  */
 #include <cpu.h>
 
-#include "core.h"
 #include "log.h"
+#include "runnable.h"
 #include "solo5.h"
-
-#define SLICES_PER_SECOND	200
 
 /* Guards cpus[] and, of each vCPU, who runs it and since when: from "ran" to
  * "home" in struct vcpu. */
 static struct spinlock lock;
 static enum end worst;		/* of the guests that ended */
-
-static struct vcpu *vcpus[GUESTS_MAX * GUEST_VCPUS];	/* of all guests */
-static uint32_t vcpu_count;
-
-static uint64_t slice(void)
-{
-	return host_tsc_hz / SLICES_PER_SECOND;
-}
-
-static bool runnable(const struct vcpu *v)
-{
-	return v->on && !v->halted;
-}
-
-/* Of those that can run, and here if that is asked, but for one. */
-static struct vcpu *least_run(const struct vcpu *except, bool here)
-{
-	struct vcpu *least = NULL;
-	uint32_t i;
-
-	for (i = 0; i < vcpu_count; i++) {
-		struct vcpu *v = vcpus[i];
-
-		if (runnable(v) && v != except &&
-		    !(here && v->loaded && v->home != host_cpu()) &&
-		    (!least || v->ran < least->ran))
-			least = v;
-	}
-	return least;
-}
-
-/*
- * What a halted one must have run at the least: what it slept does not count.
- * The clock for that is the least run of the others, and never goes back, so
- * that one that comes back behind is no excuse for the next. The quarter of a
- * slice is for what waking it may cost.
- */
-static uint64_t behind(const struct vcpu *v)
-{
-	static uint64_t clock;
-	const struct vcpu *least = least_run(v, false);
-	uint64_t most = slice() + slice() / 4;
-
-	if (least && least->ran > clock)
-		clock = least->ran;
-	return clock < most ? 0 : clock - most;
-}
-
-/* One that can run from now on waits for a processor: some that has nothing to
- * do, or whose vCPU has run a slice more; or this one in time. */
-static void find_processor(const struct vcpu *v)
-{
-	const struct cpu *me = this_cpu();
-	uint32_t i, best = 0;
-	uint64_t most = 0;
-
-	if (v->loaded) {
-		if (v->home != host_cpu())
-			host_kick(v->home);
-		return;
-	}
-	if (me->idle || !me->vcpu || !runnable(me->vcpu))
-		return;		/* it looks next */
-	for (i = 0; i < host_cpus; i++) {
-		const struct cpu *c = &cpus[i];
-
-		if (c == me)
-			continue;
-		if (c->idle) {
-			host_kick(i);
-			return;
-		}
-		if (c->vcpu && runnable(c->vcpu) && c->vcpu->ran > most) {
-			most = c->vcpu->ran;
-			best = i;
-		}
-	}
-	if (most >= v->ran + slice())
-		host_kick(best);
-	else
-		host_timer_before(me->charged + v->ran + slice() - me->vcpu->ran);
-}
-
-/* A processor that has nothing to do, if there is something. */
-static void spread(void)
-{
-	const struct vcpu *v;
-	uint32_t i;
-
-	for (i = 0; i < vcpu_count; i++) {
-		v = vcpus[i];
-		if (runnable(v) && !v->loaded)
-			break;
-	}
-	if (i == vcpu_count)
-		return;
-	for (i = 0; i < host_cpus; i++)
-		if (cpus[i].idle) {
-			host_kick(i);
-			return;
-		}
-}
 
 /* Is what a halted one waits for there? A unikernel waits in a call. */
 static bool awaited(const struct vcpu *v)
@@ -163,7 +54,7 @@ void sched_charge(struct vcpu *v)
 	passed = rdtsc() - c->charged;
 	c->charged += passed;
 	if (v) {
-		v->ran += passed;
+		v->ran += passed * GUEST_SHARES / v->g->shares;
 		v->since += passed;
 	}
 	spin_unlock(&lock);
@@ -296,7 +187,8 @@ static void go_on(struct vcpu *v)
 	if (now > v->since)
 		v->stolen += now - v->since;
 	v->since = now;
-	at = other ? now + other->ran + slice() - v->ran : UINT64_MAX;
+	at = other ? now + time_to_run(v, other->ran + slice() - v->ran) :
+		     UINT64_MAX;
 	spin_unlock(&lock);
 	next = at < next ? at : next;
 	v->sh->stolen = v->stolen;

@@ -30,11 +30,15 @@ struct guest_config {
 	uint32_t	starts;		/* one after the other; 1 or more */
 	struct guest_device device[GUEST_DEVICES];
 	uint32_t	devices;
+	uint32_t	shares;		/* 1 to GUEST_SHARES_MAX */
+	uint32_t	pin;		/* processors by bit; one that there is */
 	uint8_t		console;	/* host.h */
 	bool		nobatch, verify, trace;
 };
 
 #define GUEST_VCPUS	8
+#define GUEST_SHARES	100	/* if nobody says it */
+#define GUEST_SHARES_MAX 10000
 _Static_assert(GUEST_VCPUS <= MM_MMUS, "each has tables");
 
 struct guest {
@@ -44,6 +48,7 @@ struct guest {
 	uint32_t	starts;		/* so far */
 	bool		unikernel;	/* one of Solo5's */
 	bool		wide;		/* a 64-bit one; unikernels are */
+	uint32_t	shares, pin;	/* of the configuration, for each vCPU */
 	struct spinlock	lock;		/* all from here on, but what is sched.c's;
 					 * that begins anew with each start */
 	uint32_t	vcpus;

@@ -178,7 +178,8 @@ struct vcpu {
 					 * it was not seen in user mode */
 
 	/* ---- of the host: core/ keeps its time (TSC cycles) */
-	uint64_t	ran;		/* what the scheduler compares */
+	uint64_t	ran;		/* what the scheduler compares, by its
+					 * guest's shares */
 	uint64_t	since;		/* it could run since then, less what
 					 * was charged to it meanwhile */
 	uint64_t	stolen;		/* it waited to run, in all */

@@ -10,7 +10,9 @@
  *
  * NAME is what error messages call it. A guest without a ROM gets the first
  * guest's. OPTIONs: nobatch, verify, trace (vmi-run --help), starts=N: it is
- * started that many times, each time when it has ended; and console=N: the
+ * started that many times, each time when it has ended; shares=N: its vCPUs have
+ * N hundredths of another's time, if there is not enough for all; pin=N: they run
+ * on the processors whose bits are set in N alone; and console=N: the
  * console is not the serial port but debug port E0h + N, N from 1 to 8, which
  * takes bytes and gives none. Of a unikernel: disk=N:DEVICE and net=N:DEVICE, the
  * N-th such device of the machine under its name in the manifest; it needs no
@@ -221,6 +223,9 @@ static void configure(struct guest_config *c, struct modules *m,
 	uint64_t console = number_of(m, "console=", 0);
 	uint64_t starts = number_of(m, "starts=", 1);
 	uint64_t vcpus = number_of(m, "cpus=", 1);
+	uint64_t shares = number_of(m, "shares=", GUEST_SHARES);
+	uint64_t all = (1ull << host_cpus) - 1;
+	uint64_t pin = number_of(m, "pin=", all);
 
 	if (!option(&m->kernel, "memory="))
 		bad_input("%s: memory=MB is missing", m->kernel.image.name);
@@ -230,6 +235,11 @@ static void configure(struct guest_config *c, struct modules *m,
 		bad_input("starts=%lu: 1 or more", starts);
 	if (!vcpus || vcpus > GUEST_VCPUS)
 		bad_input("cpus=%lu: 1 to %u", vcpus, GUEST_VCPUS);
+	if (!shares || shares > GUEST_SHARES_MAX)
+		bad_input("shares=%lu: 1 to %u", shares, GUEST_SHARES_MAX);
+	if (!pin || (pin & ~all))
+		bad_input("pin=%lu: there are %u processors, from bit 0 on", pin,
+			  host_cpus);
 	if (starts > 1 && option(&m->kernel, "trace"))
 		bad_input("starts=%lu: a trace is of one start", starts);
 	*c = (struct guest_config){
@@ -237,6 +247,8 @@ static void configure(struct guest_config *c, struct modules *m,
 		.memory = number_of(m, "memory=", 0),
 		.starts = starts,
 		.cpus = vcpus,
+		.shares = shares,
+		.pin = pin,
 		.console = console,
 		.nobatch = option(&m->kernel, "nobatch"),
 		.verify = option(&m->kernel, "verify"),

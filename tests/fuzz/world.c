@@ -386,6 +386,8 @@ static void make_guest(void)
 		.memory = RAM_BYTES >> 20,
 		.cpus = 1,
 		.starts = 1,
+		.shares = GUEST_SHARES,
+		.pin = UINT32_MAX,
 	};
 	FILE *f = fopen(ROM_FILE, "rb");
 	char error[GUEST_ERROR_MAX];

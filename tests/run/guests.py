@@ -49,14 +49,16 @@ def guests(options, *each, memory=16):
     return run, consoles
 
 
-def neighbours(*tasks):
+def neighbours(*tasks, keys=None, options=()):
     """By --icount, each with a seed of its own; the results as numbers."""
+    keys = keys or [""] * len(tasks)
     with scratch() as directory:
         stats = os.path.join(directory, "stats")
         run, consoles = guests(
             ["--icount", "--kernel", NEIGHBOUR, "--initrd", "",
-             "--stats", stats],
-            *[f"append={task} seed={7 + n}" for n, task in enumerate(tasks)])
+             "--stats", stats, *options],
+            *[f"{key}append={task} seed={7 + n}"
+              for n, (task, key) in enumerate(zip(tasks, keys))])
         with open(stats, encoding="ascii") as f:
             found = json.load(f)
     if len(tasks) > 1:
@@ -97,6 +99,23 @@ def equal_shares():
     for result in results:
         near("the rounds", result["rounds"], results[0]["rounds"], 5)
         near("what was stolen", result["stolen"], result["real"] * 3 / 4, 5)
+
+
+def shares():
+    """One has as many as the two others."""
+    run, results = neighbours(*["busy=1024"] * 3, keys=["shares=200,", "", ""])
+    same("the end", (run.returncode, tail(run.stderr)), (0, ""))
+    for result, share in zip(results, (1 / 2, 1 / 4, 1 / 4)):
+        near("its share", result["available"], result["real"] * share, 5)
+
+
+def pinned():
+    """One has a processor alone, two have the other."""
+    run, results = neighbours(*["busy=512"] * 3, options=["--host-cpus", "2"],
+                              keys=["pin=0,", "pin=1,", "pin=1-1,"])
+    same("the end", (run.returncode, tail(run.stderr)), (0, ""))
+    for result, share in zip(results, (1, 1 / 2, 1 / 2)):
+        near("its share", result["available"], result["real"] * share, 5)
 
 
 def unequal_guests():
@@ -309,6 +328,18 @@ def refusals(directory):
            "--guest", "cpu=1")
     yield ("no number", refused, r"--guest 'memory=x': memory is a number .*",
            "--guest", "memory=x")
+    for pin in ("", "x", "1-0", "0+", "16", "0-16"):
+        yield (f"pin={pin}", refused, r"--guest 'pin=.*': pin is a list .*",
+               "--guest", "pin=" + pin)
+    yield ("a processor that there is not", refused,
+           "pin: the machine has processors 0 to 1 .*",
+           "--host-cpus", "2", "--guest", "pin=0+2")
+    yield ("no shares", refused, "shares=0: a guest has 1 to 10000",
+           "--guest", "shares=0")
+    yield ("too many shares", refused, "shares=10001: a guest has 1 to 10000",
+           "--guest", "shares=10001")
+    yield ("shares of what", refused, r"--guest .*: shares is a number",
+           "--guest", "shares=1.5")
     yield ("two on one console", refused, "--guest: stdio can be .*",
            "--guest", "console=stdio", "--guest", "console=stdio")
     yield ("nine guests", refused, "--guest: there can be 8 guests",
@@ -336,6 +367,8 @@ def main():
         test_all([
             ("four Linux guests at once", linux_at_once, reference),
             ("four guests with equal shares", equal_shares),
+            ("three guests with shares", shares),
+            ("three guests, pinned", pinned),
             ("five guests with different habits", unequal_guests),
             ("a timer at full speed that is masked", masked_timer),
             ("alarms that reach nobody", deaf_sleepers),

@@ -33,6 +33,8 @@ int images_load(void **state)
 			.rom = { ROM_FILE, rom, size },
 			.memory = 4,
 			.cpus = 1,
+			.shares = GUEST_SHARES,
+			.pin = UINT32_MAX,
 		};
 	machine_memory = aligned_alloc(2u << 20, MACHINE_BYTES);
 	return 0;

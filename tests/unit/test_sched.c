@@ -196,6 +196,8 @@ static int setup(void **state)
 		v->regs = &regs[i][1];
 		guest[i].name = "guest";
 		guest[i].vcpus = 1;
+		guest[i].shares = GUEST_SHARES;
+		guest[i].pin = UINT32_MAX;
 		apic_init(&guest[i].apic[0], 0, 1000 * MS);
 		pic_init(&guest[i].pic);
 		asm volatile("fninit; fxsave64 %0" : "=m"(v->fpu));
@@ -248,6 +250,27 @@ static void test_equal_shares(void **state)
 	/* Who waits to run is stolen from. */
 	for (i = 0; i < GUESTS; i++)
 		assert_in_range(shared[i].stolen, 1900 * MS, 2010 * MS);
+}
+
+/* As many as the others have together; and few. */
+static void test_shares(void **state)
+{
+	unsigned int ran[GUESTS];
+
+	(void)state;
+	guest[0].shares = 2 * GUEST_SHARES;
+	run(4000, ran);
+	assert_in_range(ran[0], 1980, 2020);
+	assert_in_range(ran[1], 985, 1015);
+	/* The interrupt to switch is as much later. */
+	while (current != &guest[0].vcpu[0])
+		run(1, ran);
+	assert_in_range(machine_timer, cpu.tsc + 6 * MS, cpu.tsc + 15 * MS);
+	guest[0].shares = GUEST_SHARES / 10;
+	run(2100, ran);
+	assert_in_range(ran[0], 80, 120);
+	/* Who waits for its share is stolen from all the same. */
+	assert_in_range(shared[0].stolen, 3900 * MS, 4050 * MS);
 }
 
 static void test_alone(void **state)
@@ -639,6 +662,42 @@ static void test_ends_at_two_processors(void **state)
 	assert_ptr_equal(current, &guest[2].vcpu[0]);
 }
 
+/* On its guest's processors alone. */
+static void test_pin(void **state)
+{
+	struct vcpu *v = &guest[1].vcpu[0];
+	unsigned int ran[GUESTS];
+
+	(void)state;
+	only(2);
+	two_processors(&guest[2].vcpu[0]);
+	guest[1].pin = 1 << 1;
+	run(50, ran);
+	assert_int_equal(ran[0], 50);
+	/* It wakes: who runs where it may is interrupted, and sets its timer. */
+	v->halted = true;
+	machine_kicks = 0;
+	machine_timer = UINT64_MAX;
+	guest[1].apic[0].next = 0x40;
+	sched_notify(v);
+	assert_false(v->halted);
+	assert_int_equal(machine_kicks, 1 << 1);
+	assert_int_equal(machine_timer, UINT64_MAX);
+	/* Who has nothing to do elsewhere does not hear of it. */
+	guest[0].pin = guest[1].pin = 1 << 0;
+	guest[2].vcpu[0].halted = true;
+	cpus[1].idle = true;
+	v->halted = true;
+	machine_kicks = 0;
+	sched_notify(v);
+	assert_int_equal(machine_kicks, 0);
+	assert_in_range(machine_timer, cpu.tsc - 100 * MS, cpu.tsc + 100 * MS);
+	cpu.tsc += 50 * MS;
+	tick(current);
+	assert_ptr_equal(current, v);
+	assert_int_equal(machine_kicks, 0);
+}
+
 /* INIT and STARTUP of one that is at another processor. */
 static void test_startup(void **state)
 {
@@ -677,6 +736,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(test_equal_shares),
+		T(test_shares),
 		T(test_alone),
 		T(test_sleep),
 		T(test_call),
@@ -692,6 +752,7 @@ int main(void)
 		T(test_halted_stays_where_it_is),
 		T(test_ends_at_two_processors),
 		T(test_startup),
+		T(test_pin),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
