@@ -31,7 +31,8 @@ def common(args):
     engine = args.engine
     cpus = args.guests[0].cpus if args.native else args.host_cpus
     if cpus > 1 and engine == "tcg" and not args.icount:
-        engine += ",thread=multi"
+        # The profiler's counters are for one thread.
+        engine += ",thread=" + ("single" if args.profile else "multi")
     cmd = ["qemu-system-x86_64", "-machine", "pc", "-accel", engine,
            "-cpu", CPU, "-smp", f"{cpus},sockets={cpus}", "-nodefaults",
            "-display", "none", "-no-reboot",

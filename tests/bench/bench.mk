@@ -2,15 +2,19 @@
 # make bench: what VMI costs against native, operation by operation.
 
 PACKAGES	+= gnuplot-nox
-I_EXTRA		+= $(B)/initramfs/bench
+I_BENCH		:= $(addprefix $(B)/initramfs/,bench bench_smp)
+I_EXTRA		+= $(I_BENCH)
 
-$(B)/initramfs/bench: tests/bench/bench.c | $(B)/.deps
+$(B)/initramfs/bench: tests/bench/bench.c
+$(B)/initramfs/bench_smp: tests/bench/smp.c
+$(I_BENCH): tests/bench/program.h | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@gcc -m32 -march=i686 -mregparm=3 -O2 -std=gnu11 -ffreestanding \
 		-fno-pic -no-pie -static -nostdlib -fno-stack-protector \
 		-fcf-protection=none -mgeneral-regs-only $(WARN) \
-		-Wl,--build-id=none,-z,noexecstack,-s -o $@ $<
+		-Wl,--build-id=none,-z,noexecstack,-s -o $@ \
+		$(filter %.c,$^)
 
 include tests/bench/micro/micro.mk
 
@@ -29,6 +33,7 @@ all: $(PROFILER)
 bench bench-wall profile: $(B)/linux-up/bzImage
 bench: all $(B)/bench/micro.elf
 	@tests/bench/bench.py
+	@tests/bench/smp.py
 	@tests/bench/micro.py
 
 bench-micro: all $(B)/bench/micro.elf
@@ -36,6 +41,7 @@ bench-micro: all $(B)/bench/micro.elf
 
 bench-wall: all
 	@tests/bench/bench.py --wall
+	@tests/bench/smp.py --wall
 
 # OP: an operation of bench.c; all of the run without it.
 profile: all

@@ -9,6 +9,7 @@ import sys
 FOLDER = "build/bench"
 # For one processor, and with no code for more.
 KERNEL = "build/linux-up/bzImage"
+SMP_KERNEL = "build/linux/bzImage"
 GUEST = ["--initrd", "build/initramfs.cpio.gz", "--memory", "256"]
 
 

@@ -9,12 +9,18 @@
  *	windows COUNT
  *	insn ADDRESS COUNT COUNT-INSIDE
  *	exit ENTRY SITE LANDING INSIDE COUNT SUM MIN MAX
+ *	window CPU USER KERNEL HYPERVISOR EXITS
  *
  * The hypervisor is what runs above 4 GB. An exit begins where it is entered
  * (ENTRY, which tells the vector) and ends at the guest's next instruction
  * (LANDING, 0 in user mode). SITE is the guest's INT 82h, if that was the
  * way. SUM, MIN, MAX: instructions of the hypervisor. INSIDE: between the
- * two marks that bench.c executes around what it measures.
+ * two marks that a program executes around what it measures (program.h). What
+ * each processor did there, in instructions by part and in exits, is in a line
+ * for each of them, in the order of the windows; the ROM is the kernel's part.
+ *
+ * QEMU has to run its processors in turn, in one thread: the counters are not
+ * atomic.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,13 +33,14 @@
 #define KERNEL		0xc0000000ull	/* lowest address of the guest's */
 #define STUB_VECTOR	0x82
 
-/* As in bench.c. */
+/* As in program.h. */
 static const uint8_t mark_start[] = { 0x0f, 0x1f, 0x84, 0, 'S', 'T', 'R', 'T' };
 static const uint8_t mark_stop[] = { 0x0f, 0x1f, 0x84, 0, 'S', 'T', 'O', 'P' };
 
 int qemu_plugin_version = PLUGIN_VERSION;
 
 static const char *out_path;
+static FILE *out;
 
 static void *allocate(size_t size)
 {
@@ -48,30 +55,34 @@ static void *allocate(size_t size)
 
 /* ---- instructions ------------------------------------------------------ */
 
-/* QEMU's code counts in place: a counter never moves. */
-struct counter {
-	struct counter	*next;		/* with the same hash */
-	uint64_t	address;
-	uint64_t	count;
-	uint64_t	inside;		/* modulo 2^64 while a window is open */
-};
+/* QEMU's code counts in place. Side by side, so that a window opens at once: a
+ * timer's interrupt would be due in it else. */
+#define COUNTERS	(1u << 20)
+static uint64_t count[COUNTERS];
+static uint64_t windowed[COUNTERS];/* modulo 2^64 while a window is open */
+static uint64_t address_of[COUNTERS];
+static uint32_t next[COUNTERS];		/* with the same hash; 0: none */
+static uint32_t counters = 1;
 
 #define BUCKETS		(1u << 18)
-static struct counter *bucket[BUCKETS];
+static uint32_t bucket[BUCKETS];
 
-static struct counter *counter_of(uint64_t address)
+static uint64_t *counter_of(uint64_t address)
 {
-	struct counter **at = &bucket[(address ^ address >> 18) % BUCKETS];
-	struct counter *c;
+	uint32_t *at = &bucket[(address ^ address >> 18) % BUCKETS], i;
 
-	for (c = *at; c; c = c->next)
-		if (c->address == address)
-			return c;
-	c = allocate(sizeof(*c));
-	c->address = address;
-	c->next = *at;
-	*at = c;
-	return c;
+	for (i = *at; i; i = next[i])
+		if (address_of[i] == address)
+			return &count[i];
+	if (counters == COUNTERS) {
+		fprintf(stderr, "profile: too many instructions\n");
+		exit(1);
+	}
+	i = counters++;
+	address_of[i] = address;
+	next[i] = *at;
+	*at = i;
+	return &count[i];
 }
 
 /* ---- exits ------------------------------------------------------------- */
@@ -112,70 +123,128 @@ static struct reason *reason_of(uint64_t entry, uint64_t site,
 	exit(1);
 }
 
-static uint64_t hv_count;		/* its instructions so far */
-static uint64_t entered_at, entry, site;
-static bool in_hypervisor, in_window;
+/* ---- processors --------------------------------------------------------- */
+
+enum part { USER, GUEST_KERNEL, HV, PARTS };
+
+struct side {				/* in all, since reset */
+	uint64_t	instructions[PARTS];
+	uint64_t	exits;
+};
+
+#define CPUS		16
+static struct cpu {
+	uint64_t	entered_at;	/* of its instructions in HV */
+	uint64_t	entry, site;
+	bool		in_hypervisor;
+	struct side	side, before;	/* before: the window */
+} cpu[CPUS];
+static unsigned int cpus;		/* that have run */
+
+static uint64_t pending;		/* instructions not yet in a side */
+static unsigned int running;
+static enum part running_in;
+static bool in_window;
 static uint64_t windows;
 
-static void hypervisor_block(unsigned int cpu, void *address)
+static void account(void)
 {
-	(void)cpu;
-	if (in_hypervisor)
-		return;
-	in_hypervisor = true;
-	entered_at = hv_count;
-	entry = (uintptr_t)address;
+	cpu[running].side.instructions[running_in] += pending;
+	pending = 0;
 }
 
-static void guest_block(unsigned int cpu, void *address)
+/* A block begins, on this processor. */
+static struct cpu *block_of(unsigned int nr, enum part part)
+{
+	if (nr >= CPUS) {
+		fprintf(stderr, "profile: too many processors\n");
+		exit(1);
+	}
+	account();
+	running = nr;
+	running_in = part;
+	if (nr >= cpus)
+		cpus = nr + 1;
+	return &cpu[nr];
+}
+
+static void hypervisor_block(unsigned int nr, void *address)
+{
+	struct cpu *c = block_of(nr, HV);
+
+	if (c->in_hypervisor)
+		return;
+	c->in_hypervisor = true;
+	c->entered_at = c->side.instructions[HV];
+	c->entry = (uintptr_t)address;
+	c->side.exits++;
+}
+
+static void guest_block(unsigned int nr, void *address)
 {
 	uint64_t landing = (uintptr_t)address, cost;
+	struct cpu *c = block_of(nr, landing >= KERNEL ? GUEST_KERNEL : USER);
 	struct reason *r;
 
-	(void)cpu;
-	if (!in_hypervisor)
+	if (!c->in_hypervisor)
 		return;
-	in_hypervisor = false;
-	cost = hv_count - entered_at;
-	r = reason_of(entry, site, landing >= KERNEL ? landing : 0, in_window);
-	site = 0;
+	c->in_hypervisor = false;
+	cost = c->side.instructions[HV] - c->entered_at;
+	r = reason_of(c->entry, c->site, landing >= KERNEL ? landing : 0,
+		      in_window);
+	c->site = 0;
 	r->count++;
 	r->sum += cost;
 	r->min = cost < r->min ? cost : r->min;
 	r->max = cost > r->max ? cost : r->max;
 }
 
-static void hypercall(unsigned int cpu, void *address)
+static void hypercall(unsigned int nr, void *address)
 {
-	(void)cpu;
-	site = (uintptr_t)address;
+	cpu[nr].site = (uintptr_t)address;
 }
 
 /* ---- windows ----------------------------------------------------------- */
 
+static void write_side(unsigned int nr)
+{
+	const struct side *now = &cpu[nr].side, *before = &cpu[nr].before;
+	uint32_t part;
+
+	fprintf(out, "window %u", nr);
+	for (part = 0; part < PARTS; part++)
+		fprintf(out, " %lu", now->instructions[part] -
+			before->instructions[part]);
+	fprintf(out, " %lu\n", now->exits - before->exits);
+}
+
 static void window(bool open)
 {
-	struct counter *c;
 	uint32_t i;
 
 	if (in_window == open)
 		return;
 	in_window = open;
 	windows += open;
-	for (i = 0; i < BUCKETS; i++)
-		for (c = bucket[i]; c; c = c->next)
-			c->inside += open ? -c->count : c->count;
+	account();
+	for (i = 0; i < cpus; i++)
+		if (open)
+			cpu[i].before = cpu[i].side;
+		else
+			write_side(i);
+	for (i = 0; i < counters; i++)
+		windowed[i] += open ? -count[i] : count[i];
 }
 
-static void window_start(unsigned int cpu, void *arg)
+static void window_start(unsigned int nr, void *arg)
 {
-	(void)cpu, (void)arg;
+	(void)nr, (void)arg;
 	window(true);
 }
 
-static void window_stop(unsigned int cpu, void *arg)
+static void window_stop(unsigned int nr, void *arg)
 {
-	(void)cpu, (void)arg;
+	(void)nr, (void)arg;
 	window(false);
 }
 
@@ -216,42 +285,34 @@ static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 		insn = qemu_plugin_tb_get_insn(tb, i);
 		address = qemu_plugin_insn_vaddr(insn);
 		qemu_plugin_register_vcpu_insn_exec_inline(
-			insn, PLUGIN_ADD_U64, &counter_of(address)->count, 1);
-		if (ours)
-			qemu_plugin_register_vcpu_insn_exec_inline(
-				insn, PLUGIN_ADD_U64, &hv_count, 1);
-		else
+			insn, PLUGIN_ADD_U64, counter_of(address), 1);
+		qemu_plugin_register_vcpu_insn_exec_inline(
+			insn, PLUGIN_ADD_U64, &pending, 1);
+		if (!ours)
 			guest_instruction(insn, address);
 	}
 }
 
 static void write_all(plugin_id id, void *arg)
 {
-	FILE *f = fopen(out_path, "w");
-	const struct counter *c;
 	const struct reason *r;
 	uint32_t i;
 
 	(void)id, (void)arg;
-	if (!f) {
-		perror(out_path);
-		return;
-	}
 	window(false);
-	fprintf(f, "windows %lu\n", windows);
-	for (i = 0; i < BUCKETS; i++)
-		for (c = bucket[i]; c; c = c->next)
-			if (c->count)
-				fprintf(f, "insn %lx %lu %lu\n", c->address,
-					c->count, c->inside);
+	fprintf(out, "windows %lu\n", windows);
+	for (i = 0; i < counters; i++)
+		if (count[i])
+			fprintf(out, "insn %lx %lu %lu\n", address_of[i],
+				count[i], windowed[i]);
 	for (i = 0; i < REASONS; i++) {
 		r = reason[i];
 		if (r)
-			fprintf(f, "exit %lx %lx %lx %d %lu %lu %lu %lu\n",
+			fprintf(out, "exit %lx %lx %lx %d %lu %lu %lu %lu\n",
 				r->entry, r->site, r->landing, r->inside,
 				r->count, r->sum, r->min, r->max);
 	}
-	if (fclose(f))
+	if (fclose(out))
 		perror(out_path);
 }
 
@@ -266,6 +327,11 @@ int qemu_plugin_install(plugin_id id, const struct plugin_info *info,
 			out_path = strdup(argv[i] + 4);
 	if (!out_path) {
 		fprintf(stderr, "profile: out=FILE is missing\n");
+		return -1;
+	}
+	out = fopen(out_path, "w");
+	if (!out) {
+		perror(out_path);
 		return -1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
