@@ -12,6 +12,7 @@ import sys
 import harness
 import micro
 import profile
+import smp
 from bench import OPERATIONS, WAYS
 
 PAGE = "spec/performance.md"
@@ -42,7 +43,7 @@ def linux():
     results = load("results.json")
     rows = []
     for op, (what, ratio, exits) in OPERATIONS.items():
-        native, vmi, nobatch, rom = (results[w][op] for w in WAYS)
+        native, vmi, nobatch, rom, _, _ = (results[w][op] for w in WAYS)
         one = native["ticks"]
         rows.append([
             what, f"{one:,}", f"{vmi['ticks']:,}",
@@ -53,6 +54,26 @@ def linux():
     return table(["operation", "native", "VMI", "ratio", "limit", "exits",
                   "limit", "unbatched: ratio", "exits",
                   "native ROM: ratio"], rows)
+
+
+def smp_kernel():
+    results = load("results.json")
+    rows = []
+    for op, (what, _, _) in OPERATIONS.items():
+        native, vmi = (results[w][op] for w in ("smpnative", "smp"))
+        rows.append([what, f"{native['ticks']:,}", f"{vmi['ticks']:,}",
+                     f"**{vmi['ticks'] / native['ticks']:.3f}**",
+                     f"{vmi['exits']:.2f}"])
+    return table(["operation", "native", "VMI", "ratio", "exits"], rows)
+
+
+def processors():
+    rows = []
+    for what, native, vmi, ratio, exits in smp.rows(load("smp.json")):
+        rows.append([what] + [f"{x:,.0f}" for x in native + vmi] +
+                    [f"**{ratio:.3f}**"] + [f"{x:.2f}" for x in exits])
+    return table(["operation", "native: CPU 0", "CPU 1", "VMI: CPU 0",
+                  "CPU 1", "ratio", "exits: CPU 0", "CPU 1"], rows)
 
 
 def calls():
@@ -120,7 +141,8 @@ def copy_plot(name):
 def main():
     with open(PAGE, encoding="utf-8") as f:
         page = f.read()
-    for name, make in (("linux", linux), ("calls", calls),
+    for name, make in (("linux", linux), ("smp kernel", smp_kernel),
+                       ("processors", processors), ("calls", calls),
                        ("batches", batches), ("exits", exits)):
         page, found = re.subn(
             rf"(<!-- {name} -->\n).*?(<!-- end -->)",
