@@ -109,6 +109,8 @@ class Machine:
 
     def reason(self, entry, site, landing):
         """Why the guest was left, in words."""
+        if self.function(entry)[1] == "nmi_entry":
+            return "NMI"
         vector = (entry - self.stubs) // 16
         if not 0 <= vector < 256:
             return "start of the machine"

@@ -13,7 +13,7 @@
  */
 #include "program.h"
 
-#define ROUNDS		31	/* and one before that, which warms up */
+#define ROUNDS		63	/* and one before that, which warms up */
 
 #define SYS_clone		120
 #define SYS_futex		240
@@ -244,7 +244,7 @@ static uint32_t op_futex(void)
 
 /* ---- processes ----------------------------------------------------------- */
 
-#define CHILDREN	16
+#define CHILDREN	8
 
 static volatile int *go;	/* shared by processes */
 
