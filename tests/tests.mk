@@ -160,6 +160,7 @@ include tests/count/count.mk
 include tests/client/client.mk
 include tests/fuzz/fuzz.mk
 include tests/mutants/mutants.mk
+include tests/solo5/solo5.mk
 include tests/lint/lint.mk
 include tests/spin/spin.mk
 

@@ -37,8 +37,8 @@ def notes(data):
 
 
 def is_unikernel(path):
-    """An ELF64 file with a note of Solo5's; one that cannot be read, or that is
-    damaged, is not."""
+    """An ELF64 file with a note of Solo5's; one that cannot be read, or that
+    is damaged, is not."""
     try:
         with open(path, "rb") as file:
             return any(owner == b"Solo5" for owner, _ in notes(file.read()))
@@ -76,8 +76,8 @@ def check_net(option, value):
     if kind != "tap" or not colon or not interface:
         raise Refused(f"{option}={value}: user, or tap:INTERFACE")
     if not os.path.exists(f"/sys/class/net/{interface}"):
-        raise Refused(f"{option}={value}: there is no such interface; make it: "
-                      f"ip tuntap add {interface} mode tap && "
+        raise Refused(f"{option}={value}: there is no such interface; make "
+                      f"it: ip tuntap add {interface} mode tap && "
                       f"ip link set {interface} up")
 
 
@@ -147,7 +147,7 @@ def devices(guests, quoted):
             [word for n, text in enumerate(nets) for word in net(n, text)])
 
 
-# ---- how it ended -------------------------------------------------------------
+# ---- how it ended -----------------------------------------------------------
 
 DIED = 1                                # solo5-hvt's
 
