@@ -49,6 +49,7 @@ static void pci_write(uint32_t function, uint32_t reg, uint32_t value)
 
 /* ---- a device and its queues -------------------------------------------------- */
 
+#define OFFERED		0		/* features */
 #define FEATURES	4		/* that we take */
 #define QUEUE_PAGE	8
 #define QUEUE_SIZE	12
@@ -95,6 +96,11 @@ struct device {
 	uint8_t		irq;
 	struct queue	queue[2];
 };
+
+static void take_features(const struct device *d, uint32_t wanted)
+{
+	outl(d->base + FEATURES, inl(d->base + OFFERED) & wanted);
+}
 
 static void queue_init(struct device *d, uint32_t nr)
 {
@@ -158,6 +164,9 @@ static bool taken(struct queue *q, uint16_t *head, uint32_t *len)
 /* ---- disks ---------------------------------------------------------------------- */
 
 #define SECTOR		512u
+/* That it may keep what is written for a while, as the host's files do: else each
+ * write takes until it is on the medium. */
+#define DISK_FLUSH	(1u << 9)
 #define DISK_READ	0u
 #define DISK_WRITE	1u
 
@@ -218,6 +227,7 @@ static bool disk_init(const struct device *d)
 	struct disk *k = &disks[host_disks];
 
 	*k = (struct disk){ .d = *d };
+	take_features(d, DISK_FLUSH);
 	queue_init(&k->d, 0);
 	k->buffer = host_pages(HOST_DISK_MAX, PAGE);
 	k->bytes = (inl(d->base + CONFIG) |
@@ -323,7 +333,7 @@ static bool net_init(const struct device *d)
 	uint32_t i;
 
 	*n = (struct net){ .d = *d, .slots = NET_SLOTS };
-	outl(d->base + FEATURES, NET_MAC);
+	take_features(d, NET_MAC);
 	for (i = 0; i < sizeof(n->mac); i++)
 		n->mac[i] = inb(d->base + CONFIG + i);
 	for (i = RECEIVE; i <= SEND; i++) {
@@ -397,7 +407,6 @@ static void found(uint32_t function, bool is_disk)
 	outb(d.base + STATUS, 0);
 	outb(d.base + STATUS, STATUS_FOUND);
 	outb(d.base + STATUS, STATUS_FOUND | STATUS_DRIVER);
-	outl(d.base + FEATURES, 0);
 	if (!(is_disk ? disk_init(&d) : net_init(&d)))
 		return;
 	outb(d.base + STATUS, STATUS_FOUND | STATUS_DRIVER | STATUS_OK);
