@@ -106,6 +106,8 @@ $(eval $(call unit_test,clock,$(addprefix hypervisor-stub/metal/,clock.c lapic.c
 $(eval $(call unit_test,firmware,$(addprefix hypervisor-stub/metal/,acpi.c \
 	mptable.c) tests/host/cpu.c))
 $(eval $(call unit_test,serial,hypervisor-stub/metal/serial.c))
+$(eval $(call unit_test,virtio,$(addprefix hypervisor-stub/metal/,virtio.c memory.c) \
+	tests/host/cpu.c))
 $(eval $(call unit_test,multiboot,hypervisor-stub/metal/multiboot.c tests/host/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/host/cpu.c))
