@@ -160,9 +160,9 @@ static void test_good(void **state)
 	assert_int_equal(v->regs->cs, KERNEL_CS | 1);
 	assert_int_equal(v->regs->ss, KERNEL_DS | 1);
 	assert_int_equal(v->sh->ss0, KERNEL_DS | 1);
-	assert_int_equal(v->regs->eip, good.eip);
-	assert_int_equal(v->regs->esp, good.esp);
-	assert_int_equal(v->regs->eflags,
+	assert_int_equal(v->regs->rip, good.eip);
+	assert_int_equal(v->regs->rsp, good.esp);
+	assert_int_equal(v->regs->rflags,
 			 EFLAGS_IF | EFLAGS_TF | EFLAGS_FIXED);
 	assert_int_equal(v->iopl, EFLAGS_IOPL);
 	assert_int_equal(v->sh->flags & STUB_IF, STUB_IF);
@@ -357,7 +357,7 @@ static void test_twice(void **state)
 	s.eip = 0x200100;
 	set(&s);
 	assert_true(starts());
-	assert_int_equal(v->regs->eip, 0x200100);
+	assert_int_equal(v->regs->rip, 0x200100);
 	assert_false(v->initial_set);
 }
 

@@ -30,7 +30,10 @@
 static struct guest guest;
 static struct vcpu *const v = &guest.vcpu[0];
 static struct regs regs;
-static struct stub_shared shared;
+static union {
+	struct stub_shared narrow;
+	struct stub64_shared wide;
+} shared;
 static uint8_t memory[SIZE];
 static const char *killed;
 
@@ -57,6 +60,11 @@ bool guest_write(struct mmu *m, gva_t va, const void *src, uint32_t len)
 		return false;
 	memcpy(at(va, len), src, len);
 	return true;
+}
+
+void event_leave_lazy_mode(struct vcpu *vcpu)
+{
+	vcpu->sh->lazy_mode = VMI_LAZY_NONE;
 }
 
 void vcpu_kill(struct vcpu *vcpu, const char *fmt, ...)
@@ -141,7 +149,7 @@ static int setup(void **state)
 	v->sibling = v->first = v;
 	v->mmu.mm = &guest.mm;
 	v->mmu.guest_last = UINT32_MAX;
-	v->sh = &shared;
+	v->sh = &shared.narrow;
 	v->regs = &regs;
 	v->wide = true;
 	regs = (struct regs){
@@ -255,9 +263,9 @@ static void test_event_in_kernel(void **state)
 
 	(void)state;
 	put_gate(VEC_PF, BASE + 0x1000, GATE_INT);
-	shared.flags = STUB_IF;
+	shared.narrow.flags = STUB_IF;
 	wide_page_fault(v, 0xffffc90000001000, PF_W);
-	assert_int_equal(v->cr2, 0xffffc90000001000);
+	assert_int_equal(shared64(v)->cr2, 0xffffc90000001000);
 	/* 16-byte aligned, then six words */
 	assert_int_equal(regs.rsp, STACK + 0x100 - 48);
 	assert_int_equal(get(regs.rsp), PF_W);
@@ -265,7 +273,7 @@ static void test_event_in_kernel(void **state)
 	assert_int_equal(regs.rip, BASE + 0x1000);
 	assert_int_equal(regs.cs, KERNEL_CS | 1);
 	assert_int_equal(regs.ss, KERNEL_SS | 1);
-	assert_int_equal(shared.flags, 0);
+	assert_int_equal(shared.narrow.flags, 0);
 	/* a trap gate leaves the flag alone, and IF is the virtual one */
 	put_gate(VEC_BP, BASE + 0x2000, GATE_TRAPS);
 	before = regs;
@@ -380,10 +388,10 @@ static void test_iret(void **state)
 	(void)state;
 	frame(BASE + 1, KERNEL_CS, 0x202, 5, KERNEL_SS);
 	went(BASE + 1, KERNEL_CS | 1, 0x202, 5, KERNEL_SS | 1);
-	assert_int_equal(shared.flags, STUB_IF);
+	assert_int_equal(shared.narrow.flags, STUB_IF);
 	frame(BASE + 1, KERNEL_CS | 1, 0x2, BAD, 1);
 	went(BASE + 1, KERNEL_CS | 1, 0x202, BAD, 1);
-	assert_int_equal(shared.flags, 0);
+	assert_int_equal(shared.narrow.flags, 0);
 	frame(BASE + 1, KERNEL_CS, 0x2, 5, 0);
 	went(BASE + 1, KERNEL_CS | 1, 0x202, 5, 1);
 	/* neither IOPL, NT, VM, VIF, VIP nor what is reserved */
