@@ -34,7 +34,7 @@ EXCEPTIONS = {0: "#DE", 1: "#DB", 3: "#BP", 6: "#UD", 7: "#NM", 11: "#NP",
               12: "#SS", 13: "#GP", 14: "#PF", 16: "#MF", 19: "#XM"}
 SYSCALL, HYPERCALL = 0x80, 0x82
 SLOT = 64                   # STUB-10
-SLOTS = range(0x200, 0x200 + 74 * SLOT)
+SLOTS = range(0x200, 0x200 + 75 * SLOT)
 HANDLER = re.compile(r"asm_|entry_INT80|irq_entries|vmi_.*entry")
 
 
