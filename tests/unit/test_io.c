@@ -30,6 +30,8 @@ static int setup(void **state)
 		struct vcpu *own = &guest[i].vcpu[0];
 
 		guest[i].vcpus = 1;
+		guest[i].shares = GUEST_SHARES;
+		guest[i].pin = UINT32_MAX;
 		own->g = &guest[i];
 		own->sibling = own;
 		own->bus = &guest[i].bus;

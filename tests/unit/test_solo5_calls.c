@@ -69,6 +69,8 @@ static int setup(void **state)
 	machine_disk_fails = machine_net_full = machine_busy = false;
 	machine_disk_starts = machine_sent = 0;
 	machine_line[0] = 0;
+	g->shares = GUEST_SHARES;
+	g->pin = 1;
 	guests[0] = g;
 	guest_count = 1;
 	return 0;
