@@ -113,6 +113,11 @@ static inline void lgdt(const struct dtr *d)
 	asm volatile("lgdt %0" : : "m"(*d));
 }
 
+static inline void lidt(const struct dtr *d)
+{
+	asm volatile("lidt %0" : : "m"(*d));
+}
+
 static inline void lldt(uint16_t sel)
 {
 	asm volatile("lldt %0" : : "r"(sel));

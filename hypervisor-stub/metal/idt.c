@@ -69,7 +69,7 @@ void host_idt_load(void)
 {
 	struct dtr idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
-	asm volatile("lidt %0" : : "m"(idtr));
+	lidt(&idtr);
 }
 
 uint64_t host_tss(void)

@@ -190,7 +190,7 @@ static void load_idt(void)
 {
 	struct dtr idtr = { sizeof(idt) - 1, TRAMP_AT(TRAMP_IDT) };
 
-	asm volatile("lidt %0" : : "m"(idtr));
+	lidt(&idtr);
 }
 
 /* No entry of ours may stay in the TLB for the guest's ring 1 to use: without

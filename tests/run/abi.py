@@ -7,6 +7,7 @@ import sys
 sys.dont_write_bytecode = True
 import os
 import shutil
+import tempfile
 import subprocess
 
 from harness import ROOT, expect, same, scratch, test_all
@@ -29,7 +30,7 @@ def unchanged(name):
 def changed(directory, name, edits, says):
     """The verdict on headers with some text replaced. says: the lines of the
     complaint, none if it is fine."""
-    include = os.path.join(directory, f"include-{len(os.listdir(directory))}")
+    include = os.path.join(tempfile.mkdtemp(dir=directory), "include")
     shutil.copytree(HEADERS, include)
     for file, old, new in edits:
         path = os.path.join(include, file)

@@ -33,7 +33,7 @@ RULES = [
       "smp.c",          # where processors start
       "main.c", "multiboot.c",  # the boot loader's
       "watchdog.c",     # the I/O APIC's registers
-      "espfix.c",       # the machine's page tables
+      "espfix.c", "wide.c",     # the machine's page tables
       "shadow.h"}),     # pages of the pool: shadow_table()
     (r"\bshadow_table\b", "a pointer from an address",
      {"shadow.h", "verify.c",
@@ -52,8 +52,8 @@ RULES = [
     (r"\bSTORE_WORD\b", "linear addresses of the guest", {"mm.h", "cpu.h"}),
     (r"\b(?:in|out)[bwl]\(|<port\.h>|\"(?:lidt %|ltr %|sti; hlt)",
      "the machine, without host.h",
-     {"port.h", "clock.c", "serial.c", "debug.c", "idt.c", "lapic.c",
-      "watchdog.c", "virtio.c"}),
+     {"port.h", "cpu.h", "clock.c", "serial.c", "debug.c", "lapic.c", "smp.c",
+      "watchdog.c", "virtio.c", "idt.c"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
      {"mm.h", "gmem.c", "guest.c", "rom.c", "io.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"

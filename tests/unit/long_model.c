@@ -280,7 +280,7 @@ void do_copy(gva_t va, uint32_t bytes, bool write)
 /* ---- everything that is mapped, against the model ----------------------- */
 
 /* The addresses that random_step() uses. */
-#define VAS	(6 * 4 * 4 * 4)
+#define ADDRESSES	(6 * 4 * 4 * 4)
 static gva_t nth(uint32_t i)
 {
 	static const uint16_t at[] = { 0, 1, 510, 511, 256, 271 };
@@ -314,7 +314,7 @@ void check_vcpu(const struct mmu *m, bool stale)
 	uint32_t i;
 
 	mmu = (struct mmu *)m;		/* whose CR3 the model uses */
-	for (i = 0; i < VAS; i++)
+	for (i = 0; i < ADDRESSES; i++)
 		check_va(m, nth(i), stale);
 	mmu = runs;
 }
@@ -376,7 +376,7 @@ void check_pool(void)
 static struct seen {
 	uint8_t		role[POOL];	/* of what it can walk; 0: it cannot */
 	uint32_t	gfn[POOL];
-	uint64_t	pa[VAS], rights[VAS];	/* P, too: it is mapped */
+	uint64_t	pa[ADDRESSES], rights[ADDRESSES];	/* P, too: it is mapped */
 } seen[VCPUS];
 
 static void see(struct seen *s, uint64_t table, int level)
@@ -400,7 +400,7 @@ static void see_all(const struct mmu *m)
 
 	memset(s, 0, sizeof(*s));
 	see(s, m->pml4, 4);
-	for (i = 0; i < VAS; i++)
+	for (i = 0; i < ADDRESSES; i++)
 		s->rights[i] = cpu_walk(m, nth(i), &s->pa[i], &s->rights[i]) ?
 			       s->rights[i] | P : 0;
 }
@@ -427,7 +427,7 @@ static void check_translations(const struct mmu *m, const struct seen *s)
 	uint64_t pa, rights;
 	uint32_t i;
 
-	for (i = 0; i < VAS; i++) {
+	for (i = 0; i < ADDRESSES; i++) {
 		if (!s->rights[i])
 			continue;
 		CHECK(cpu_walk(m, nth(i), &pa, &rights));
