@@ -208,6 +208,7 @@ struct vcpu {
 	struct call {			/* the last hypercalls */
 		uint64_t gpr[3];	/* EAX to EDX */
 		uint64_t rip, rsp;
+		uint64_t pad[3];	/* to a power of two: call_at wraps */
 	} call[CALLS_LEN];
 	uint32_t	call_at;	/* offset of the oldest, that is next */
 	struct vcpu_stats stats;

@@ -64,12 +64,24 @@ void cr0_write(struct vcpu *v, uint32_t value)
 		paging_changed(v);
 }
 
+static void __attribute__((noinline)) cr3_write_wide(struct vcpu *v,
+						       uint64_t value)
+{
+	shared64(v)->cr3 = value;
+	queue_peek(v);
+	if (!long_set_cr3(&v->mmu, value))
+		cr3_outside(v, value);
+}
+
 void cr3_write(struct vcpu *v, uint64_t value)
 {
-	PUBLISH(v, cr3, value);
+	if (v->wide) {
+		cr3_write_wide(v, value);
+		return;
+	}
+	v->sh->cr3 = value;
 	queue_peek(v);
-	if (v->wide ? !long_set_cr3(&v->mmu, value) :
-		      !mmu_set_cr3(&v->mmu, value))
+	if (!mmu_set_cr3(&v->mmu, value))
 		cr3_outside(v, value);
 }
 
