@@ -9,7 +9,7 @@
  *    and nobody else can look into them.
  *  - The guest's linear addresses, through the guest's own tables. They end
  *    at mmu.guest_last; a fault on the way is resolved like the guest's own
- *    (exit.c, hv_fault) or is the answer.
+ *    (exit.c, hv_fault) or is the answer. Of a wide guest: long_own().
  *  - The shared area, vcpu.sh, which is volatile: an access in the source is
  *    one access of the machine, and bits change in one instruction.
  *
@@ -170,8 +170,8 @@ bool gmem_write(const struct gmem *, gpa_t dst, const void *src, uint64_t len);
 
 /* ---- memory by linear address ------------------------------------------- */
 
-/* Through the tables that are in CR3, as the guest's kernel would. False:
- * not mapped, or not the guest's to touch. */
+/* Through the tables that are in CR3, or of a wide guest would be, as the guest's
+ * kernel would. False: not mapped, or not the guest's to touch. */
 bool guest_read(struct mmu *, void *dst, gva_t src, uint32_t len);
 bool guest_write(struct mmu *, gva_t dst, const void *src, uint32_t len);
 

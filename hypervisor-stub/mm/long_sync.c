@@ -276,7 +276,7 @@ void long_entry_changed(struct mmu *m, gpa_t pa)
 /* ---- flushes ------------------------------------------------------------ */
 
 /* Read the guest's entries again: the leaf in any case, those above if nobody
- * tells us of changes to them. */
+ * tells us of changes to them. What is ours is no link to a page of the pool. */
 void long_inval(struct mmu *m, gva_t va)
 {
 	const struct mm *mm = m->mm;
@@ -286,7 +286,7 @@ void long_inval(struct mmu *m, gva_t va)
 	uint32_t i;
 	int level;
 
-	if (!p || !long_own(m, va))
+	if (!p)
 		return;
 	for (level = SP_PML4; p->role == level; level--) {
 		i = long_index(va, level);

@@ -232,6 +232,33 @@ static void test_verify(void **state)
 	}
 }
 
+/* Without EFER.NXE bit 63 is a reserved one, at each level. */
+static void test_no_execute(void **state)
+{
+	uint32_t i;
+	uint64_t pa;
+
+	(void)state;
+	map_one();
+	tell_all();
+	for (i = 0; i < 4; i++) {
+		*entry(16 + i, 1 + i) |= NX;
+		long_entry_changed(mmu, (16 + i) << 12 | (1 + i) << 3);
+		do_access(VA, 0);
+		do_access(VA, PF_I);
+		assert_true(cpu_allows(VA, 0, &pa));
+		assert_false(cpu_allows(VA, PF_I, &pa));
+		long_set_mode(mmu, 0);
+		assert_false(cpu_allows(VA, 0, &pa));
+		do_access(VA, 0);
+		assert_false(cpu_allows(VA, 0, &pa));
+		long_entry_changed(mmu, (16 + i) << 12 | (1 + i) << 3);
+		assert_false(cpu_allows(VA, 0, &pa));
+		long_set_mode(mmu, EFER_NXE);
+		*entry(16 + i, 1 + i) &= ~NX;
+	}
+}
+
 /* A PML4 that names itself: each of its pages can be read at an address. */
 static void test_recursion(void **state)
 {
@@ -419,6 +446,7 @@ int main(void)
 		cmocka_unit_test_setup(test_entries_not_told_of, setup),
 		cmocka_unit_test_setup(test_inval_of_a_table_told_of, setup),
 		cmocka_unit_test_setup(test_verify, setup),
+		cmocka_unit_test_setup(test_no_execute, setup),
 		cmocka_unit_test_setup(test_recursion, setup),
 		cmocka_unit_test_setup(test_what_is_ours, setup),
 		cmocka_unit_test_setup(test_shared_areas, setup),
