@@ -130,22 +130,22 @@ static void long_fill_large(struct mmu *m, struct spage *pd, gva_t va,
 			    uint64_t gfn, uint64_t val)
 {
 	const struct gmem *gmem = &m->mm->gmem;
-	uint64_t *entry = &pd->table[long_index(va, SP_PD)];
-	uint64_t first = gfn & ~511ull;
+	uint32_t i = long_index(va, SP_PD);
+	uint64_t entry = pd->table[i], first = gfn & ~511ull;
 	struct spage *p;
 
 	if (gmem_large(gmem, first)) {
-		pool_set_pde(m, entry,
-			     (gmem_leaf(gmem, first) & (val | PTE_ADDR)) |
-			     PTE_PS | (val & PTE_NX));
+		long_set(m, pd, i,
+			 (gmem_leaf(gmem, first) & (val | PTE_ADDR)) |
+			 PTE_PS | (val & PTE_NX));
 		return;
 	}
 	/* Its leaves have the rights of this entry. */
-	if ((*entry & SE_LINK) && page_of(m->mm, *entry)->role == SP_SPLIT) {
-		p = page_of(m->mm, *entry);
+	if ((entry & SE_LINK) && page_of(m->mm, entry)->role == SP_SPLIT) {
+		p = page_of(m->mm, entry);
 	} else {
 		p = pool_take(m->mm, SP_SPLIT, 0);
-		pool_set_pde(m, entry, p->link | PTE_U | PTE_W);
+		long_set(m, pd, i, p->link | PTE_U | PTE_W);
 	}
 	set_leaf(m, &p->table[long_index(va, SP_PT)], val);
 }
@@ -160,7 +160,6 @@ static void long_fill(struct mmu *m, gva_t va, const struct long_walk *w,
 	int level;
 
 	for (level = SP_PML4; level > w->level; level--, p = next) {
-		p->filled = true;
 		i = long_index(va, level);
 		gfn = entry_gfn(w->entry[level]);
 		if (level == SP_PD)
@@ -168,10 +167,8 @@ static void long_fill(struct mmu *m, gva_t va, const struct long_walk *w,
 		else
 			next = long_page_get(m, gfn, level - 1,
 					     long_on_the_way(m->mm, p, i));
-		pool_set_pde(m, &p->table[i],
-			     next->link | (w->entry[level] & LONG_RIGHTS));
+		long_set(m, p, i, next->link | (w->entry[level] & LONG_RIGHTS));
 	}
-	p->filled = true;
 	if (level == SP_PD)
 		long_fill_large(m, p, va, long_gfn(w, va), val);
 	else

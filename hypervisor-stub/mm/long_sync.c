@@ -68,7 +68,7 @@ static struct spage *long_page_new(struct mmu *m, uint32_t gfn, int level,
 	uint32_t i;
 
 	p->reserved = reserved;
-	p->filled = false;
+	p->filled = 0;
 	pool_pd_enter(mm, p);
 	p->table[511] = long_empty(mm, level, reserved, 511);
 	if (level == SP_PML4)
@@ -89,18 +89,21 @@ struct spage *long_page_get(struct mmu *m, uint32_t gfn, int level,
 	return p ? p : long_page_new(m, gfn, level, reserved);
 }
 
-static void long_page_empty(struct mmu *m, struct spage *p)
+static void long_group_empty(struct mmu *m, struct spage *p, uint32_t first)
 {
 	uint32_t i;
 
-	/* It may be told of in each entry of a queue, and is loaded by all vCPUs. */
-	if (!p->filled)
-		return;
-	p->filled = false;
-	for (i = 0; i < 512; i++)
+	for (i = first; i < first + 64; i++)
 		if (p->table[i] & (SE_LINK | PTE_PS))
 			pool_set_pde(m, &p->table[i],
 				     long_empty(m->mm, p->role, p->reserved, i));
+}
+
+static void long_page_empty(struct mmu *m, struct spage *p)
+{
+	/* Each entry of a queue may tell of one that all vCPUs have loaded. */
+	for (; p->filled; p->filled &= p->filled - 1)
+		long_group_empty(m, p, __builtin_ctz(p->filled) * 64);
 }
 
 /* A PML4 that is loaded stays, empty. */
@@ -148,7 +151,7 @@ void long_zap(struct mmu *m)
 			continue;
 		for (i = 0; i < 512; i++)
 			p->table[i] = long_empty(mm, SP_PML4, n + 1, i);
-		p->filled = false;
+		p->filled = 0;
 		pool_pd_enter(mm, p);
 		if (!(mm->frames[p->gfn].flags & GF_TRACKED))
 			pool_untracked_add(mm, p);
@@ -211,9 +214,11 @@ static void long_sync(struct mmu *m, struct spage *p, uint32_t i, uint64_t entry
 	if (long_ours(m->mm, p, i))
 		return;
 	val = long_shadow(m, p, i, entry);
-	p->filled |= val;
-	pool_set_pde(m, &p->table[i],
-		     val ? val : long_empty(m->mm, p->role, p->reserved, i));
+	if (val)
+		long_set(m, p, i, val);
+	else
+		pool_set_pde(m, &p->table[i],
+			     long_empty(m->mm, p->role, p->reserved, i));
 }
 
 static void long_sync_leaf(struct mmu *m, struct spage *pt, uint32_t i,

@@ -24,8 +24,8 @@ struct spage {
 	uint8_t		reserved;	/* SP_PD: the reserved top is in it, of
 					 * this vCPU, counted from 1. Wide guests:
 					 * SP_PDPT, too; SP_PML4: whose it is */
-	bool		filled;		/* wide guests: something of the guest's was
-					 * put into it, of level 2 to 4 */
+	uint8_t		filled;		/* wide guests, level 2 to 4: bit n: entries
+					 * from 64 * n on, maybe of the guest's */
 	uint32_t	list;		/* the next in gframe.pd */
 };
 
@@ -263,6 +263,15 @@ static inline uint32_t long_on_the_way(const struct mm *mm,
 				       const struct spage *p, uint32_t i)
 {
 	return mm->reserved && i == 511 ? p->reserved : 0;
+}
+
+/* An entry of level 2 to 4, which the guest has something for. */
+static inline void long_set(struct mmu *m, struct spage *p, uint32_t i,
+			    uint64_t val)
+{
+	p->filled |= 1u << i / 64;
+	if (p->table[i] != val)
+		pool_set_pde(m, &p->table[i], val);
 }
 
 /* Has a guest entry a bit set that has to be 0? */
