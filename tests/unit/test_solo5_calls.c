@@ -423,6 +423,7 @@ static void test_poll_waits(void **state)
 	assert_int_equal(timer_wake(v), begin + 5 * MS);
 	cpu.tsc = begin + 5 * MS - 1;
 	assert_int_equal(timer_update(v), begin + 5 * MS);
+	solo5_interrupt();
 	waits();
 	cpu.tsc++;
 	assert_int_equal(timer_update(v), UINT64_MAX);
