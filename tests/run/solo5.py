@@ -168,7 +168,8 @@ def beside_linux():
 
 def refused(why, *options):
     done = vmi_run(*options)
-    same("the status", done.returncode, 2)
+    expect(done.returncode == 2, f"status {done.returncode}, not 2: "
+           + " ".join(options)[-100:] + ": " + tail(done.stderr))
     expect(re.fullmatch(f"vmi-run: {why}\n", done.stderr),
            "it says " + tail(done.stderr))
 

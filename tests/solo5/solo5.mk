@@ -2,6 +2,8 @@
 # Unikernels for tests/run/solo5.py: build/tests/solo5/NAME.hvt, each from one file
 # and what lib.h has.
 
+RUN_TESTS	+= solo5.py
+
 SOLO5_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -mno-red-zone \
 		   -fno-stack-protector -fcf-protection=none \
 		   -fno-asynchronous-unwind-tables $(WARN) -Ispec/include
