@@ -120,6 +120,7 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
             module("initrd", guest.initrd)
         size += guest.memory
         overhead += (8 << 20) + (guest.memory << 20) // 16
+    overhead += (disks + nets) * solo5.BYTES
     size += megabytes(overhead + (24 << 20))
     if size > MACHINE_MAX:
         raise Refused(f"guests and hypervisor need {size} MB of memory; the "

@@ -10,8 +10,11 @@ import struct
 from vmi_run import Refused
 
 # As in hypervisor-stub/include/host.h, and core/solo5.h.
-DISKS_MAX, NETS_MAX, SECTOR = 8, 8, 512
-PCI_DISKS, PCI_NETS = 0x10, 0x18        # slots, in the order of the numbers
+DISKS_MAX, NETS_MAX, SECTOR = 64, 8, 512
+# Slots of the bus, of eight devices each, in the order of the numbers; and what
+# the hypervisor needs for one.
+PCI_DISKS, PCI_NETS = 0x10, 0x18
+BYTES = 320 << 10
 
 PT_NOTE = 4
 NAME_SIZE = 68                          # spec/include/solo5_abi.h
@@ -121,15 +124,19 @@ def options(guest, disks, nets):
                     for n, text in enumerate(guest.net, nets)])
 
 
+def place(slot, n):
+    return f"addr={slot + n // 8:#x}.{n % 8},multifunction=on"
+
+
 def disk(n, text, quoted):
     path = quoted(os.path.abspath(text.partition("=")[2]))
     return ["-drive", f"if=none,id=disk{n},format=raw,file={path}", "-device",
-            f"virtio-blk-pci,drive=disk{n},addr={PCI_DISKS + n:#x}"]
+            f"virtio-blk-pci,drive=disk{n},{place(PCI_DISKS, n)}"]
 
 
 def net(n, text):
     kind, _, interface = text.partition("=")[2].partition(":")
-    device = f"virtio-net-pci,netdev=net{n},romfile=,addr={PCI_NETS + n:#x}"
+    device = f"virtio-net-pci,netdev=net{n},romfile=,{place(PCI_NETS, n)}"
     if kind == "user":
         return ["-netdev", f"user,id=net{n}", "-device", device]
     # Nobody else on that network has it.

@@ -53,6 +53,7 @@ bool solo5_load(const struct solo5_in *in, struct solo5_out *out);
 /* ---- while it runs (solo5_calls.c) ---------------------------------------- */
 
 /* Of one guest. It has one vCPU, and that makes one call at a time. */
+_Static_assert(GUEST_DEVICES == SOLO5_MANIFEST_MAX - 1, "but for entry 0");
 struct solo5 {
 	struct solo5_device device[GUEST_DEVICES];
 	uint32_t	handles;

@@ -20,7 +20,7 @@ struct guest_device {		/* of a unikernel */
 	bool		net;		/* else a disk */
 	uint32_t	nr;		/* host.h */
 };
-#define GUEST_DEVICES	(HOST_DISKS + HOST_NETS)
+#define GUEST_DEVICES	63		/* as many as a manifest has */
 struct guest_config {
 	const char	*name;
 	struct guest_image kernel, rom, initrd;

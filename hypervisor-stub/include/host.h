@@ -165,7 +165,7 @@ uint8_t host_console_get(void);
  * lock guards it. Something has come, or is done: an interrupt tells processor 0,
  * any that is not one of IRQ_* above.
  */
-#define HOST_DISKS	8
+#define HOST_DISKS	64
 #define HOST_NETS	8
 extern uint32_t host_disks, host_nets;	/* known before the first guest is made */
 

@@ -204,11 +204,12 @@ static void add_devices(struct guest_config *c, const struct module *kernel)
 /* Each device is one guest's. */
 static void check_devices(const struct guest_config *c, uint32_t count)
 {
-	uint32_t used[2] = { 0 }, i, bit;
+	uint64_t used[2] = { 0 }, bit;
+	uint32_t i;
 
 	for (; count; count--, c++)
 		for (i = 0; i < c->devices; i++) {
-			bit = 1u << c->device[i].nr % 32;
+			bit = 1ull << c->device[i].nr % 64;
 			if (used[c->device[i].net] & bit)
 				bad_input("%s=%u: two have it",
 					  c->device[i].net ? "net" : "disk",

@@ -125,6 +125,17 @@ def disks():
              2 * text + bytes(DISK - 2 * SECTOR))
 
 
+def many_disks():
+    """In another order than the manifest's."""
+    with scratch() as directory:
+        names = [write(directory, f"disk{n}", bytes([n]).ljust(4 * SECTOR))
+                 for n in range(63)]
+        succeeds("many", *[word for n in range(63) for word in
+                           ("--disk", f"d{n * 2 % 63}={names[n * 2 % 63]}")])
+        for n, name in enumerate(names):
+            same(f"the end of disk {n}", read(name)[-1], n)
+
+
 def network():
     succeeds("net", "--net", "service=user")
 
@@ -238,7 +249,7 @@ test_all([("the command line", hello), ("nothing said", quiet),
           ("time", succeeds, "clock"),
           *[("trap " + trap[0], traps, *trap) for trap in TRAPS],
           *[("end by " + bad[0], dies, *bad) for bad in BAD],
-          ("two disks", disks), ("a network", network),
+          ("two disks", disks), ("63 disks", many_disks), ("a network", network),
           ("four side by side", side_by_side),
           ("beside Linux, started again", beside_linux),
           ("options that are wrong", bad_options),

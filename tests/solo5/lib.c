@@ -245,14 +245,26 @@ void traps_init(void)
 			at >> 32, 0
 		};
 	}
-	asm volatile("lgdt %0" : : "m"(gdtr));
+	/* As bindings do. */
+	asm volatile("cli; lgdt %0" : : "m"(gdtr));
+	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
+		     : : "i"(SOLO5_CS) : "rax", "memory");
+	asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss"
+		     : : "r"(SOLO5_DS));
+	asm volatile("mov %0, %%fs; mov %0, %%gs" : : "r"(0));
 	asm volatile("ltr %w0" : : "r"(3 * 8));
 	asm volatile("lidt %0" : : "m"(idtr));
 }
 
+uint32_t trap_resumes;
+
 void trap(uint64_t vector, const struct trap *);
 void trap(uint64_t vector, const struct trap *t)
 {
+	if (vector == 3 && trap_resumes) {
+		trap_resumes--;
+		return;
+	}
 	print("trap %lx error %lx rip %lx cs %lx rsp %lx ss %lx\n", vector,
 	      t->error, t->rip, t->cs, t->rsp, t->ss);
 	if (vector == 14)

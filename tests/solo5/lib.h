@@ -76,6 +76,8 @@ struct trap {
 /* GDT, TSS and IDT of its own, all traps on stacks of the TSS. A trap is told, and
  * the end: ABORT, status 255. */
 void traps_init(void);
+/* So many INT3 are only counted. */
+extern uint32_t trap_resumes;
 
 static inline uint64_t rdtsc(void)
 {

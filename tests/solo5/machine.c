@@ -117,12 +117,30 @@ static void check_fpu(void)
 	CHECK(root > 1.41421356 && root < 1.41421357);
 }
 
+/* A trap that returns; nothing is lost but time. */
+static void check_traps(void)
+{
+	uint64_t r12 = 1, rax = 2, r11 = 3, before, after;
+
+	trap_resumes = 100;
+	while (trap_resumes)
+		asm volatile("movq %5, %%r11\n"
+			     "movq %%rsp, %3\n"
+			     "int3\n"
+			     "movq %%rsp, %4\n"
+			     "movq %%r11, %2"
+			     : "+r"(r12), "+a"(rax), "=r"(r11), "=&r"(before),
+			       "=&r"(after) : "i"(0x1234) : "r11", "memory");
+	CHECK(r12 == 1 && rax == 2 && r11 == 0x1234 && before == after);
+}
+
 int run(const struct solo5_boot_info *info)
 {
 	check_start(info);
 	check_memory(info);
 	check_globals();
 	traps_init();
+	check_traps();
 	check_tls();
 	check_fpu();
 	say("SUCCESS\n");

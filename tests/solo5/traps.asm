@@ -1,8 +1,10 @@
 ; SPDX-License-Identifier: GPL-2.0-only
 ; The way into trap() in lib.c: of each vector 16 bytes, at which an error code is
-; on the stack, or is put there.
+; on the stack, or is put there. Then, from the top of the stack on:
 ;
-;	rsp	cr2, error, rip, cs, rflags, rsp, ss
+;	ss, rsp, rflags, cs, rip, error
+;	rax, rdi, rsi, rdx, rcx, r8 to r11
+;	ss, rsp, rflags, cs, rip, error, cr2: struct trap
 bits 64
 
 extern trap
@@ -26,10 +28,35 @@ align 16
 
 every_trap:
 	cld
-	pop	rdi
+	xchg	rax, [rsp]		; the vector; of RAX
+	push	rdi
+	push	rsi
+	push	rdx
+	push	rcx
+	push	r8
+	push	r9
+	push	r10
+	push	r11
+	mov	rdi, rax
 	mov	rax, cr2
-	push	rax
+	push	qword [rsp + 15 * 8]	; ss
+	push	qword [rsp + 15 * 8]	; rsp
+	push	qword [rsp + 15 * 8]	; rflags
+	push	qword [rsp + 15 * 8]	; cs
+	push	qword [rsp + 15 * 8]	; rip
+	push	qword [rsp + 15 * 8]	; error
+	push	rax			; cr2
 	mov	rsi, rsp
-	and	rsp, -16
-	call	trap
-	ud2
+	call	trap			; comes back from INT3 alone
+	add	rsp, 7 * 8
+	pop	r11
+	pop	r10
+	pop	r9
+	pop	r8
+	pop	rcx
+	pop	rdx
+	pop	rsi
+	pop	rdi
+	pop	rax
+	add	rsp, 8
+	iretq
