@@ -342,7 +342,8 @@ static void report_vcpu(struct vcpu *v)
 static const char *where(const struct vcpu *v)
 {
 	return !v->on ? "waits for STARTUP" :
-	       v->halted ? "halted, waiting for an interrupt" :
+	       v->halted ? (v->g->unikernel ? "waits in a call" :
+			    "halted, waiting for an interrupt") :
 	       !v->loaded ? "ready, another has the processor" :
 	       regs_ring(v->regs) == 3 ? "runs in user mode" :
 	       in_rom(v, v->regs->rip) ? "runs in the ROM" :

@@ -10,8 +10,8 @@ import os
 import re
 import struct
 
-from harness import (BUILD, KERNEL, expect, read, same, scratch, tail,
-                     test_all, vmi_run, write)
+from harness import (BUILD, KERNEL, expect, patience, read, same,
+                     scratch, tail, test_all, vmi_run, write)
 
 SECTOR = 512
 DISK = 1 << 20
@@ -110,6 +110,13 @@ def dies(word, why):
            "the report begins with " + repr(done.stderr[:100]))
 
 
+def timeout():
+    done = run("hello", append="sleep", timeout=patience())
+    same("the status", done.returncode, 124)
+    expect(done.stderr.startswith("guest at the time-out: waits in a call\n"),
+           "the report begins with " + repr(done.stderr[:100]))
+
+
 # ---- devices ----------------------------------------------------------------
 
 def disks():
@@ -140,14 +147,14 @@ def network():
     succeeds("net", "--net", "service=user")
 
 
-def side_by_side():
-    """Each has its devices and its status; Linux is not in the way."""
+def side_by_side(*options):
+    """Each has its devices and its status."""
     with scratch() as directory:
         files = [write(directory, name, bytes(DISK)) for name in "abcd"]
         out = os.path.join(directory, "out")
         disk = f"kernel={program('disk')},append=,memory=32"
         done = vmi_run(
-            "--guest", f"{disk},disk=second={files[0]},"
+            *options, "--guest", f"{disk},disk=second={files[0]},"
             f"disk=storage={files[1]},console={out}1",
             "--guest", f"kernel={program('net')},append=,memory=32,"
             f"net=service=user,console={out}2",
@@ -251,6 +258,8 @@ test_all([("the command line", hello), ("nothing said", quiet),
           *[("end by " + bad[0], dies, *bad) for bad in BAD],
           ("two disks", disks), ("63 disks", many_disks), ("a network", network),
           ("four side by side", side_by_side),
+          ("four on two processors", side_by_side, "--host-cpus", "2"),
+          ("a time-out", timeout),
           ("beside Linux, started again", beside_linux),
           ("options that are wrong", bad_options),
           ("files that are wrong", bad_files)])
