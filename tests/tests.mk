@@ -96,7 +96,7 @@ $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c core/run
 $(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,timer,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,solo5_calls,tests/unit/no_guest.c,,$(HOSTED)))
-$(eval $(call unit_test,guest,tests/unit/images.c,,$(HOSTED)))
+$(eval $(call unit_test,guest,$(addprefix tests/unit/,images.c solo5_images.c),,$(HOSTED)))
 $(eval $(call unit_test,cr,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
 $(eval $(call unit_test,start,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
 $(foreach t,guest cr start,$(B)/tests/unit/$(t) $(B)/coverage/unit/$(t)): \

@@ -4,10 +4,13 @@
  * ROM, sched_run() with all that it calls, on the machine of tests/host. What
  * a guest does is a list of steps, each of which ends in an exit, or in none.
  */
+#include <stdlib.h>
+
 #include "images.h"
 #include "kernel.h"
 #include "machine.h"
 #include "processor.h"
+#include "solo5_images.h"
 
 #define STEP		(host_tsc_hz / 100000)	/* 10 microseconds */
 #define MS		(host_tsc_hz / 1000)
@@ -477,6 +480,56 @@ static void test_no_memory(void **state)
 	assert_in_range(n, 14, 20);
 }
 
+/* ---- unikernels ----------------------------------------------------------- */
+
+static void refused(const struct guest_config *c, const char *why)
+{
+	char error[GUEST_ERROR_MAX];
+
+	assert_false(guest_create(c, error));
+	assert_string_equal(error, why);
+	assert_int_equal(guest_count, 0);
+	assert_int_equal(host_pages_left(), images_left);
+}
+
+/* What is refused leaves nothing; one that runs is for tests/run/solo5.py. */
+static void test_unikernels_refused(void **state)
+{
+	struct image *image = solo5_image();
+	struct guest_config c = config[0];
+
+	(void)state;
+	c.kernel = (struct guest_image){
+		"app.hvt", (const void *)image, sizeof(*image)
+	};
+	c.rom = c.initrd = (struct guest_image){ 0 };
+	c.cmdline = "";
+	c.devices = 2;
+	c.device[0] = (struct guest_device){ "service0", true, 1 };
+	c.device[1] = (struct guest_device){ "storage", false, 2 };
+	refused(&c, "disk=2:storage: the machine has 2");
+	c.device[1].nr = 1;
+	c.device[0].nr = UINT32_MAX;
+	refused(&c, "net=4294967295:service0: the machine has 2");
+	c.device[0].nr = 1;
+	c.cpus = 2;
+	refused(&c, "cpus=2: a unikernel has one");
+	c.cpus = 1;
+	c.device[1].name[0] = 'x';
+	refused(&c, "app.hvt: its manifest has the block device \"storage\", and none is attached (--disk storage=...)");
+	c.device[1].name[0] = 's';
+	image->header.entry = 0;
+	refused(&c, "app.hvt: the entry 0x0 is in no ELF segment that is executed");
+	free(image);
+	/* What a kernel for VMI has not. */
+	c = config[0];
+	c.devices = 1;
+	refused(&c, "kernel: disks and networks are for unikernels");
+	c.devices = 0;
+	c.rom.data = NULL;
+	refused(&c, "no module with role=rom");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +544,7 @@ int main(void)
 		T(test_two_guests),
 		T(test_starts_again),
 		T(test_no_memory),
+		T(test_unikernels_refused),
 		T(test_cannot_start_again),
 		T(test_cannot_start_again_among_others),
 	};
