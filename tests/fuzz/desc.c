@@ -113,7 +113,7 @@ static void check_gate(uint32_t i)
 	}
 	CHECK_EQ(gate->type, type);
 	CHECK_EQ(gate->dpl, d >> 45 & 3);
-	CHECK_EQ(gate->eip, (d & 0xffff) | (d >> 48 << 16));
+	CHECK_EQ(gate->rip, (d & 0xffff) | (d >> 48 << 16));
 	CHECK_EQ(gate->cs, (d >> 16 & 0xfffc) | 1);
 }
 

@@ -100,7 +100,7 @@ static void check_published(const uint8_t *image, size_t size)
 	CHECK(!memcmp(ram + VMI_SCAN_START, image, size));
 	CHECK(v->rom->windows <= STUB_WINDOWS);
 	for (i = 0; i < v->rom->windows; i++) {
-		const struct stub_window *w = &v->rom->window[i];
+		const struct rom_window *w = &v->rom->window[i];
 
 		CHECK(w->start >= v->rom->base && w->start < w->end &&
 		      w->end <= v->rom->end);
@@ -134,7 +134,7 @@ void fuzz_one(struct input *in)
 	memset(&guest.rom, 0, sizeof(guest.rom));
 	guest.vcpu[0].rom = &guest.rom;
 	guest.vcpu[0].g = &guest;
-	if (!rom_publish(&guest.rom, &guest.mm.gmem, image, size)) {
+	if (!rom_publish(&guest.rom, &guest.mm.gmem, image, size, false)) {
 		CHECK(!vmi_rom_check(image, size));
 		CHECK(!vmi_rom_check_stub(image, size));
 		check_published(image, size);
