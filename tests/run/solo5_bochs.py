@@ -20,8 +20,9 @@ GROUPS = {
           ("hello", "status 7", "exit status 7"), ("trap", "ud", TRAP),
           ("trap", "zero", TRAP), ("trap", "text", TRAP),
           ("bad", "port", DIED)],
-    "1": [("trap", word, TRAP) for word in ("de", "bp", "gp", "tables", "info",
-                                            "rodata", "fs")],
+    "1": [("system", "", "exit status 0"),
+          *(("trap", word, TRAP) for word in ("de", "bp", "gp", "tables",
+                                              "info", "rodata", "fs"))],
     "2": [("bad", word, DIED) for word in ("width", "in", "reset", "block",
                                            "hlt", "no_idt", "cookie")],
 }
