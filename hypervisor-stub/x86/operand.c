@@ -163,7 +163,7 @@ bool insn_fetch(struct vcpu *v, struct insn *in)
 	page = PAGE_SIZE - at % PAGE_SIZE;
 	len = page < INSN_MAX ? page : INSN_MAX;
 	/* The ROM runs where guest_read() must not look. */
-	if (!v->wide && at > v->mmu.guest_last) {
+	if (v->wide ? !long_own(&v->mmu, at) : at > v->mmu.guest_last) {
 		if (at < v->rom->base || at >= v->rom->end)
 			return false;
 		len = v->rom->end - at;

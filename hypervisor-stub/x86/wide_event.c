@@ -148,6 +148,7 @@ bool wide_iret(struct vcpu *v, gva_t at)
 	ss = own_ring(frame[4]);
 	vector = return_fault(v, frame[0], cs, ss, &error);
 	if (vector) {
+		event_move_to_iret_site(v);
 		wide_deliver(v, vector, true, error);
 		return true;
 	}

@@ -494,6 +494,21 @@ static void test_iret(void **state)
 	regs.rflags |= EFLAGS_NT;
 	REFUSES(IRETQ);
 	regs.rflags &= ~(uint64_t)EFLAGS_NT;
+	/* in the ROM, of which there is a copy */
+	v->rom->base = LONG_TOP;
+	v->rom->end = LONG_TOP + 2;
+	v->rom->image = (uint8_t *)IRETQ;
+	regs.rip = LONG_TOP;
+	last.name = "";
+	assert_true(emulate(v));
+	CALLED("iret", DATA + 0x800, 0);
+	regs.rip = LONG_TOP + 2;		/* behind it */
+	assert_false(emulate(v));
+	regs.rip = LONG_TOP + 1;
+	assert_false(emulate(v));		/* 32 bits, which is not the frame */
+	regs.rip = 0xffff878000000000;
+	assert_false(emulate(v));
+	regs.rip = CODE;
 	regs.rsp = UNMAPPED - 32;
 	REFUSES(IRETQ);
 	regs.rsp = BAD - 8;

@@ -36,6 +36,7 @@ static union {
 } shared;
 static uint8_t memory[SIZE];
 static const char *killed;
+static uint32_t moves;		/* of the fault of an IRETQ, if the ROM's */
 
 /* ---- what they call -------------------------------------------------------- */
 
@@ -60,6 +61,13 @@ bool guest_write(struct mmu *m, gva_t va, const void *src, uint32_t len)
 		return false;
 	memcpy(at(va, len), src, len);
 	return true;
+}
+
+/* It is never in the ROM. */
+void event_move_to_iret_site(struct vcpu *vcpu)
+{
+	assert_false(rom_is_iret(vcpu));
+	moves++;
 }
 
 void event_leave_lazy_mode(struct vcpu *vcpu)
@@ -145,6 +153,8 @@ static int setup(void **state)
 	memset(&shared, 0, sizeof(shared));
 	memset(memory, 0, sizeof(memory));
 	killed = NULL;
+	moves = 0;
+	v->rom = &guest.rom;
 	v->g = &guest;
 	v->sibling = v->first = v;
 	v->mmu.mm = &guest.mm;
@@ -452,6 +462,7 @@ static void test_iret_refused(void **state)
 	desc_gdt_changed(v, USER_CS / 8);
 	frame(0, USER_CS, 2, 5, USER_SS);
 	faulted(VEC_NP, USER_CS & ~3);
+	assert_int_equal(moves, 13);
 	assert_null(killed);
 }
 
