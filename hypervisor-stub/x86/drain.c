@@ -145,15 +145,26 @@ static bool siblings_told(struct vcpu *v)
 	return true;
 }
 
+static void verify_wide(struct vcpu *v)
+{
+	struct long_wrong w;
+
+	if (!long_verify(&v->mmu, &w))
+		vcpu_kill(v, "verify: shadow of entry %u of frame %05x, level %u, is %lx, the guest has %09lx",
+			  w.i, w.gfn, w.level, w.shadow, w.guest);
+}
+
 static void __attribute__((noinline)) verify(struct vcpu *v)
 {
 	struct mm_wrong w;
 
 	verify_interrupt(v);
-	if (!all_told(v) || !siblings_told(v) ||
-	    mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
+	if (!all_told(v) || !siblings_told(v))
 		return;
-	vcpu_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
+	if (v->wide)
+		verify_wide(v);
+	else if (!mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
+		vcpu_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
 		   w.va, w.dir, w.shadow, w.pde, w.pte);
 }
 
