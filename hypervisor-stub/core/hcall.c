@@ -196,7 +196,7 @@ static void hc_cpuid(struct vcpu *v, uint64_t leaf, uint64_t sub)
 	if ((leaf & 0xffff0000) == STUB_CPUID_BASE)
 		stats_cpuid(v->g, leaf, r);
 	else
-		vcpu_cpuid(v->nr, leaf, sub, r);
+		vcpu_cpuid(v->wide, v->nr, leaf, sub, r);
 	v->regs->gpr[EAX] = r[0];
 	v->regs->gpr[EBX] = r[1];
 	v->regs->gpr[ECX] = r[2];

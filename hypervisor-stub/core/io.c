@@ -205,7 +205,7 @@ static void several_processors(struct guest *g)
 	ioapic_init(&g->ioapic, g->vcpus);
 	g->mm.device[1] = IOAPIC_FRAME;
 	hv_assert(bus_add(&g->bus.memory, &ioapic));
-	vcpu_cpuid(0, 1, 0, r);
+	vcpu_cpuid(false, 0, 1, 0, r);
 	mptable_write(table, MPTABLE_GPA, g->vcpus, r[EAX], r[3]);
 	gmem_boot_copy(&g->mm.gmem, MPTABLE_GPA, table, MPTABLE_SIZE(g->vcpus));
 }

@@ -439,7 +439,8 @@ void dr6_take(struct vcpu *);	/* what a #DB left there */
 void dr6_drop(void);		/* of a #DB that the guest does not get */
 void cr_load(struct vcpu *);	/* this vCPU is going to run */
 void cr_unload(void);		/* no vCPU's state is in the CPU */
-void vcpu_cpuid(uint32_t nr, uint32_t leaf, uint32_t sub, uint32_t r[4]);
+void vcpu_cpuid(bool wide, uint32_t nr, uint32_t leaf, uint32_t sub,
+		uint32_t r[4]);
 
 /* ---- espfix.c ------------------------------------------------------------ */
 

@@ -32,8 +32,13 @@
 #define AMD1_EDX	((LEAF1_EDX & 0x0183ffff & ~BIT(11)) | BIT(20) | \
 			 BIT(22) | BIT(25) | BIT(30) | BIT(31))
 
+/* 64-bit guests have these, too: FSGSBASE; SYSCALL and long mode. */
+#define LEAF7_EBX_WIDE	BIT(0)
+#define AMD1_EDX_WIDE	(BIT(11) | BIT(29))
+
 /* nr: of the vCPU, its APIC's id. Each is a package of its own. */
-void vcpu_cpuid(uint32_t nr, uint32_t leaf, uint32_t sub, uint32_t r[4])
+void vcpu_cpuid(bool wide, uint32_t nr, uint32_t leaf, uint32_t sub,
+		uint32_t r[4])
 {
 	cpuid(leaf, sub, r);
 	switch (leaf) {
@@ -47,13 +52,14 @@ void vcpu_cpuid(uint32_t nr, uint32_t leaf, uint32_t sub, uint32_t r[4])
 		break;
 	case 7:
 		r[0] = 0;				/* no more subleaves */
-		r[1] = sub ? 0 : r[1] & LEAF7_EBX;
+		r[1] = sub ? 0 : r[1] & (LEAF7_EBX |
+					   (wide ? LEAF7_EBX_WIDE : 0));
 		r[2] = sub ? 0 : r[2] & LEAF7_ECX;
 		r[3] = sub ? 0 : r[3] & LEAF7_EDX;
 		break;
 	case 0x80000001:
 		r[2] &= AMD1_ECX;
-		r[3] &= AMD1_EDX;
+		r[3] &= AMD1_EDX | (wide ? AMD1_EDX_WIDE : 0);
 		break;
 	case 0x80000008:
 		r[1] = 0;		/* speculation control, by MSR */

@@ -167,27 +167,30 @@ static void test_cpuid(void **state)
 		5, 6, 0xa, 0xd, 0xf, 0x10, 0x12, 0x14, 0x8000000a, 0x8000001b,
 		0x8000001f,
 	};
-	uint32_t r[4], i;
+	uint32_t r[4], w[4], i;
 
 	(void)state;
-	vcpu_cpuid(0, 1, 0, r);
+	vcpu_cpuid(false, 0, 1, 0, r);
 	/* MONITOR VMX SMX EST PCID x2APIC TSC-deadline XSAVE OSXSAVE AVX */
 	assert_int_equal(r[2] & 0x1d0201e8, 0);
 	assert_true(r[2] & 1u << 31);
 	/* VME MCE MCA DS ACPI HTT TM PBE */
 	assert_int_equal(r[3] & 0xb0604082, 0);
-	vcpu_cpuid(0, 7, 1, r);
+	vcpu_cpuid(false, 0, 7, 1, r);
 	assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
-	vcpu_cpuid(0, 7, 0, r);
+	vcpu_cpuid(false, 0, 7, 0, r);
 	/* PKU OSPKE CET_SS LA57 RDPID KL; IBT IBRS STIBP L1D ARCH SSBD */
 	assert_int_equal(r[2] & 0x00c10098, 0);
 	assert_int_equal(r[3] & 0xfc100000, 0);
-	vcpu_cpuid(0, 0x80000001, 0, r);
+	vcpu_cpuid(false, 0, 0x80000001, 0, r);
 	/* SVM EXTAPIC IBS XOP SKINIT LWP TopologyExtensions; SYSCALL 1GB RDTSCP LM */
 	assert_int_equal(r[2] & 0x0040bc0c, 0);
 	assert_int_equal(r[3] & 0x2c000800, 0);
+	/* 64-bit guests have SYSCALL and LM beside. */
+	vcpu_cpuid(true, 0, 0x80000001, 0, w);
+	assert_int_equal(w[3] ^ r[3], 0x20000800);
 	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
-		vcpu_cpuid(0, nothing[i], 0, r);
+		vcpu_cpuid(false, 0, nothing[i], 0, r);
 		assert_int_equal(r[0] | r[1] | r[2] | r[3], 0);
 	}
 }
