@@ -388,9 +388,10 @@ void event_iret(struct vcpu *, gva32_t frame, bool from_rom);
 /* Its trampoline; the shared area and desc_init()'s tables are there. */
 bool wide_init(struct vcpu *);
 void wide_free(struct vcpu *);
-/* What SYSCALL does has changed: star, lstar, cstar; efer. */
+/* What SYSCALL does has changed: star, lstar, cstar; efer; fmask. */
 void wide_syscall_changed(struct vcpu *);
 void efer_apply(const struct vcpu *);
+void fmask_apply(const struct vcpu *);
 /* For desc.c and cr.c: this processor is going to run it; what its processor has of
  * FS and GS; and the processor is as 32-bit guests find it. */
 void wide_load(struct vcpu *);

@@ -90,7 +90,10 @@ static bool wide_write(struct vcpu *v, uint32_t index, uint64_t val)
 		*to = val;
 		if (index == MSR_LSTAR || index == MSR_CSTAR)
 			v->syscall_swaps[index - MSR_LSTAR] = false;
-		wide_syscall_changed(v);
+		if (index == MSR_FMASK)
+			fmask_apply(v);
+		else
+			wide_syscall_changed(v);
 		return true;
 	}
 	if (index != MSR_FS_BASE && index != MSR_GS_BASE)

@@ -18,7 +18,7 @@
 #define MSR_GS_BASE		0xc0000101
 
 /* What SYSCALL clears on the way to the trampoline, and so for the guest's entry,
- * whatever its own mask says. */
+ * beside what its own mask says. */
 #define FMASK	(EFLAGS_TF | EFLAGS_IF | EFLAGS_DF | EFLAGS_IOPL | EFLAGS_NT | \
 		 EFLAGS_RF | EFLAGS_VM | EFLAGS_AC)
 
@@ -184,6 +184,12 @@ void efer_apply(const struct vcpu *v)
 	wrmsr(MSR_EFER, efer | (v->efer & EFER_SCE));
 }
 
+/* The guest's RFLAGS on the way in are those of its entry, too. */
+void fmask_apply(const struct vcpu *v)
+{
+	wrmsr(MSR_FMASK, FMASK | v->fmask);
+}
+
 /* ---- from one vCPU to another ------------------------------------------- */
 
 static void load_idt(void)
@@ -216,8 +222,8 @@ void wide_load(struct vcpu *v)
 	wrmsr(MSR_STAR, (uint64_t)HV_CS << 32);
 	wrmsr(MSR_LSTAR, in_trampoline(tramp_syscall));
 	wrmsr(MSR_CSTAR, in_trampoline(tramp_syscall32));
-	wrmsr(MSR_FMASK, FMASK);
 	efer_apply(v);
+	fmask_apply(v);
 }
 
 void wide_save(struct vcpu *v)

@@ -56,6 +56,12 @@ void efer_apply(const struct vcpu *v)
 	abort();
 }
 
+void fmask_apply(const struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
 uint64_t rdmsr(uint32_t msr)
 {
 	(void)msr;

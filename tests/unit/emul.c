@@ -248,6 +248,11 @@ void efer_apply(const struct vcpu *vcpu)
 	called("efer", vcpu->efer, 0);
 }
 
+void fmask_apply(const struct vcpu *vcpu)
+{
+	called("fmask", vcpu->fmask, 0);
+}
+
 void wide_page_fault(struct vcpu *vcpu, gva_t va, uint32_t error)
 {
 	(void)vcpu;

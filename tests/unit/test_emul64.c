@@ -299,6 +299,7 @@ static void test_msrs(void **state)
 	assert_int_equal(read_msr(MSR_STAR), 0x23001000000000);
 	assert_true(write_msr(MSR_FMASK, 0x47700));
 	assert_int_equal(read_msr(MSR_FMASK), 0x47700);
+	CALLED("fmask", 0x47700, 0);
 	assert_false(write_msr(MSR_FMASK, 1ull << 32));
 	assert_false(write_msr(0xc0000103, 0));
 }
