@@ -66,10 +66,10 @@ $(eval $(call unit_test,print,hypervisor-stub/lib/print.c))
 $(eval $(call unit_test,bus,hypervisor-stub/devices/bus.c))
 $(eval $(call unit_test,decode,hypervisor-stub/x86/decode.c \
 	tests/unit/zydis.c tests/unit/testing.c,-lZydis))
-$(eval $(call unit_test,loader,hypervisor-stub/core/loader.c hypervisor-stub/lib/print.c \
-	tests/unit/loader_images.c))
-$(eval $(call unit_test,loader_memory,hypervisor-stub/core/loader.c \
-	hypervisor-stub/lib/print.c tests/unit/loader_images.c))
+LOADER		:= $(addprefix hypervisor-stub/,core/loader.c core/elf64.c lib/print.c) \
+		   tests/unit/loader_images.c
+$(eval $(call unit_test,loader,$(LOADER)))
+$(eval $(call unit_test,loader_memory,$(LOADER)))
 $(eval $(call unit_test,solo5,$(addprefix hypervisor-stub/,core/solo5.c core/elf64.c \
 	lib/print.c) tests/unit/solo5_images.c))
 # With a model of what the guest's tables say.

@@ -18,6 +18,7 @@ CONSOLE_PORT = 0xe0                 # as in hypervisor-stub/metal/serial.c
 # CPUID does not trap at ring 1: the processor must not show what the
 # hypervisor does not give. UMIP makes SGDT and its kind trap.
 CPU = "qemu64,+umip"
+CPU_WIDE = ",+fsgsbase"             # of 64-bit guests, whose ROM needs it
 
 
 # ---- its command line -------------------------------------------------------
@@ -30,11 +31,12 @@ def quoted(text):
 def common(args):
     engine = args.engine
     cpus = args.guests[0].cpus if args.native else args.host_cpus
+    wide = CPU_WIDE if any(guest.wide for guest in args.guests) else ""
     if cpus > 1 and engine == "tcg" and not args.icount:
         # The profiler's counters are for one thread.
         engine += ",thread=" + ("single" if args.profile else "multi")
     cmd = ["qemu-system-x86_64", "-machine", "pc", "-accel", engine,
-           "-cpu", CPU, "-smp", f"{cpus},sockets={cpus}", "-nodefaults",
+           "-cpu", CPU + wide, "-smp", f"{cpus},sockets={cpus}", "-nodefaults",
            "-display", "none", "-no-reboot",
            "-chardev", "stdio,id=con,signal=off,mux=on",
            "-serial", "chardev:con", "-mon", "chardev=con"]
@@ -74,7 +76,6 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
     instructions in one run than in the next."""
     modules = []
     size = overhead = disks = nets = 0
-    rom = args.rom
     cmd = ["-chardev", f"file,id=log,path=/proc/self/fd/{log}",
            "-device", "isa-debugcon,iobase=0xe9,chardev=log",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
@@ -113,9 +114,9 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
         disks += len(guest.disk)
         nets += len(guest.net)
         module("kernel", guest.kernel, options, f" -- {quoted(guest.append)}")
-        if rom:
-            module("rom", rom)
-            rom = None
+        # Whoever has none gets that of the first.
+        if guest.rom and (n == 1 or guest.rom != args.guests[0].rom):
+            module("rom", guest.rom)
         if guest.initrd:
             module("initrd", guest.initrd)
         size += guest.memory

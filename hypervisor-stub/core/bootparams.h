@@ -17,6 +17,8 @@
 #define LOADED_HIGH		0x01	/* loadflags: loaded at 1 MB or above */
 #define XLF_KERNEL_64		0x0001	/* xloadflags: a 64-bit kernel */
 
+#define ENTRY_64	0x200		/* its entry in 64-bit mode, from its start */
+
 #define LOADER_UNKNOWN		0xff	/* type_of_loader */
 
 struct setup_header {

@@ -108,12 +108,41 @@ static bool load_unikernel(struct guest *g, char *error)
 	memcpy(s->handle, out.handle, sizeof(s->handle));
 	s->mem_size = out.mem_size;
 	s->again = UINT64_MAX;
-	s->start = out.start;
-	g->vcpu[0].start = &s->start;
+	g->start = out.start;
 	return true;
 }
 
-static bool load_images(struct guest *g, struct loader_out *out, char *error)
+/*
+ * The state that Linux's boot protocol asks for, but at ring 1: __BOOT_CS 10h and
+ * __BOOT_DS 18h, flat (Documentation/x86/boot.rst).
+ */
+static struct vmi_ap_state first_state(uint32_t eip)
+{
+	return (struct vmi_ap_state){
+		.cr0 = CR0_PE | CR0_ET,
+		.eip = eip, .eflags = EFLAGS_FIXED,
+		.esp = BOOT_STACK, .esi = BOOT_PARAMS,
+		.cs = BOOT_CS, .ss = BOOT_DS,
+		.ds = BOOT_DS, .es = BOOT_DS, .fs = BOOT_DS, .gs = BOOT_DS,
+		.gdtr_base = BOOT_GDT, .gdtr_limit = BOOT_GDT_BYTES - 1,
+	};
+}
+
+static struct vcpu_start first_state_wide(uint64_t rip)
+{
+	return (struct vcpu_start){
+		.cr0 = CR0_PE | CR0_ET | CR0_PG,
+		.cr3 = BOOT_TABLES,
+		.cr4 = CR4_PAE,
+		.efer = EFER_LME | EFER_LMA,
+		.rip = rip, .rflags = EFLAGS_FIXED,
+		.rsp = BOOT_STACK, .rsi = BOOT_PARAMS,
+		.cs = BOOT_CS, .ds = BOOT_DS,
+		.gdt_base = BOOT_GDT, .gdt_limit = BOOT_GDT_BYTES - 1,
+	};
+}
+
+static bool load_kernel(struct guest *g, char *error)
 {
 	const struct guest_config *c = g->config;
 	struct loader_in in = {
@@ -126,35 +155,26 @@ static bool load_images(struct guest *g, struct loader_out *out, char *error)
 		.initrd_size = c->initrd.size,
 		.cmdline = c->cmdline,
 	};
+	struct loader_out out;
 	const char *err;
 
-	if (g->unikernel)
-		return load_unikernel(g, error);
 	if (c->devices)
 		return refuse(error, "%s: disks and networks are for unikernels",
 			      c->kernel.name);
-	if (!loader_load(&in, out))
-		return refuse(error, "%s: %s", part_name(c, out->part),
-			      out->error);
+	if (!loader_load(&in, &out))
+		return refuse(error, "%s: %s", part_name(c, out.part),
+			      out.error);
+	if (out.wide && c->cpus != 1)
+		return refuse(error, "cpus=%u: a 64-bit guest has one so far",
+			      c->cpus);
+	g->wide = out.wide;
+	if (out.wide)
+		g->start = first_state_wide(out.entry);
+	else
+		g->vcpu[0].initial = first_state(out.entry);
 	err = rom_publish(&g->rom, &g->mm.gmem, c->rom.data, c->rom.size,
 			  g->wide);
 	return err ? refuse(error, "%s: %s", c->rom.name, err) : true;
-}
-
-/*
- * The state that Linux's 32-bit boot protocol asks for, but at ring 1:
- * __BOOT_CS 10h and __BOOT_DS 18h, flat (Documentation/x86/boot.rst).
- */
-static void first_state(struct vcpu *v, uint32_t eip)
-{
-	v->initial = (struct vmi_ap_state){
-		.cr0 = CR0_PE | CR0_ET,
-		.eip = eip, .eflags = EFLAGS_FIXED,
-		.esp = BOOT_STACK, .esi = BOOT_PARAMS,
-		.cs = BOOT_CS, .ss = BOOT_DS,
-		.ds = BOOT_DS, .es = BOOT_DS, .fs = BOOT_DS, .gs = BOOT_DS,
-		.gdtr_base = BOOT_GDT, .gdtr_limit = BOOT_GDT_BYTES - 1,
-	};
 }
 
 static uint32_t stack_of(const struct guest *g, uint32_t nr)
@@ -176,6 +196,7 @@ static const char *build_vcpu(struct guest *g, uint32_t nr)
 	v->sibling = &g->vcpu[(nr + 1) % c->cpus];
 	v->first = &g->vcpu[0];
 	v->hypercall = g->wide ? hcall_wide : hcall;
+	v->start = &g->start;
 	v->rom = &g->rom;
 	v->bus = &g->bus;
 	v->apic = &g->apic[nr];
@@ -198,7 +219,7 @@ static const char *build_vcpu(struct guest *g, uint32_t nr)
 	return err;
 }
 
-static bool build(struct guest *g, struct loader_out *out, char *error)
+static bool build(struct guest *g, char *error)
 {
 	const struct guest_config *c = g->config;
 	const char *err;
@@ -208,7 +229,8 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 	g->vcpus = c->cpus;
 	if (!c->rom.data && !g->unikernel)
 		return refuse(error, "no module with role=rom");
-	if (!take_memory(g, error) || !load_images(g, out, error))
+	if (!take_memory(g, error) ||
+	    !(g->unikernel ? load_unikernel(g, error) : load_kernel(g, error)))
 		return false;
 	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32,
 		      g->wide);
@@ -230,7 +252,6 @@ static bool build(struct guest *g, struct loader_out *out, char *error)
 static bool start(struct guest *g, char *error)
 {
 	const struct guest_config *config = g->config;
-	struct loader_out out = { 0 };
 
 	g->name = config->name;
 	g->starts++;
@@ -239,16 +260,17 @@ static bool start(struct guest *g, char *error)
 		log_printf("%s: start %u of %u, %lu KB of memory free\n",
 			   g->name, g->starts, config->starts,
 			   host_pages_left() >> 10);
-	if (!build(g, &out, error)) {
+	if (!build(g, error)) {
 		guest_release(g);
 		return false;
 	}
-	if (!g->wide)
-		first_state(&g->vcpu[0], out.eip);
 	g->vcpu[0].starting = true;
 	log_printf("%s: %lu MB of memory, entry at %08lx\n", g->name,
-		   config->memory, g->wide ? g->vcpu[0].start->rip :
-		   out.eip);
+		   config->memory, g->wide ? g->start.rip :
+		   g->vcpu[0].initial.eip);
+	if (g->wide && host_is_tcg())
+		log_printf("%s: a 64-bit kernel: QEMU's TCG does not contain a hostile one (spec/security.md)\n",
+			   g->name);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bootparams.h"
+#include "elf64.h"
 #include "lib.h"
 #include "loader.h"
 
@@ -20,10 +21,22 @@
 #define PAGE		4096u
 #define MB		(1u << 20)
 
+/* Of page tables: present, writable; a page of 2 MB. */
+#define TABLE		0x003u
+#define LARGE_PAGE	0x083u
+
+/* The header of an ELF file, of either class. */
+struct elf {
+	bool		wide;
+	uint16_t	type, phentsize, phnum;
+	uint64_t	entry, phoff;
+};
+
 struct plan {
 	uint64_t	end;		/* of the memory that the kernel needs */
 	uint64_t	start;		/* bzImage: where it goes */
-	uint32_t	entry;
+	uint64_t	entry;
+	bool		wide;		/* a 64-bit kernel */
 	uint32_t	initrd;
 	uint64_t	initrd_max;	/* highest address of its last byte */
 	uint32_t	cmdline_max;	/* without the terminator */
@@ -31,6 +44,7 @@ struct plan {
 	/* bzImage: what to copy there. ELF: NULL, see the segments. */
 	const uint8_t	*image;
 	uint32_t	image_size;
+	struct elf	elf;
 };
 
 /* ---- errors ------------------------------------------------------------- */
@@ -117,9 +131,6 @@ static bool check_header(const struct setup_header *hdr,
 	if (!(hdr->loadflags & LOADED_HIGH))
 		return refuse(out, LOADER_KERNEL,
 			      "a zImage, which loads below 1 MB; make a bzImage");
-	if (hdr->version >= 0x20c && (hdr->xloadflags & XLF_KERNEL_64))
-		return refuse(out, LOADER_KERNEL,
-			      "a 64-bit kernel, only 32-bit guests run here");
 	if (hdr->relocatable_kernel &&
 	    (!hdr->kernel_alignment ||
 	     (hdr->kernel_alignment & (hdr->kernel_alignment - 1))))
@@ -165,6 +176,13 @@ static bool plan_bzimage(const struct loader_in *in, struct loader_out *out,
 	need = hdr->init_size > size ? hdr->init_size : size;
 	plan->end = plan->start + need;
 	plan->entry = plan->start;
+	plan->wide = hdr->version >= 0x20c && (hdr->xloadflags & XLF_KERNEL_64);
+	if (plan->wide)
+		plan->entry += ENTRY_64;
+	if (plan->entry - plan->start >= size)
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: a 64-bit kernel of %lu bytes has no entry",
+			      size);
 	plan->initrd_max = hdr->initrd_addr_max;
 	plan->cmdline_max = hdr->version >= 0x206 ? hdr->cmdline_size : 255;
 	plan->image = in->kernel + setup;
@@ -175,12 +193,9 @@ static bool plan_bzimage(const struct loader_in *in, struct loader_out *out,
 /* ---- ELF ---------------------------------------------------------------- */
 
 #define ELF_CLASS32	1
-#define ELF_LITTLE	1
-#define ELF_EXEC	2
 #define ELF_386		3
-#define ELF_LOAD	1
 
-struct elf_header {
+struct elf32_header {
 	uint8_t		magic[4];
 	uint8_t		class, data, ident_version, pad[9];
 	uint16_t	type, machine;
@@ -188,108 +203,132 @@ struct elf_header {
 	uint32_t	entry, phoff, shoff, flags;
 	uint16_t	ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
 };
-_Static_assert(sizeof(struct elf_header) == 52, "elf_header");
+_Static_assert(sizeof(struct elf32_header) == 52, "Elf32_Ehdr");
 
-struct elf_segment {
+struct elf32_segment {
 	uint32_t	type, offset, vaddr, paddr, filesz, memsz, flags, align;
 };
-_Static_assert(sizeof(struct elf_segment) == 32, "elf_segment");
+_Static_assert(sizeof(struct elf32_segment) == 32, "Elf32_Phdr");
 
 static const uint8_t elf_magic[4] = { 0x7f, 'E', 'L', 'F' };
 
-static struct elf_header elf_header(const struct loader_in *in)
+static bool elf_read(const struct loader_in *in, struct loader_out *out,
+		     struct elf *elf)
 {
-	struct elf_header h;
-
-	memcpy(&h, in->kernel, sizeof(h));
-	return h;
-}
-
-/* Segment i, which plan_elf() has found to be inside the file. */
-static struct elf_segment elf_segment(const struct loader_in *in,
-				      const struct elf_header *h,
-				      unsigned int i)
-{
-	struct elf_segment s;
-
-	memcpy(&s, in->kernel + h->phoff + i * sizeof(s), sizeof(s));
-	return s;
-}
-
-static bool check_elf(const struct loader_in *in, struct loader_out *out)
-{
-	struct elf_header h;
-	uint64_t end;
+	struct elf32_header h;
+	struct elf64_header w;
 
 	if (in->kernel_size < sizeof(h))
 		return refuse(out, LOADER_KERNEL,
 			      "truncated: %lu bytes, not even an ELF header",
 			      in->kernel_size);
-	h = elf_header(in);
-	if (h.class != ELF_CLASS32 || h.data != ELF_LITTLE ||
-	    h.machine != ELF_386)
+	memcpy(&h, in->kernel, sizeof(h));
+	if (h.class == ELF_CLASS32 && h.data == ELF_LITTLE &&
+	    h.machine == ELF_386)
+		*elf = (struct elf){
+			false, h.type, h.phentsize, h.phnum, h.entry, h.phoff
+		};
+	else if (h.class != ELF_CLASS64 || h.data != ELF_LITTLE ||
+		 h.machine != ELF_X86_64)
 		return refuse(out, LOADER_KERNEL,
-			      "an ELF file for another machine, not 32-bit x86");
-	if (h.type != ELF_EXEC)
+			      "an ELF file for another machine, not x86");
+	else if (elf64_header(in->kernel, in->kernel_size, &w))
+		*elf = (struct elf){
+			true, w.type, w.phentsize, w.phnum, w.entry, w.phoff
+		};
+	else
+		return refuse(out, LOADER_KERNEL,
+			      "truncated: %lu bytes, not even an ELF header",
+			      in->kernel_size);
+	return true;
+}
+
+/* Segment i, which elf_check() has found to be inside the file. */
+static struct elf64_segment elf_segment(const struct loader_in *in,
+					const struct elf *elf, unsigned int i)
+{
+	const uint8_t *at = in->kernel + elf->phoff + i * elf->phentsize;
+	struct elf64_segment w;
+	struct elf32_segment s;
+
+	if (elf->wide) {
+		memcpy(&w, at, sizeof(w));
+		return w;
+	}
+	memcpy(&s, at, sizeof(s));
+	return (struct elf64_segment){
+		.type = s.type, .offset = s.offset, .paddr = s.paddr,
+		.filesz = s.filesz, .memsz = s.memsz,
+	};
+}
+
+static bool elf_check(const struct loader_in *in, struct loader_out *out,
+		      const struct elf *elf)
+{
+	const uint64_t each = elf->wide ? sizeof(struct elf64_segment) :
+			      sizeof(struct elf32_segment);
+	const uint64_t size = in->kernel_size;
+
+	if (elf->type != ELF_EXEC)
 		return refuse(out, LOADER_KERNEL,
 			      "an ELF file of type %u, not an executable",
-			      h.type);
-	if (h.phentsize != sizeof(struct elf_segment))
+			      elf->type);
+	if (elf->phentsize != each)
 		return refuse(out, LOADER_KERNEL,
 			      "damaged: ELF program headers of %u bytes",
-			      h.phentsize);
-	end = (uint64_t)h.phoff + h.phnum * sizeof(struct elf_segment);
-	if (end > in->kernel_size)
+			      elf->phentsize);
+	if (elf->phoff > size || (size - elf->phoff) / each < elf->phnum)
 		return refuse(out, LOADER_KERNEL,
-			      "truncated: ELF headers up to byte %lu, the file has %lu",
-			      end, in->kernel_size);
+			      "truncated: %u ELF headers from byte %lu on, the file has %lu",
+			      elf->phnum, elf->phoff, size);
 	return true;
 }
 
 static bool check_segment(const struct loader_in *in, struct loader_out *out,
-			  const struct elf_segment *s)
+			  const struct elf64_segment *s)
 {
-	uint64_t end = (uint64_t)s->offset + s->filesz;
-
-	if (end > in->kernel_size)
+	if (!elf64_inside(s, in->kernel_size))
 		return refuse(out, LOADER_KERNEL,
-			      "truncated: an ELF segment ends at byte %lu, "
-			      "the file has %lu", end, in->kernel_size);
+			      "truncated: an ELF segment has %lu bytes from byte %lu on, the file has %lu",
+			      s->filesz, s->offset, in->kernel_size);
 	if (s->filesz > s->memsz)
 		return refuse(out, LOADER_KERNEL,
-			      "damaged: an ELF segment of %u bytes holds %u",
+			      "damaged: an ELF segment of %lu bytes holds %lu",
 			      s->memsz, s->filesz);
-	return check_range(in, out, s->paddr, (uint64_t)s->paddr + s->memsz);
+	if (s->memsz > UINT64_MAX - s->paddr)
+		return refuse(out, LOADER_KERNEL,
+			      "damaged: an ELF segment of %lu bytes at 0x%lx",
+			      s->memsz, s->paddr);
+	return check_range(in, out, s->paddr, s->paddr + s->memsz);
 }
 
 static bool plan_elf(const struct loader_in *in, struct loader_out *out,
 		     struct plan *plan)
 {
 	bool entry_found = false;
-	struct elf_header h;
+	const struct elf *elf = &plan->elf;
 	unsigned int i;
 
-	if (!check_elf(in, out))
+	if (!elf_read(in, out, &plan->elf) || !elf_check(in, out, elf))
 		return false;
-	h = elf_header(in);
-	for (i = 0; i < h.phnum; i++) {
-		struct elf_segment s = elf_segment(in, &h, i);
-		uint64_t end = (uint64_t)s.paddr + s.memsz;
+	for (i = 0; i < elf->phnum; i++) {
+		struct elf64_segment s = elf_segment(in, elf, i);
 
 		if (s.type != ELF_LOAD || !s.memsz)
 			continue;
 		if (!check_segment(in, out, &s))
 			return false;
-		if (h.entry >= s.paddr && h.entry < end)
+		if (elf->entry - s.paddr < s.memsz)
 			entry_found = true;
-		if (end > plan->end)
-			plan->end = end;
+		if (s.paddr + s.memsz > plan->end)
+			plan->end = s.paddr + s.memsz;
 	}
 	if (!entry_found)
 		return refuse(out, LOADER_KERNEL,
-			      "the entry 0x%x is in no segment (by physical "
-			      "address)", h.entry);
-	plan->entry = h.entry;
+			      "the entry 0x%lx is in no segment (by physical "
+			      "address)", elf->entry);
+	plan->start = plan->entry = elf->entry;
+	plan->wide = elf->wide;
 	plan->initrd_max = UINT32_MAX;
 	plan->cmdline_max = LOW_CMDLINE_MAX - 1;
 	plan->hdr = (struct setup_header) {
@@ -347,16 +386,15 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 
 static void write_kernel(const struct loader_in *in, const struct plan *plan)
 {
-	struct elf_header h;
+	const struct elf *elf = &plan->elf;
 	unsigned int i;
 
 	if (plan->image) {
 		memcpy(in->ram + plan->start, plan->image, plan->image_size);
 		return;
 	}
-	h = elf_header(in);
-	for (i = 0; i < h.phnum; i++) {
-		struct elf_segment s = elf_segment(in, &h, i);
+	for (i = 0; i < elf->phnum; i++) {
+		struct elf64_segment s = elf_segment(in, elf, i);
 
 		if (s.type != ELF_LOAD || !s.memsz)
 			continue;
@@ -396,7 +434,7 @@ static void write_params(const struct loader_in *in, const struct plan *plan)
 	bp->hdr = plan->hdr;
 	bp->hdr.type_of_loader = LOADER_UNKNOWN;
 	bp->hdr.loadflags = LOADED_HIGH;
-	bp->hdr.code32_start = plan->entry;
+	bp->hdr.code32_start = plan->start;
 	bp->hdr.setup_data = 0;
 	bp->hdr.cmd_line_ptr = LOW_CMDLINE;
 	bp->hdr.ramdisk_image = plan->initrd;
@@ -404,14 +442,37 @@ static void write_params(const struct loader_in *in, const struct plan *plan)
 	write_e820(in, bp);
 }
 
-static void write_low(const struct loader_in *in)
+static void put(const struct loader_in *in, uint64_t at, uint64_t word)
 {
-	/* Flat, DPL 0, accessed, as the 32-bit boot protocol wants them. */
-	static const uint64_t gdt[BOOT_GDT_BYTES / 8] = {
-		0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+	memcpy(in->ram + at, &word, sizeof(word));
+}
+
+/* The first 4 GB where they are, by a table of each level and four of pages of 2
+ * MB. */
+static void write_tables(const struct loader_in *in)
+{
+	const uint64_t pdpt = BOOT_TABLES + PAGE, pd = pdpt + PAGE;
+	uint64_t i;
+
+	memset(in->ram + BOOT_TABLES, 0, 2 * PAGE);
+	put(in, BOOT_TABLES, pdpt | TABLE);
+	for (i = 0; i < 4; i++)
+		put(in, pdpt + i * 8, (pd + i * PAGE) | TABLE);
+	for (i = 0; i < 4 * 512; i++)
+		put(in, pd + i * 8, i << 21 | LARGE_PAGE);
+}
+
+static void write_low(const struct loader_in *in, bool wide)
+{
+	/* Flat, DPL 0, accessed, as the boot protocol wants them. */
+	const uint64_t gdt[BOOT_GDT_BYTES / 8] = {
+		0, 0, wide ? 0x00af9b000000ffff : 0x00cf9b000000ffff,
+		0x00cf93000000ffff
 	};
 	const char *cmdline = in->cmdline ? in->cmdline : "";
 
+	if (wide)
+		write_tables(in);
 	memcpy(in->ram + BOOT_GDT, gdt, sizeof(gdt));
 	memcpy(in->ram + LOW_CMDLINE, cmdline, strlen(cmdline) + 1);
 }
@@ -433,11 +494,12 @@ bool loader_load(const struct loader_in *in, struct loader_out *out)
 	if (!plan_cmdline(in, out, &plan) || !plan_initrd(in, out, &plan))
 		return false;
 
-	write_low(in);
+	write_low(in, plan.wide);
 	write_params(in, &plan);
 	write_kernel(in, &plan);
 	if (in->initrd)
 		memcpy(in->ram + plan.initrd, in->initrd, in->initrd_size);
-	out->eip = plan.entry;
+	out->entry = plan.entry;
+	out->wide = plan.wide;
 	return true;
 }

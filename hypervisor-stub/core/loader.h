@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Puts a kernel, its initial RAM disk, its command line and the boot
- * parameters into guest memory, after the Linux/x86 boot protocol, 32-bit
- * entry (Documentation/x86/boot.rst). A kernel is a bzImage of protocol
- * 2.05 or later, or an ELF32 i386 executable.
+ * parameters into guest memory, after the Linux/x86 boot protocol
+ * (Documentation/x86/boot.rst): 32-bit entry, or 64-bit entry for kernels that
+ * have one. A kernel is a bzImage of protocol 2.05 or later, or an ELF executable
+ * of either kind.
  *
  * Never writes outside guest memory and never reads outside the images,
  * whatever they hold.
@@ -24,6 +25,9 @@
 #define BOOT_GDT_BYTES		32
 #define BOOT_PARAMS		0x2000u
 #define BOOT_STACK		0x8000u
+/* Of a 64-bit kernel: the first 4 GB, where they are, in 6 pages of tables. */
+#define BOOT_TABLES		0x9000u
+#define BOOT_TABLES_END		0xf000u
 
 #define LOADER_ERROR_MAX	160
 
@@ -56,12 +60,13 @@ enum loader_part {
 };
 
 struct loader_out {
-	uint32_t	eip;		/* ESI: BOOT_PARAMS; EBP, EDI, EBX 0 */
+	uint64_t	entry;		/* (R)SI: BOOT_PARAMS; BP, DI, BX 0 */
+	bool		wide;		/* in 64-bit mode, with BOOT_TABLES */
 	enum loader_part part;		/* these two: after an error alone */
 	char		error[LOADER_ERROR_MAX];
 };
 
-/* True: out->eip is set. False: out->part and out->error. */
+/* True: out->entry and out->wide are set. False: out->part and out->error. */
 bool loader_load(const struct loader_in *in, struct loader_out *out);
 
 #endif

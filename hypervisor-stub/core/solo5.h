@@ -59,7 +59,6 @@ struct solo5 {
 	uint32_t	handles;
 	const struct solo5_device *handle[SOLO5_MANIFEST_MAX];
 	uint64_t	mem_size;
-	struct vcpu_start start;
 
 	uint32_t	call;		/* that waits; 0: none. Its block: */
 	gpa_t		block;

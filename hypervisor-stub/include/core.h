@@ -63,6 +63,7 @@ struct guest {
 	struct rom	rom;
 	struct trace_ring *trace;	/* NULL: nobody wants it */
 	struct solo5	*solo5;		/* of a unikernel */
+	struct vcpu_start start;	/* of a 64-bit guest */
 
 	struct bus	bus;
 	struct apic	apic[GUEST_VCPUS];

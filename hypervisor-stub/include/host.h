@@ -47,6 +47,9 @@ void host_timer(uint64_t tsc);
 /* The same, unless one comes sooner as it is. */
 void host_timer_before(uint64_t tsc);
 
+/* The machine is QEMU's TCG, which has faults of its own (spec/security.md). */
+bool host_is_tcg(void);
+
 /* Somebody may turn the machine's interrupts off (metal/watchdog.c). From the
  * first guest on. */
 void host_watchdog_start(void);

@@ -27,12 +27,17 @@ static void redirect(uint32_t index, uint32_t value)
 	ioapic[IOAPIC_DATA / 4] = value;
 }
 
-void host_watchdog_start(void)
+bool host_is_tcg(void)
 {
 	uint32_t r[4];
 
 	cpuid(0x40000000, 0, r);
-	if (memcmp(&r[1], "TCGTCGTCGTCG", 12))
+	return !memcmp(&r[1], "TCGTCGTCGTCG", 12);
+}
+
+void host_watchdog_start(void)
+{
+	if (!host_is_tcg())
 		return;
 	redirect(REDIRECTION(PIT_PIN) + 1, LOGICAL_ALL << 24);
 	redirect(REDIRECTION(PIT_PIN), DELIVER_NMI);

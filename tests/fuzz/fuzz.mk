@@ -46,8 +46,8 @@ $(B)/coverage/fuzz/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
 endef
 
 $(eval $(call fuzz_target,decode,24,hypervisor-stub/x86/decode.c,unit/zydis))
-$(eval $(call fuzz_target,loader,1536,hypervisor-stub/core/loader.c \
-	hypervisor-stub/lib/print.c))
+$(eval $(call fuzz_target,loader,1536,$(addprefix hypervisor-stub/,core/loader.c \
+	core/elf64.c lib/print.c)))
 $(eval $(call fuzz_target,solo5,4096,$(addprefix hypervisor-stub/,core/solo5.c \
 	core/elf64.c lib/print.c)))
 $(eval $(call fuzz_target,rom,8192,hypervisor-stub/vmi/rom.c rom/tool/check.c,\

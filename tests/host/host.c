@@ -117,6 +117,11 @@ void host_irq_ack(int irq)
 		machine_timer = UINT64_MAX;
 }
 
+bool host_is_tcg(void)
+{
+	return true;
+}
+
 void host_watchdog_start(void)
 {
 }

@@ -65,8 +65,15 @@ def cases(directory):
                "not a kernel: neither bzImage nor ELF")
     yield case("no kernel natively", "--kernel", b"\0" * 10000,
                "not a kernel: neither bzImage nor ELF", "--native")
-    yield case("64-bit kernel", "--kernel", patched(kernel, 0x236, 1),
-               "a 64-bit kernel, only 32-bit guests run here")
+    wide = file("wide", patched(kernel, 0x236, 1))
+    yield ("64-bit kernel with several processors", refused,
+           ("--kernel", wide, "--cpus", "2"),
+           "cpus=2: a 64-bit guest has one so far")
+    yield ("64-bit kernel natively", refused, ("--kernel", wide, "--native"),
+           "--native cannot run a 64-bit kernel so far")
+    yield ("64-bit kernel with a ROM for others", refused,
+           ("--kernel", wide, "--rom", ROM),
+           re.escape(ROM) + ": not a VMI-64 ROM .*")
     yield case("empty initrd", "--initrd", b"", "empty")
     yield case("truncated initrd", "--initrd", initrd[:-1],
                "truncated: the compressed data has no end")

@@ -63,6 +63,11 @@ void put32(uint8_t *p, uint32_t v)
 	memcpy(p, &v, 4);
 }
 
+void put64(uint8_t *p, uint64_t v)
+{
+	memcpy(p, &v, 8);
+}
+
 static void segment(uint8_t *elf, int i, uint32_t type, uint32_t offset,
 		    uint32_t paddr, uint32_t filesz, uint32_t memsz)
 {
@@ -95,6 +100,41 @@ uint8_t *elf32(void)
 	segment(elf, 2, 1, ELF_SIZE - 128, 0x300000, 128, 0x1000);
 	for (i = 0; i < 256; i++)
 		elf[ELF_SIZE - 256 + i] = code_byte(i);
+	return elf;
+}
+
+static void segment64(uint8_t *elf, int i, uint32_t type, uint64_t offset,
+		      uint64_t paddr, uint64_t filesz, uint64_t memsz)
+{
+	uint8_t *s = elf + ELF64_SEGMENT(i);
+
+	put32(s, type);
+	put64(s + 8, offset);
+	put64(s + 16, paddr + 0xffffffff80000000);
+	put64(s + 24, paddr);
+	put64(s + 32, filesz);
+	put64(s + 40, memsz);
+}
+
+uint8_t *elf64(void)
+{
+	uint8_t *elf = calloc(1, ELF64_SIZE);
+	unsigned int i;
+
+	memcpy(elf, "\177ELF\2\1\1", 7);
+	put16(elf + 16, 2);
+	put16(elf + 18, 62);
+	put32(elf + 20, 1);
+	put64(elf + 24, 0x200010);	/* entry */
+	put64(elf + 32, 64);		/* program headers */
+	put16(elf + 52, 64);
+	put16(elf + 54, 56);
+	put16(elf + 56, 3);
+	segment64(elf, 0, 1, ELF64_SIZE - 256, 0x200000, 128, 128);
+	segment64(elf, 1, 4, UINT64_MAX, UINT64_MAX, 1, UINT64_MAX); /* note */
+	segment64(elf, 2, 1, ELF64_SIZE - 128, 0x300000, 128, 0x1000);
+	for (i = 0; i < 256; i++)
+		elf[ELF64_SIZE - 256 + i] = code_byte(i);
 	return elf;
 }
 

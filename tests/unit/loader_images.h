@@ -31,8 +31,12 @@ struct setup_header *header(uint8_t *image);
 #define ELF_SIZE	(52 + 3 * 32 + 256)
 #define ELF_SEGMENT(i)	(52 + 32 * (i))
 uint8_t *elf32(void);
+#define ELF64_SIZE	(64 + 3 * 56 + 256)
+#define ELF64_SEGMENT(i) (64 + 56 * (i))
+uint8_t *elf64(void);			/* the same */
 void put16(uint8_t *p, uint16_t v);
 void put32(uint8_t *p, uint32_t v);
+void put64(uint8_t *p, uint64_t v);
 
 /* The error must be this one, "" for none. */
 struct loader_out load(const uint8_t *kernel, uint64_t size, const char *error);

@@ -19,7 +19,7 @@ static void test_bzimage(void **state)
 	need_ram(64 * MB);
 	memset(ram, 0xaa, 1 * MB);
 	out = load(image, BZ_SIZE, "");
-	assert_int_equal(out.eip, 0x400000);
+	assert_int_equal(out.entry, 0x400000);
 	for (i = 0; i < CODE; i++)
 		assert_int_equal(ram[0x400000 + i], code_byte(i));
 	bp = params();
@@ -83,7 +83,7 @@ static void test_where_bzimages_go(void **state)
 		header(image)->relocatable_kernel = cases[i].relocatable;
 		header(image)->kernel_alignment = cases[i].alignment;
 		header(image)->pref_address = cases[i].pref;
-		assert_int_equal(load(image, BZ_SIZE, "").eip, cases[i].eip);
+		assert_int_equal(load(image, BZ_SIZE, "").entry, cases[i].eip);
 		assert_int_equal(ram[cases[i].eip + 1], code_byte(1));
 		free(image);
 	}
@@ -119,7 +119,7 @@ static void test_old_header_is_short(void **state)
 	out = load(image, BZ_SIZE, "");
 	assert_int_equal(params()->hdr.cmdline_size, 2047);
 	assert_int_equal(params()->hdr.payload_offset, 0);
-	assert_int_equal(out.eip, 0x200000);
+	assert_int_equal(out.entry, 0x200000);
 	free(image);
 }
 
@@ -151,7 +151,6 @@ static void test_bad_bzimages(void **state)
 	BAD(version, 0x204, "boot protocol 2.4, at least 2.5 is needed");
 	BAD(loadflags, 0,
 	    "a zImage, which loads below 1 MB; make a bzImage");
-	BAD(xloadflags, 1, "a 64-bit kernel, only 32-bit guests run here");
 	BAD(kernel_alignment, 3,
 	    "damaged: alignment 0x3 is not a power of two");
 	BAD(kernel_alignment, 0x300000,
@@ -164,12 +163,10 @@ static void test_bad_bzimages(void **state)
 	BAD(syssize, 0xffffffff, "truncated: the header says 68719478256 "
 	    "bytes, the file has 2176");
 	BAD(jump_offset, 0x10, "damaged: the setup header has 33 bytes");
+	h->xloadflags = XLF_KERNEL_64;
+	BAD(syssize, 0x200 / 16,
+	    "damaged: a 64-bit kernel of 512 bytes has no entry");
 	/* Each field counts from the version that brought it. */
-	h->version = 0x20c;
-	h->xloadflags = 1;
-	load(image, BZ_SIZE, "a 64-bit kernel, only 32-bit guests run here");
-	h->version = 0x20b;
-	load(image, BZ_SIZE, "");
 	h->version = 0x20a;
 	h->pref_address = 0xc0000001;
 	load(image, BZ_SIZE, "damaged: wants to be loaded at 0xc0000001");
@@ -195,7 +192,7 @@ static void test_elf(void **state)
 	need_ram(8 * MB);
 	memset(ram, 0xaa, 8 * MB);
 	out = load(elf, ELF_SIZE, "");
-	assert_int_equal(out.eip, 0x200010);
+	assert_int_equal(out.entry, 0x200010);
 	for (i = 0; i < 128; i++) {
 		assert_int_equal(ram[0x200000 + i], code_byte(i));
 		assert_int_equal(ram[0x300000 + i], code_byte(128 + i));
@@ -212,7 +209,7 @@ static void test_elf(void **state)
 	assert_int_equal(bp->e820_entries, 3);
 	assert_int_equal(bp->hdr.cmdline_size, 65535);
 	put32(elf + 24, 0x200000);
-	assert_int_equal(load(elf, ELF_SIZE, "").eip, 0x200000);
+	assert_int_equal(load(elf, ELF_SIZE, "").entry, 0x200000);
 	free(elf);
 }
 
@@ -223,30 +220,30 @@ static void test_bad_elfs(void **state)
 	(void)state;
 	need_ram(8 * MB);
 	load(elf, 51, "truncated: 51 bytes, not even an ELF header");
-	load(elf, 100, "truncated: ELF headers up to byte 148, the file has "
+	load(elf, 100, "truncated: 3 ELF headers from byte 52 on, the file has "
 	     "100");
-	load(elf, ELF_SIZE - 1, "truncated: an ELF segment ends at byte 404, "
-	     "the file has 403");
+	load(elf, ELF_SIZE - 1, "truncated: an ELF segment has 128 bytes from "
+	     "byte 276 on, the file has 403");
 #define BAD_ELF(put, offset, value, text, which) \
 	do { \
 		put(elf + (offset), value); \
 		assert_int_equal(load(elf, ELF_SIZE, text).part, which); \
 		memcpy(elf, good, ELF_SIZE); \
 	} while (0)
-	BAD_ELF(put16, 4, 0x0102, "an ELF file for another machine, not "
-		"32-bit x86", LOADER_KERNEL);
-	BAD_ELF(put16, 4, 0x0201, "an ELF file for another machine, not "
-		"32-bit x86", LOADER_KERNEL);
-	BAD_ELF(put16, 18, 62, "an ELF file for another machine, not "
-		"32-bit x86", LOADER_KERNEL);
+	BAD_ELF(put16, 4, 0x0102, "an ELF file for another machine, not x86",
+		LOADER_KERNEL);
+	BAD_ELF(put16, 4, 0x0201, "an ELF file for another machine, not x86",
+		LOADER_KERNEL);
+	BAD_ELF(put16, 18, 62, "an ELF file for another machine, not x86",
+		LOADER_KERNEL);
 	BAD_ELF(put16, 16, 1, "an ELF file of type 1, not an executable",
 		LOADER_KERNEL);
 	BAD_ELF(put16, 42, 33, "damaged: ELF program headers of 33 bytes",
 		LOADER_KERNEL);
-	BAD_ELF(put16, 44, 0xffff, "truncated: ELF headers up to byte 2097172,"
-		" the file has 404", LOADER_KERNEL);
-	BAD_ELF(put32, 28, 0xffffffff, "truncated: ELF headers up to byte "
-		"4294967391, the file has 404", LOADER_KERNEL);
+	BAD_ELF(put16, 44, 0xffff, "truncated: 65535 ELF headers from byte "
+		"52 on, the file has 404", LOADER_KERNEL);
+	BAD_ELF(put32, 28, 0xffffffff, "truncated: 3 ELF headers from byte "
+		"4294967295 on, the file has 404", LOADER_KERNEL);
 	BAD_ELF(put32, 24, 0x200080, "the entry 0x200080 is in no segment (by "
 		"physical address)", LOADER_KERNEL);
 	BAD_ELF(put32, 24, 0x1fffff, "the entry 0x1fffff is in no segment (by "
@@ -254,7 +251,7 @@ static void test_bad_elfs(void **state)
 	BAD_ELF(put16, 44, 0, "the entry 0x200010 is in no segment (by "
 		"physical address)", LOADER_KERNEL);
 	BAD_ELF(put32, ELF_SEGMENT(2) + 4, 0xffffffff, "truncated: an ELF "
-		"segment ends at byte 4294967423, the file has 404",
+		"segment has 128 bytes from byte 4294967295 on, the file has 404",
 		LOADER_KERNEL);
 	BAD_ELF(put32, ELF_SEGMENT(2) + 20, 127, "damaged: an ELF segment of "
 		"127 bytes holds 128", LOADER_KERNEL);
@@ -269,6 +266,133 @@ static void test_bad_elfs(void **state)
 	free(good);
 	free(elf);
 }
+
+/* ---- 64-bit kernels -------------------------------------------------------- */
+
+static uint64_t word(uint64_t at)
+{
+	uint64_t w;
+
+	assert_true(at + 8 <= ram_size);
+	memcpy(&w, ram + at, 8);
+	return w;
+}
+
+/* What the boot protocol asks for, and nothing else has a place there. */
+static void check_wide_start(void)
+{
+	uint64_t va, e;
+
+	assert_true(BOOT_STACK <= BOOT_TABLES);
+	assert_true(BOOT_TABLES_END <= params()->hdr.cmd_line_ptr);
+	assert_memory_equal(ram + BOOT_GDT + 16,
+			    "\xff\xff\0\0\0\x9b\xaf\0\xff\xff\0\0\0\x93\xcf\0",
+			    16);
+	for (va = 0; va < 4ull << 30; va += 2 * MB) {
+		e = word(BOOT_TABLES);
+		assert_int_equal(e & 0xfff, 3);
+		e = word((e & ~0xfffull) + (va >> 30) * 8);
+		assert_int_equal(e & 0xfff, 3);
+		assert_in_range(e & ~0xfffull, BOOT_TABLES,
+				BOOT_TABLES_END - 4096);
+		assert_true(word((e & ~0xfffull) + (va >> 21 & 511) * 8) ==
+			    (va | 0x83));
+	}
+	for (va = 1; va < 512; va++)
+		assert_true(!word(BOOT_TABLES + va * 8));
+	for (va = 4; va < 512; va++)
+		assert_true(!word(BOOT_TABLES + 4096 + va * 8));
+	assert_int_equal(ram[BOOT_TABLES - 1], 0xaa);
+	assert_int_equal(ram[BOOT_TABLES_END], 0xaa);
+}
+
+static void test_bzimage64(void **state)
+{
+	uint8_t *image = bzimage();
+	struct loader_out out;
+
+	(void)state;
+	need_ram(64 * MB);
+	memset(ram, 0xaa, 1 * MB);
+	header(image)->version = 0x20b;	/* the flag has no meaning yet */
+	header(image)->xloadflags = XLF_KERNEL_64;
+	out = load(image, BZ_SIZE, "");
+	assert_false(out.wide);
+	assert_int_equal(out.entry, 0x400000);
+	assert_int_equal(ram[BOOT_TABLES], 0xaa);
+	header(image)->version = 0x20c;
+	out = load(image, BZ_SIZE, "");
+	assert_true(out.wide);
+	assert_int_equal(out.entry, 0x400200);
+	assert_int_equal(ram[0x400200], code_byte(0x200));
+	assert_int_equal(params()->hdr.code32_start, 0x400000);
+	check_wide_start();
+	free(image);
+}
+
+static void test_elf64(void **state)
+{
+	uint8_t *elf = elf64();
+	struct loader_out out;
+	unsigned int i;
+
+	(void)state;
+	need_ram(8 * MB);
+	memset(ram, 0xaa, 8 * MB);
+	out = load(elf, ELF64_SIZE, "");
+	assert_true(out.wide);
+	assert_int_equal(out.entry, 0x200010);
+	for (i = 0; i < 128; i++) {
+		assert_int_equal(ram[0x200000 + i], code_byte(i));
+		assert_int_equal(ram[0x300000 + i], code_byte(128 + i));
+	}
+	assert_int_equal(ram[0x200080], 0xaa);
+	for (i = 0x300080; i < 0x301000; i++)
+		assert_int_equal(ram[i], 0);
+	assert_int_equal(ram[0x301000], 0xaa);
+	check_wide_start();
+	free(elf);
+}
+
+static void test_bad_elf64s(void **state)
+{
+	uint8_t *good = elf64(), *elf = elf64();
+
+	(void)state;
+	need_ram(8 * MB);
+	load(elf, 63, "truncated: 63 bytes, not even an ELF header");
+	load(elf, 231, "truncated: 3 ELF headers from byte 64 on, the file has "
+	     "231");
+	load(elf, ELF64_SIZE - 1, "truncated: an ELF segment has 128 bytes from "
+	     "byte 360 on, the file has 487");
+#define BAD_ELF64(put, offset, value, text) \
+	do { \
+		memcpy(elf, good, ELF64_SIZE); \
+		put(elf + (offset), value); \
+		load(elf, ELF64_SIZE, text); \
+	} while (0)
+	BAD_ELF64(put16, 18, 183, "an ELF file for another machine, not x86");
+	BAD_ELF64(put16, 16, 3, "an ELF file of type 3, not an executable");
+	BAD_ELF64(put16, 54, 32, "damaged: ELF program headers of 32 bytes");
+	/* 64 bits of address and size, whose sums wrap. */
+	BAD_ELF64(put64, 32, UINT64_MAX - 55, "truncated: 3 ELF headers from byte "
+		  "18446744073709551560 on, the file has 488");
+	BAD_ELF64(put64, 24, 0x100200010, "the entry 0x100200010 is in no segment "
+		  "(by physical address)");
+	BAD_ELF64(put64, ELF64_SEGMENT(2) + 8, UINT64_MAX - 127, "truncated: an "
+		  "ELF segment has 128 bytes from byte 18446744073709551488 on, "
+		  "the file has 488");
+	BAD_ELF64(put64, ELF64_SEGMENT(2) + 24, 0x100300000, "needs 0x100300000 "
+		  "to 0x100301000, memory ends at 0x800000: too small, 4100 MB "
+		  "are needed");
+	BAD_ELF64(put64, ELF64_SEGMENT(2) + 24, UINT64_MAX - 0xfff, "damaged: an ELF "
+		  "segment of 4096 bytes at 0xfffffffffffff000");
+	BAD_ELF64(put64, ELF64_SEGMENT(2) + 40, UINT64_MAX, "damaged: an ELF "
+		  "segment of 18446744073709551615 bytes at 0x300000");
+	free(good);
+	free(elf);
+}
+
 /*
  * Random damage: the answer is a kernel inside of memory or an error text,
  * and no access beyond a buffer on the way.
@@ -306,7 +430,7 @@ static void hostile(uint8_t *good, uint64_t size, unsigned int interesting,
 			const struct setup_header *h = &params()->hdr;
 
 			accepted++;
-			assert_true(out.eip >= MB && out.eip < ram_size);
+			assert_true(out.entry >= MB && out.entry < ram_size);
 			assert_true(h->ramdisk_image >= MB &&
 				    h->ramdisk_image + h->ramdisk_size <=
 				    ram_size);
@@ -341,6 +465,15 @@ static void test_hostile_elf(void **state)
 	free(elf);
 }
 
+static void test_hostile_elf64(void **state)
+{
+	uint8_t *elf = elf64();
+
+	(void)state;
+	hostile(elf, ELF64_SIZE, 16, 9);
+	free(elf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +486,10 @@ int main(void)
 		cmocka_unit_test(test_bad_elfs),
 		cmocka_unit_test(test_hostile_bzimage),
 		cmocka_unit_test(test_hostile_elf),
+		cmocka_unit_test(test_bzimage64),
+		cmocka_unit_test(test_elf64),
+		cmocka_unit_test(test_bad_elf64s),
+		cmocka_unit_test(test_hostile_elf64),
 	};
 
 	return cmocka_run_group_tests_name("loader", tests, NULL, free_ram);
