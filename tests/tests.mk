@@ -154,6 +154,7 @@ PACKAGES	+= bochs bochsbios vgabios ovmf
 check: iso
 
 include tests/guest/guest.mk
+include tests/guest64/guest64.mk
 include tests/attack/attack.mk
 include tests/hostile/hostile.mk
 include tests/neighbours/neighbours.mk

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs the test guest and prints its TAP. A suite that ends the guest is a
+"""Runs a test guest, of 32 or 64 bits, and prints its TAP. A suite that ends the guest is a
 failure, and the guest is booted again for those behind it. Time counts
 instructions, so that each run is like the last.
 
-usage: tests/guest/run.py [--no-batch]
+usage: tests/guest/run.py [--guest NAME] [--no-batch]
 """
 
 import argparse
@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 
-ELF = "build/tests/guest.elf"
 LIMIT = 900     # seconds; only ends what hangs
 RESULT = re.compile(r"(not ok|ok) \d+ - (.*)")
 SUITE = re.compile(r"# suite (\w+)")
@@ -22,7 +21,8 @@ REPORT = re.compile(r"(Bail out! |guest |panic|vmi-run: ).*")
 class Guest:
     """Boots, until one comes to its end."""
 
-    def __init__(self, no_batch):
+    def __init__(self, name, no_batch):
+        self.elf = f"build/tests/{name}.elf"
         self.options = ["--no-batch"] if no_batch else []
         self.append = "nocosts" if no_batch else ""
         self.results = self.failures = 0
@@ -37,7 +37,7 @@ class Guest:
         append = f"{self.append} after={after}" if after else self.append
         p = subprocess.Popen(
             ["./vmi-run", "--timeout", str(LIMIT), "--icount", "--memory",
-             "64", "--kernel", ELF, "--append", append, *self.options],
+             "64", "--kernel", self.elf, "--append", append, *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, encoding="ascii", errors="replace")
         suite, ended, why = "begin", False, "no report"
@@ -70,8 +70,10 @@ class Guest:
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--guest", default="guest")
     parser.add_argument("--no-batch", action="store_true")
-    return Guest(parser.parse_args().no_batch).run()
+    args = parser.parse_args()
+    return Guest(args.guest, args.no_batch).run()
 
 
 if __name__ == "__main__":

@@ -11,13 +11,18 @@
 
 static const char *line = "";
 
+static const char *text_at(uint32_t address)
+{
+	return (const char *)(uintptr_t)address;
+}
+
 void guest_start(const uint8_t *boot_params, uint32_t magic,
 		 const uint32_t *multiboot)
 {
 	if (magic != MULTIBOOT_MAGIC)
-		line = *(const char *const *)(boot_params + CMD_LINE_PTR);
+		line = text_at(*(const uint32_t *)(boot_params + CMD_LINE_PTR));
 	else if (multiboot[0] & MULTIBOOT_CMDLINE)
-		line = (const char *)multiboot[4];
+		line = text_at(multiboot[4]);
 	guest_main();
 }
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The order of the test guest's life: its suites one after another. */
+#include "cmdline.h"
+#include "guest64.h"
+#include "pc.h"
+
+void guest_main(void);
+
+static const struct {
+	const char	*name;
+	void		(*run)(void);
+} suites[] = {
+	{ "rom", test_rom }, { "flags", test_flags },
+	{ "registers", test_registers }, { "bases", test_bases },
+	{ "exceptions", test_exceptions }, { "returns", test_returns },
+	{ "syscall", test_syscall }, { "descriptors", test_descriptors },
+	{ "pages", test_pages }, { "spaces", test_spaces },
+	{ "interrupts", test_interrupts }, { "apic", test_apic },
+	{ "instructions", test_instructions }, { "debug", test_debug },
+};
+
+/* As Linux does it: tables are announced when the ROM is there. */
+static void announce(void)
+{
+	vmi5(AllocatePage, pa(boot_pml4) / PAGE, VMI_PAGE_PML4, 0, 0, 0);
+	vmi5(AllocatePage, pa(boot_pdpt) / PAGE, VMI_PAGE_PDP, 0, 0, 0);
+	vmi5(AllocatePage, pa(boot_pd) / PAGE, VMI_PAGE_PD, 0, 0, 0);
+	vmi5(AllocatePage, pa(play_pd) / PAGE, VMI_PAGE_PD, 0, 0, 0);
+	vmi5(AllocatePage, pa(play_pt) / PAGE, VMI_PAGE_PT, 0, 0, 0);
+}
+
+static bool begin(void)
+{
+	if (!ok(vmi_find(), "the scan finds a ROM") ||
+	    !ok(vmi_init() == 0, "VMI_Init answers 0"))
+		return false;
+	vmi_fetch_entries();
+	vmi4(SetLinearMapping, 0, DIRECT, 0x40000, 0);
+	announce();
+	vmi1(SetIRETSite, iret_site);
+	return true;
+}
+
+/* With "after=NAME" only those behind it: it has ended the last boot. */
+static void run_suites(void)
+{
+	bool skip = option("after");
+
+	for (uint32_t i = 0; i < sizeof(suites) / sizeof(*suites); i++) {
+		if (!skip) {
+			print("# suite %s\n", suites[i].name);
+			suites[i].run();
+		}
+		skip &= !option_is("after", suites[i].name);
+	}
+}
+
+void guest_main(void)
+{
+	cpu_init();
+	play_init();
+	pic_init();
+	if (!option("after")) {
+		print("# suite early\n");
+		test_early();
+	}
+	if (begin())
+		run_suites();
+	tap_end();
+	vmi0(Shutdown);
+}

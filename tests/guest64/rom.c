@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The scan for a ROM (VMI64-2), and its entries. */
+#include "guest64.h"
+
+const uint8_t *rom;
+uint64_t vmi_entry[VMI64_CALL_COUNT], vmi_type[VMI64_CALL_COUNT];
+
+bool vmi_find(void)
+{
+	for (uint64_t at = VMI_SCAN_START; at < VMI_SCAN_END;
+	     at += VMI_SCAN_STEP) {
+		const struct vmi_rom_header *h = direct(at);
+
+		if (h->magic != VMI_ROM_MAGIC ||
+		    h->signature != VMI64_SIGNATURE ||
+		    h->api_major != VMI64_API_MAJOR)
+			continue;
+		rom = (const uint8_t *)h;
+		return true;
+	}
+	return false;
+}
+
+int vmi_init(void)
+{
+	return ((int (*)(void))(uint64_t)(rom + VMI_ENTRY_INIT))();
+}
+
+struct vmi64_relocation vmi_relocation(uint32_t call)
+{
+	return ((struct vmi64_relocation (*)(uint64_t))(uint64_t)
+		(rom + VMI_ENTRY_RELOC))(0xdead00000000 | call);
+}
+
+/* What it does by itself where the ROM answers "none" (VMI-2.5.1). */
+static void native_wrmsr(uint32_t msr, uint32_t low, uint32_t high)
+{
+	wrmsr64(msr, (uint64_t)high << 32 | low);
+}
+
+static uint64_t native_rdpmc(uint32_t counter)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(counter));
+	return (uint64_t)high << 32 | low;
+}
+
+static uint64_t native_rdtsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static void nothing(void)
+{
+}
+
+static void *const native[VMI64_CALL_COUNT] = {
+	[VMI64_CALL_WRMSR]	= native_wrmsr,
+	[VMI64_CALL_RDMSR]	= rdmsr64,
+	[VMI64_CALL_RDPMC]	= native_rdpmc,
+	[VMI64_CALL_RDTSC]	= native_rdtsc,
+};
+
+void vmi_fetch_entries(void)
+{
+	for (uint32_t i = 0; i < VMI64_CALL_COUNT; i++) {
+		struct vmi64_relocation r = vmi_relocation(i);
+
+		vmi_type[i] = r.type;
+		vmi_entry[i] = r.type == VMI_RELOC_NONE ? (uint64_t)native[i] :
+			       r.type == VMI_RELOC_NOP ? (uint64_t)nothing :
+			       r.address;
+	}
+	do_iret = user_return = (void *)vmi_entry[VMI64_CALL_IRET];
+}
