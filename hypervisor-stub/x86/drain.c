@@ -165,7 +165,7 @@ static void __attribute__((noinline)) verify(struct vcpu *v)
 		verify_wide(v);
 	else if (!mmu_verify(&v->mmu, regs_ring(v->regs) == 3, &w))
 		vcpu_kill(v, "verify: shadow of %08x in directory %05x is %lx, the guest has pde %09lx pte %09lx",
-		   w.va, w.dir, w.shadow, w.pde, w.pte);
+			  w.va, w.dir, w.shadow, w.pde, w.pte);
 }
 
 /* ---- all of it ----------------------------------------------------------- */
