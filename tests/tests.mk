@@ -177,4 +177,4 @@ check-unit: $(UNIT_TESTS)
 
 # What takes too long for each time: several processors, for half an hour.
 check-long: all iso $(B)/linux-pae/bzImage
-	@tests/run/smp.py --long
+	@tests/runner tests/run/conformance_share tests/run/smp_long

@@ -141,30 +141,31 @@ static void stray(struct vcpu *v, struct regs *r)
 
 /* ---- entry points from entry.asm ---------------------------------------- */
 
-/* By vector; called with the guest's registers complete. */
-#define EXITS(page_fault, trap)					\
-	[0] = exception,	\
-	[VEC_DB] = debug_exception,	\
-	[VEC_NMI] = stray,	\
-	[VEC_BP ... VEC_OF] = trap,	\
-	[5] = exception,	\
-	[VEC_UD] = invalid_opcode,	\
-	[VEC_NM] = exception,	\
-	[VEC_DF] = stray,	\
-	[9] = exception,	\
-	[VEC_TS ... VEC_SS] = exception_error,	\
-	[VEC_GP] = general_protection,	\
-	[VEC_PF] = page_fault,	\
-	[15 ... 16] = exception,	\
-	[VEC_AC] = exception_error,	\
-	[VEC_MC] = stray,	\
-	[19 ... IRQ_BASE - 1] = exception,	\
-	[IRQ_BASE ... IRQ_BASE + 15] = irq,	\
-	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,	\
-	[SYSCALL_VECTOR] = system_call,	\
-	[SYSCALL_VECTOR + 1 ... STUB_VECTOR - 1] = stray,	\
-	[STUB_VECTOR] = hypercall,	\
-	[STUB_VECTOR + 1 ... 255] = stray,
+/* By vector; called with the guest's registers complete. NMI, #DF and #MC never come
+ * so far (entry.asm, trampoline.asm). */
+#define EXITS(page_fault, trap)						\
+	[0] = exception,						\
+	[VEC_DB] = debug_exception,					\
+	[VEC_NMI] = stray,						\
+	[VEC_BP ... VEC_OF] = trap,					\
+	[5] = exception,						\
+	[VEC_UD] = invalid_opcode,					\
+	[VEC_NM] = exception,						\
+	[VEC_DF] = stray,						\
+	[9] = exception,						\
+	[VEC_TS ... VEC_SS] = exception_error,				\
+	[VEC_GP] = general_protection,					\
+	[VEC_PF] = page_fault,						\
+	[15 ... 16] = exception,					\
+	[VEC_AC] = exception_error,					\
+	[VEC_MC] = stray,						\
+	[19 ... IRQ_BASE - 1] = exception,				\
+	[IRQ_BASE ... IRQ_BASE + 15] = irq,				\
+	[IRQ_BASE + 16 ... SYSCALL_VECTOR - 1] = stray,			\
+	[SYSCALL_VECTOR] = system_call,					\
+	[SYSCALL_VECTOR + 1 ... STUB_VECTOR - 1] = stray,		\
+	[STUB_VECTOR] = hypercall,					\
+	[STUB_VECTOR + 1 ... 255] = stray
 
 void (*const exit_handler[256])(struct vcpu *, struct regs *) = {
 	EXITS(page_fault, trap)
