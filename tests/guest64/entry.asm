@@ -9,6 +9,7 @@
 %define TEXT_BASE	0xffffffff80000000
 %define KERNEL_CS	0x10
 %define KERNEL_DS	0x18
+%define USER_DS		0x2b
 %define EFLAGS_IF	0x200
 %define USER_FLAGS	EFLAGS_IF | 2
 
@@ -74,6 +75,7 @@ load_tables:
 	push rax
 	mov eax, KERNEL_DS		; RPL 0, as Linux does; the ring is ours
 	mov ss, eax
+	mov eax, USER_DS		; a return to user mode keeps it
 	mov ds, eax
 	mov es, eax
 	xor eax, eax

@@ -274,6 +274,18 @@ void test_returns(void)
 
 /* ---- SYSCALL ------------------------------------------------------------------------ */
 
+/* Intel's processors have SYSCALL in 64-bit code alone. */
+static bool by_cstar(void)
+{
+	uint32_t eax = 0, ebx, ecx, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+	if (ebx == 0x756e6547)
+		return last.vector == VEC_UD && last.rip == USER_CODE;
+	return seen.which == 2 && seen.rcx == USER_CODE + 2 &&
+	       seen.cs == (KERNEL_CS | 1);
+}
+
 static void plain(void)
 {
 	const uint64_t base = vmi0(GetGSBase);
@@ -311,9 +323,7 @@ static void plain(void)
 	u = user_start32;
 	user_load("\x0f\x05", 2);
 	user_run(&u);
-	same64(seen.which, 2, "that of compatibility mode enters at CSTAR");
-	same64(seen.rcx, USER_CODE + 2, "RCX is where to return to");
-	same64(seen.cs, KERNEL_CS | 1, "CS is the kernel's");
+	ok(by_cstar(), "that of compatibility mode enters at CSTAR");
 }
 
 static void swapped(void)
@@ -342,8 +352,11 @@ static void swapped(void)
 	u = user_start32;
 	user_load("\x0f\x05", 2);
 	user_run(&u);
-	same64(seen.which, 2, "SYSCALL of compatibility mode by SetSyscallEntry");
-	same64(seen.gs_base, 0xffff900000000000, "with the kernel's GS base, too");
+	ok(by_cstar() && (seen.which != 2 ||
+			  seen.gs_base == 0xffff900000000000),
+	   "that of compatibility mode has the kernel's GS base, too");
+	if (seen.which != 2)
+		vmi0(SwapGS);		/* it trapped */
 	u = user_start;
 	u.rflags &= ~EFLAGS_IF;
 	user_run(&u);

@@ -4,6 +4,7 @@
 #include "pc.h"
 
 #define ALARMS		1000u
+#define PERIOD		30000u		/* cycles; an emulator's instructions */
 #define APIC_ID		0x020u
 #define APIC_VERSION	0x030u
 #define APIC_TPR	0x080u
@@ -78,7 +79,7 @@ static void at_window(struct frame *f)
 static void begin_alarms(void)
 {
 	vector_hook[VEC_IRQ0] = at_window;
-	set_alarm(now(), vmi0(GetCycleFrequency) >> 15);
+	set_alarm(now(), PERIOD);
 }
 
 static void end_alarms(void)
