@@ -45,6 +45,7 @@ static void one_alarm(void)
 {
 	const uint64_t tick = vmi0(GetCycleFrequency) >> 10;
 	const uint32_t before = irq0_count;
+	uint32_t last_count;
 
 	set_alarm(now() + tick, 0);
 	same64(irq0_count - before, 0, "an alarm does not come with the flag off");
@@ -58,13 +59,19 @@ static void one_alarm(void)
 	vmi0(EnableInterrupts);
 	vmi0(DisableInterrupts);
 	same64(irq0_count - before, 2, "one that is due comes with Enable");
-	set_alarm(now() + tick, 0);
-	vmi1(CancelAlarm, VMI_CYCLES_REAL);
-	for (uint64_t end = now() + 2 * tick; now() < end;)
+	set_alarm(now(), tick);
+	vmi0(Halt);
+	vmi0(Halt);
+	vmi1(CancelAlarm, VMI_ALARM_PERIODIC);
+	vmi0(EnableInterrupts);
+	vmi0(DisableInterrupts);
+	ok(irq0_count - before >= 4, "a periodic one comes again");
+	last_count = irq0_count;
+	for (uint64_t end = now() + 3 * tick; now() < end;)
 		;
 	vmi0(EnableInterrupts);
 	vmi0(DisableInterrupts);
-	same64(irq0_count - before, 2, "CancelAlarm");
+	same64(irq0_count, last_count, "CancelAlarm");
 }
 
 /* ---- interrupts at any instruction --------------------------------------------- */

@@ -18,6 +18,7 @@ from harness import (BUILD, HANG, SMOKE, VMI_RUN, expect, private_vmi_run, read,
                      same, scratch, smoke, smoke_lines, tail, test_all,
                      test_one, vmi_run, write)
 
+GUEST64 = os.path.join(BUILD, "tests/guest64.elf")
 NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
 STEPS = 4096                        # in a round of a neighbour's work
 
@@ -91,6 +92,21 @@ def linux_at_once(reference):
     same("the end", (run.returncode, tail(run.stderr)), (0, ""))
     for console in consoles:
         same("its output", smoke_lines(console), reference)
+
+
+def wide_beside():
+    """A 64-bit guest, twice, while a 32-bit one runs its smoke program: the
+    processor goes from one kind to the other and back."""
+    run, consoles = guests(
+        [], f"append={SMOKE}", f"kernel={GUEST64},initrd=,append=,starts=2",
+        memory=64)
+    same("the end", (run.returncode, tail(run.stderr)), (0, ""))
+    expect("smoke: OK" in consoles[0], tail(consoles[0]))
+    same("its failures", re.findall(r"^not ok .*", consoles[1], re.M), [])
+    ends = re.findall(r"^1\.\.(\d+)", consoles[1], re.M)
+    same("its ends", len(ends), 2)
+    same("its results", len(re.findall(r"^ok ", consoles[1], re.M)),
+         2 * int(ends[0]))
 
 
 def equal_shares():
@@ -366,6 +382,7 @@ def main():
     with scratch() as directory:
         test_all([
             ("four Linux guests at once", linux_at_once, reference),
+            ("a 64-bit guest beside a 32-bit one", wide_beside),
             ("four guests with equal shares", equal_shares),
             ("three guests with shares", shares),
             ("three guests, pinned", pinned),
