@@ -369,6 +369,37 @@ static void swapped(void)
 	same64(seen.gs_base, 0x6000000, "WRMSR makes it a plain one again");
 }
 
+/* What would trap at the first instruction of the hypervisor's entry: a single
+ * step, and a breakpoint that MOV to SS puts off (SDM Vol. 3, 6.8.3). */
+static void traps_at_entry(void)
+{
+	/* mov ss, [rsp - 8] */
+	static const char *const enter[] = {
+		"\x8e\x54\x24\xf8\x0f\x05", "\x8e\x54\x24\xf8\xcd\x80"
+	};
+	struct user u = user_start;
+	bool good = true;
+
+	u.rflags |= EFLAGS_TF;
+	user_load("\x0f\x05", 2);
+	user_run(&u);
+	ok(seen.which == 1 && (seen.r11 & EFLAGS_TF) &&
+	   !(seen.flags & EFLAGS_TF), "SYSCALL with TF");
+	u.rflags &= ~EFLAGS_TF;
+	*(volatile uint64_t *)(USER_STACK - 8) = USER_DS;
+	vmi2(SetDR, 0, USER_STACK - 8);
+	vmi2(SetDR, 7, 0xb0002);		/* 8 bytes, reads and writes */
+	for (uint32_t i = 0; i < 2; i++) {
+		user_load(enter[i], 6);
+		user_run(&u);
+		good &= seen.which == 1 || last.vector == VEC_SYSCALL ||
+			(last.vector == VEC_DB && (last.cs & 3) == 3);
+	}
+	vmi2(SetDR, 7, 0x400);
+	vmi2(SetDR, 6, 0);
+	ok(good, "SYSCALL and INT 80h with a breakpoint put off");
+}
+
 static void bad_entries(void)
 {
 	same64(probe_exec(vmi_entry[VMI64_CALL_SetSyscallEntry], 1ull << 47, 0),
@@ -383,6 +414,7 @@ void test_syscall(void)
 {
 	plain();
 	swapped();
+	traps_at_entry();
 	bad_entries();
 	wrmsr64(MSR_LSTAR, (uint64_t)kernel_syscall_target);
 	seen.which = 0;
