@@ -256,10 +256,13 @@ wide_exit_by_vector:
 	PLAIN	wide_exit_call, call [abs exit_handler_wide + rax * 8]
 
 ; void wide_iret_fault(struct vcpu *, uint64_t rip). Where the guest was to go on
-; is in struct regs, if it was not SYSCALL.
+; is in struct regs, if it was not SYSCALL. That loads SS, which only GDTs of wide
+; guests have: null is what an exit leaves there.
 iret_fault:
 	SAVE_WIDE
 	mov	rbx, [rax + 24]
+	xor	eax, eax
+	mov	ss, eax
 	cld
 	TAKE_LOCK_WIDE
 	mov	rsi, rbx

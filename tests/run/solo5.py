@@ -98,7 +98,8 @@ BAD = [("port", "OUT of [0-9a-f]+ to port 509: it is no call"),
        ("data", "puts: 1 bytes at 2000000 are not its memory"),
        ("length", r"puts: \d+ bytes at 100000 are not its memory"),
        ("cookie", "halt: its cookie at 1ffff9c is not in its memory"),
-       ("hlt", "HLT"), ("no_idt", "triple fault")]
+       ("hlt", "HLT"), ("no_idt", "triple fault"),
+       ("nowhere", "SYSCALL cannot lead to cs:rip 0000:0")]
 
 
 def dies(word, why):
@@ -167,6 +168,18 @@ def side_by_side(*options):
             same(f"console {n}", read(out + str(n)), b"SUCCESS\n")
         same("what was written", [read(name)[:7] for name in files],
              [bytes(7), b"written", b"written", bytes(7)])
+
+
+def dies_beside_another():
+    """While nobody runs the processor is as it was left."""
+    with scratch() as directory:
+        out = os.path.join(directory, "out")
+        done = vmi_run("--guest", f"kernel={program('clock')},append=,"
+                       f"memory=32,console={out}",
+                       "--guest", f"kernel={program('bad')},append=nowhere,"
+                       "memory=32,starts=3,console=stdio")
+        same("the status", done.returncode, 1)
+        same("the console", read(out), b"SUCCESS\n")
 
 
 def beside_linux():
@@ -260,6 +273,7 @@ test_all([("the command line", hello), ("nothing said", quiet),
           ("two disks", disks), ("63 disks", many_disks), ("a network", network),
           ("four side by side", side_by_side),
           ("four on two processors", side_by_side, "--host-cpus", "2"),
+          ("a death beside another", dies_beside_another),
           ("a time-out", timeout),
           ("beside Linux, started again", beside_linux),
           ("options that are wrong", bad_options),
