@@ -234,7 +234,7 @@ struct cpu {
 	struct vcpu	*vcpu;		/* whose state is in it, or NULL */
 	uint64_t	charged;	/* TSC: until then time was charged */
 	bool		idle;		/* nobody runs; it waits */
-	bool		wide;		/* set up for wide guests */
+	struct vcpu	*wide;		/* it is set up for this wide one; or NULL */
 	volatile uint64_t at;		/* RIP of the hypervisor, for report.c */
 };
 extern struct cpu cpus[HOST_CPUS];

@@ -484,11 +484,6 @@ void desc_load_wide(struct vcpu *v)
 	lldt(v->ldt & ~3 ? HV_LDT : 0);
 }
 
-void desc_unload_wide(void)
-{
-	ltr(HV_MACHINE_TSS);
-}
-
 /* Of all processors. TR is loaded once: there the TSS of the last is named. */
 static uint64_t no_guest[GDT_ENTRIES];
 
@@ -497,6 +492,13 @@ static void load_no_guest(void)
 	struct dtr gdtr = { sizeof(no_guest) - 1, (uint64_t)no_guest };
 
 	lgdt(&gdtr);
+}
+
+/* Tables without the trampoline are loaded next, and an NMI needs a GDT then. */
+void desc_unload_wide(void)
+{
+	ltr(HV_MACHINE_TSS);
+	load_no_guest();
 }
 
 void desc_cpu_init(void)

@@ -207,8 +207,8 @@ void wide_load(struct vcpu *v)
 	write_cr3(v->window->constants.c.host_cr3);
 	/* TR first: an NMI by the trampoline's gate needs its stacks. */
 	desc_load_wide(v);
+	this_cpu()->wide = v;
 	load_idt();
-	this_cpu()->wide = true;
 	/* TCG takes any value from WRFSBASE and WRGSBASE. */
 	wrmsr(MSR_FS_BASE, is_canonical(v->fs_base) ? v->fs_base : 0);
 	wrmsr(MSR_GS_BASE, is_canonical(v->gs_base) ? v->gs_base : 0);
@@ -228,22 +228,24 @@ void wide_save(struct vcpu *v)
 /* The processor is as 32-bit guests find it; tables of ours are loaded next. */
 void wide_unload(void)
 {
-	this_cpu()->wide = false;
 	host_idt_load();
+	this_cpu()->wide = NULL;
 	desc_unload_wide();
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SCE);
 	write_cr4((read_cr4() & ~(uint64_t)CR4_FSGSBASE) | CR4_PGE);
 }
 
 /* By trampoline.asm, on the processor's stack for NMIs. What it had pushed is in the
- * page of the tables that were loaded: rbx, rax, rip, cs, rflags, rsp, ss. */
+ * page of the tables that were loaded: rbx, rax, rip, cs, rflags, rsp, ss. While
+ * one vCPU follows another "current" may be a 32-bit guest's already. */
 void wide_nmi(struct regs *, const uint64_t *, uint64_t);
 void wide_nmi(struct regs *r, const uint64_t *at, uint64_t cr3)
 {
+	const struct vcpu *v = this_cpu()->wide;
 	uint64_t rax = r->gpr[EBX];
 
-	if (cr3 != current->window->constants.c.host_cr3)
-		at = (const uint64_t *)(current->entry +
+	if (cr3 != v->window->constants.c.host_cr3)
+		at = (const uint64_t *)(v->entry +
 					((uint64_t)at & (PAGE_SIZE - 1)));
 	r->gpr[EBX] = at[0];
 	r->gpr[EAX] = at[1];

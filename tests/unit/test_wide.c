@@ -267,6 +267,21 @@ static void assert_frame(gva_t frame, const struct regs *from, uint64_t flags)
 	assert_int_equal(get(frame + 32), from->ss);
 }
 
+/* Where the trampoline is not mapped the processor has a GDT all the same. */
+static void test_unload(void **state)
+{
+	struct dtr none;
+
+	(void)state;
+	desc_cpu_init();
+	none = cpu.gdt;
+	desc_load_wide(v);
+	assert_int_not_equal(cpu.gdt.base, none.base);
+	desc_unload_wide();
+	assert_int_equal(cpu.gdt.base, none.base);
+	assert_int_equal(cpu.gdt.limit, none.limit);
+}
+
 static void test_event_in_kernel(void **state)
 {
 	struct regs before = regs;
@@ -472,6 +487,7 @@ int main(void)
 		TEST(test_code),
 		TEST(test_task_register),
 		TEST(test_local_table),
+		TEST(test_unload),
 		TEST(test_event_in_kernel),
 		TEST(test_event_in_user_mode),
 		TEST(test_stacks_of_the_tss),
