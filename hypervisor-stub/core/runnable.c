@@ -11,6 +11,7 @@
 #include "runnable.h"
 
 #define SLICES_PER_SECOND	200
+#define SLICES_BEHIND		100u	/* catch_up() */
 
 struct vcpu *vcpus[GUESTS_MAX * GUEST_VCPUS];
 uint32_t vcpu_count;
@@ -24,6 +25,12 @@ uint64_t slice(void)
 static bool may_use(const struct vcpu *v, uint32_t processor)
 {
 	return v->g->pin >> processor & 1;
+}
+
+/* Is it at no other processor? */
+static bool may_run_here(const struct vcpu *v)
+{
+	return !(v->loaded && v->home != host_cpu()) && may_use(v, host_cpu());
 }
 
 int64_t time_to_run(const struct vcpu *v, int64_t more)
@@ -40,9 +47,7 @@ struct vcpu *least_run(const struct vcpu *except, bool here)
 	for (i = 0; i < vcpu_count; i++) {
 		struct vcpu *v = vcpus[i];
 
-		if (runnable(v) && v != except &&
-		    !(here && v->loaded && v->home != host_cpu()) &&
-		    !(here && !may_use(v, host_cpu())) &&
+		if (runnable(v) && v != except && !(here && !may_run_here(v)) &&
 		    (!least || v->ran < least->ran))
 			least = v;
 	}
@@ -64,6 +69,25 @@ uint64_t behind(const struct vcpu *v)
 	if (least && least->ran > clock)
 		clock = least->ran;
 	return clock < most ? 0 : clock - most;
+}
+
+/*
+ * Where guests are pinned one processor has more time for each than another. Who
+ * comes from where it is short must not keep this one until it has caught up with
+ * those that had this one's all along.
+ */
+void catch_up(struct vcpu *v)
+{
+	uint64_t most = SLICES_BEHIND * slice(), least;
+	uint32_t i;
+
+	for (i = 0; i < vcpu_count; i++)
+		if (runnable(vcpus[i]) && may_run_here(vcpus[i]) &&
+		    vcpus[i]->ran > most)
+			most = vcpus[i]->ran;
+	least = most - SLICES_BEHIND * slice();
+	if (v->ran < least)
+		v->ran = least;
 }
 
 /* One that can run from now on waits for a processor: some that has nothing to

@@ -20,6 +20,8 @@ int64_t time_to_run(const struct vcpu *, int64_t more);
 struct vcpu *least_run(const struct vcpu *except, bool here);
 /* What a halted one must have run at the least. */
 uint64_t behind(const struct vcpu *);
+/* It is taken: it has run little less than any that could run here instead. */
+void catch_up(struct vcpu *);
 /* One that can run from now on waits for a processor. */
 void find_processor(const struct vcpu *);
 /* A processor that has nothing to do, if there is something for it. */

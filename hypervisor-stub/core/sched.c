@@ -199,6 +199,8 @@ static void go_on(struct vcpu *v)
 /* It runs here from now on. */
 static void take(struct vcpu *v)
 {
+	if (host_cpus > 1)
+		catch_up(v);
 	v->g->loaded += !v->loaded;
 	v->loaded = true;
 	v->home = host_cpu();

@@ -698,6 +698,24 @@ static void test_pin(void **state)
 	assert_int_equal(machine_kicks, 0);
 }
 
+/* Had a processor to itself for an hour, as few others may use it: who comes from
+ * where time is short gets its share there, and no more. */
+static void test_pin_after_an_hour(void **state)
+{
+	unsigned int ran[GUESTS];
+
+	(void)state;
+	only(2);
+	two_processors(&guest[2].vcpu[0]);
+	guest[0].pin = 1 << 0;
+	guest[0].vcpu[0].ran += 3600 * 1000 * MS;
+	run(2000, ran);
+	assert_in_range(ran[0], 700, 1000);
+	assert_in_range(ran[1], 1000, 1300);
+	run(1000, ran);
+	assert_in_range(ran[0], 480, 520);
+}
+
 /* INIT and STARTUP of one that is at another processor. */
 static void test_startup(void **state)
 {
@@ -753,6 +771,7 @@ int main(void)
 		T(test_ends_at_two_processors),
 		T(test_startup),
 		T(test_pin),
+		T(test_pin_after_an_hour),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
