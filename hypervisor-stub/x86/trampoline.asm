@@ -23,10 +23,16 @@ global enter_wide
 %define ENTRY(at)	PAGE_OF(TRAMP_ENTRY) + (at)
 %define HOST(field)	ENTRY(4096 - HOST_BYTES + HOST_%+field)
 
-; To a place in the image, which no near branch reaches. Our tables are loaded: a
-; RET that is predicted otherwise leads nowhere in them.
-%macro TO_IMAGE 1
-	push	qword %1
+; To a place in the image, or from there, which no near branch reaches, with our
+; tables loaded. As a retpoline: a RET without its CALL would be predicted by one of
+; the guest's, whose kernel may have code at addresses that ours has.
+%macro FAR_JUMP 1
+	call	%%out
+%%loop:	pause
+	lfence
+	jmp	%%loop
+%%out:	push	qword %1
+	pop	qword [rsp]
 	ret
 %endmacro
 
@@ -61,7 +67,7 @@ exit:
 	mov	cr3, rax
 	mov	rax, rsp
 	mov	rsp, [HOST(REGS)]
-	TO_IMAGE exit_wide
+	FAR_JUMP exit_wide
 
 ; Interrupted at ring 0. Here it is one of the two IRETQ: the processor refused
 ; where the guest was to go on. Else it is in the image, with our tables.
@@ -72,11 +78,11 @@ own:
 	mov	rax, [CONSTANT(HOST_CR3)]
 	je	.here
 	pop	rax
-	TO_IMAGE from_hypervisor
+	FAR_JUMP from_hypervisor
 .here:	mov	cr3, rax
 	mov	rax, rsp
 	mov	rsp, [HOST(REGS)]
-	TO_IMAGE iret_fault
+	FAR_JUMP iret_fault
 
 ; It may come anywhere, at the first instruction of SYSCALL above all: MOV SS
 ; puts off a breakpoint (SDM Vol. 3, 6.8.3). There it is dropped.
@@ -99,7 +105,7 @@ nmi:
 	mov	cr3, rax
 	mov	rax, rsp
 	mov	rsp, [HOST(NMI_STACK)]
-	TO_IMAGE nmi_in_image
+	FAR_JUMP nmi_in_image
 nmi_back:
 	mov	rsp, rax
 	mov	cr3, rbx
@@ -111,7 +117,7 @@ machine_check:
 	mov	rax, [CONSTANT(HOST_CR3)]
 	mov	cr3, rax
 	mov	rsp, [HOST(MC_STACK)]
-	TO_IMAGE host_machine_check
+	FAR_JUMP host_machine_check
 
 ; To the guest's own entry, at its ring, with its stack and RCX and R11 as SYSCALL
 ; leaves them. That it came from user mode nobody says.
@@ -244,8 +250,7 @@ enter_wide:
 	mov	r13, [rsp + REGS_GPR + 13 * 8]
 	mov	r14, [rsp + REGS_GPR + 14 * 8]
 	mov	r15, [rsp + REGS_GPR + 15 * 8]
-	push	qword [abs tramp_enter_at]
-	ret
+	FAR_JUMP [abs tramp_enter_at]
 
 ; As a processor that speculates needs it; else the call is the branch. rax is
 ; the vector.
@@ -299,8 +304,7 @@ nmi_in_image:
 	mov	r %+ i, [rsp + REGS_GPR + i * 8]
   %assign i i+1
 %endrep
-	push	qword [abs tramp_nmi_at]
-	ret
+	FAR_JUMP [abs tramp_nmi_at]
 
 section .rodata
 tramp_enter_at:	dq TRAMP_BASE + enter - tramp_start

@@ -388,13 +388,15 @@ UNKNOWN = ["-cpu", "qemu64,+umip,tcg-cpuid=off"]
 
 
 def no_indirect_branch():
-    """But those that set-up puts in, and one before all guests."""
+    """But those that set-up puts in, and one before all guests. Nor a RET to what
+    was pushed, which has no CALL."""
     code = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", "-j", ".text",
          os.path.join(BUILD, "hv/hypervisor64.elf")],
         capture_output=True, text=True, check=True).stdout
     expect("<exit_call>:" in code, "this is no disassembly")
-    found = re.findall(r".*\b(?:call|jmp) +\*.*", code)
+    expect("<tramp_start>:" in code, "it has no trampoline")
+    found = re.findall(r".*\b(?:call|jmp) +\*.*|.*\bpush .*\n.*\bret\b", code)
     expect(not found, " ".join(found[:1]).strip())
 
 
