@@ -45,11 +45,16 @@ $(B)/coverage/fuzz/$(1): tests/fuzz/$(1).c $(3) $(4:%=$(B)/fuzz/obj/%.o) \
 		$(B)/fuzz/obj/fuzz/fuzz.o -lZydis
 endef
 
+# Comparisons that say how near they are help with magic numbers: none in some.
+NO_CMP		:= -fno-sanitize-coverage=trace-cmp
+
 $(eval $(call fuzz_target,decode,24,hypervisor-stub/x86/decode.c,unit/zydis))
 $(eval $(call fuzz_target,loader,1536,$(addprefix hypervisor-stub/,core/loader.c \
 	core/elf64.c lib/print.c)))
 $(eval $(call fuzz_target,solo5,4096,$(addprefix hypervisor-stub/,core/solo5.c \
 	core/elf64.c lib/print.c)))
+$(eval $(call fuzz_target,solo5_calls,512,$(addprefix hypervisor-stub/,core/solo5_calls.c \
+	devices/bus.c mm/gmem.c) tests/host/host.c,host/cpu))
 $(eval $(call fuzz_target,rom,8192,hypervisor-stub/vmi/rom.c rom/tool/check.c,\
 	host/cpu))
 $(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,devices/pic.c devices/pit.c \
@@ -58,9 +63,6 @@ $(eval $(call fuzz_target,devices,256,$(addprefix hypervisor-stub/,devices/pic.c
 # The shadow tables with the model of the unit test.
 FUZZ_SHADOW	:= $(HV_MM:%=hypervisor-stub/%.c) hypervisor-stub/x86/drain.c
 FUZZ_MODEL	:= unit/shadow_model unit/shadow_walk host/cpu
-# Comparisons that say how near they are help with magic numbers: none here.
-NO_CMP		:= -fno-sanitize-coverage=trace-cmp
-
 $(eval $(call fuzz_target,shadow,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 $(eval $(call fuzz_target,queue,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
 $(eval $(call fuzz_target,siblings,256,$(FUZZ_SHADOW),$(FUZZ_MODEL),$(NO_CMP)))
