@@ -189,7 +189,7 @@ def beside_linux():
                        f"memory=32,starts=3,console={out}",
                        "--guest", "append=console=ttyS0 smoke panic=-1,"
                        "console=stdio")
-        expect("smoke: OK" in done.stdout, tail(done.stdout))
+        expect("smoke: OK" in done.stdout, tail(done.stdout + done.stderr))
         expect(done.returncode == 0, f"status {done.returncode}: "
                + tail(done.stderr) + tail(read(out).decode()))
         same("the unikernel's console", read(out), 3 * b"SUCCESS\n")
