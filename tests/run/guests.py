@@ -176,10 +176,12 @@ def deaf_sleepers():
 
 
 def awake_sleepers():
-    """Nor do those that wake, but what is told as stolen."""
+    """Nor do those that wake, but what is told as stolen, and some 400
+    instructions of each interrupt, until it is known whom it is for: 28 of them
+    in a million, if no two wake at once."""
     _, (alone,) = neighbours("busy=256")
     _, (busy, *asleep) = neighbours("busy=256", *["awake=256"] * 7)
-    near("its speed", speed(busy), speed(alone), 1)
+    near("its speed", speed(busy), speed(alone), 2)
     expect(busy["available"] > busy["real"] * 0.8,
            f"{busy['available']} of {busy['real']} cycles available")
     for result in asleep:
