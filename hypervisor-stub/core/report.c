@@ -160,7 +160,19 @@ static void print_caller(struct vcpu *v, const struct call *c)
 	log_printf("ROM at %08x", (uint32_t)c->rip);
 }
 
-static void print_call(struct vcpu *v, const struct call *c, uint32_t times)
+/* What called the ROM is not looked for here. */
+static void print_call_wide(const struct call *c)
+{
+	const uint64_t nr = c->gpr[EAX];
+
+	log_printf("\t%s rdi %016lx rsi %016lx, at %016lx",
+		   nr < STUB_HC_COUNT ? hcall_name[nr] :
+		   nr == STUB64_HC_SYSCALL ? "hc_SYSCALL" :
+		   nr == STUB64_HC_IRET_SITE ? "hc_IRET_SITE" : "(unknown)",
+		   c->gpr[EDX], c->gpr[ECX], c->rip - 2);
+}
+
+static void print_call(struct vcpu *v, const struct call *c)
 {
 	log_printf("\t%s edx %08lx ecx %08lx, ",
 		   c->gpr[EAX] < STUB_HC_COUNT ? hcall_name[c->gpr[EAX]] :
@@ -172,9 +184,6 @@ static void print_call(struct vcpu *v, const struct call *c, uint32_t times)
 			   (uint32_t)c->rip - 2);
 	else
 		print_caller(v, c);
-	if (times > 1)
-		log_printf(", %u times", times);
-	log_printf("\n");
 }
 
 static bool same_call(const struct call *a, const struct call *b)
@@ -200,7 +209,13 @@ static void print_calls(struct vcpu *v)
 		     times++)
 			i--;
 		left -= times;
-		print_call(v, c, times);
+		if (v->wide)
+			print_call_wide(c);
+		else
+			print_call(v, c);
+		if (times > 1)
+			log_printf(", %u times", times);
+		log_printf("\n");
 	}
 }
 

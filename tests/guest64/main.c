@@ -64,8 +64,12 @@ void guest_main(void)
 		print("# suite early\n");
 		test_early();
 	}
-	if (begin())
+	if (begin()) {
+		if (option("die"))	/* a hypercall that does not exist */
+			__asm__ volatile("int $0x82" : : "a"(9999), "D"(0x1234),
+					 "S"(DIRECT));
 		run_suites();
+	}
 	tap_end();
 	vmi0(Shutdown);
 }

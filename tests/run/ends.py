@@ -204,6 +204,21 @@ def last_calls():
            "the last exit is not a hypercall")
 
 
+def wide_death():
+    """A 64-bit guest's report, of a hypercall that does not exist."""
+    run = vmi_run("--memory", "64", "--kernel",
+                  os.path.join(BUILD, "tests/guest64.elf"), "--append", "die")
+    same("the status", run.returncode, 3)
+    for pattern in (r"^guest died: hypercall", r"^last exit: hypercall, .*, VMI mode$",
+                    r"^rip ffffffff81\w{6} cs 0011 ",
+                    r"^\t\(unknown\) rdi 0{12}1234 rsi ffff888000000000, "
+                    r"at ffffffff81\w{6}$",
+                    r"^\thc_IRET_SITE rdi ffffffff81\w{6} rsi \w{16}, "
+                    r"at ffffffffffe0\w{4}$"):
+        expect(re.search(pattern, run.stderr, re.M),
+               f"no {pattern}: {run.stderr}")
+
+
 def reset():
     """The keyboard controller's reset is an orderly end."""
     with scratch() as directory:
@@ -286,6 +301,7 @@ test_all([
     ("real mode", real_mode),
     ("a bad write", bad_write),
     ("the last calls", last_calls),
+    ("death of a 64-bit guest", wide_death),
     ("reset and statistics", reset),
     ("halt", halt),
     ("fault without a handler", dies, b"\x0f\x0b", 0, "triple fault"),
