@@ -14,7 +14,8 @@ static void hc_init(struct vcpu *v, uint64_t a, uint64_t b)
 	volatile struct stub64_shared *sh = shared64(v);
 
 	(void)a, (void)b;
-	if (vmi_mode(v) || !wide_has_fsgsbase()) {
+	/* A unikernel has no ROM. */
+	if (vmi_mode(v) || !v->rom->image || !wide_has_fsgsbase()) {
 		v->regs->gpr[EAX] = UINT32_MAX;
 		return;
 	}

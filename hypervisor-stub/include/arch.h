@@ -31,6 +31,8 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI, R11 = 11 };
 #define CR0_CD		0x40000000u
 #define CR0_PG		0x80000000u
 
+#define DR6_FIXED	0xffff0ff0u	/* bits that are always 1 */
+
 #define EFER_SCE	0x00000001u
 #define EFER_LME	0x00000100u
 #define EFER_LMA	0x00000400u

@@ -14,7 +14,6 @@
 /* SDM Vol. 3, 17.2.3: B0-B3, BD, BS, BT; the rest reads as it is. */
 #define DR6_STATUS	0x0000e00fu
 #define DR6_BREAKPOINTS	0x0000000fu
-#define DR6_FIXED	0xffff0ff0u
 
 static void cr0_apply(uint32_t value)
 {

@@ -94,6 +94,10 @@ debug:
 	jmp	exit
 .own:	and	dword [rsp + 16], ~EFLAGS_TF
 	or	dword [rsp + 16], EFLAGS_RF
+	push	rax
+	mov	eax, DR6_FIXED		; none of its breakpoints is left there
+	mov	dr6, rax
+	pop	rax
 	iretq
 
 ; It may come anywhere, with either tables.

@@ -19,12 +19,13 @@ GROUPS = {
     "0": [("machine", "", "exit status 0"), ("clock", "", "exit status 0"),
           ("hello", "status 7", "exit status 7"), ("trap", "ud", TRAP),
           ("trap", "zero", TRAP), ("trap", "text", TRAP),
-          ("bad", "port", DIED)],
+          ("bad", "port", DIED), ("debug", "", "exit status 0")],
     "1": [("system", "", "exit status 0"),
           *(("trap", word, TRAP) for word in ("de", "bp", "gp", "tables",
                                               "info", "rodata", "fs"))],
     "2": [("bad", word, DIED) for word in ("width", "in", "reset", "block",
-                                           "hlt", "no_idt", "cookie")],
+                                           "hlt", "no_idt", "cookie",
+                                           "nowhere")],
 }
 PROGRAMS = sorted({name for group in GROUPS.values() for name, *_ in group})
 GUEST = ("\tmodule /boot/{0}.hvt role=kernel memory=8 name={0}.hvt -- {1}\n")
