@@ -47,7 +47,7 @@ static inline void *direct(uint64_t physical)
 }
 
 typedef uint64_t table[512] __attribute__((aligned(PAGE)));
-extern table boot_pml4, boot_pdpt, boot_pd, play_pd, play_pt;
+extern table boot_pml4, boot_pdpt, boot_pdpt_high, boot_pd, play_pd, play_pt;
 
 /* ---- the processor ----------------------------------------------------------- */
 
@@ -193,7 +193,7 @@ extern uint64_t vmi_type[VMI64_CALL_COUNT];
 bool vmi_find(void);
 int vmi_init(void);
 struct vmi64_relocation vmi_relocation(uint32_t call);
-void vmi_fetch_entries(void);
+void vmi_begin(void);
 
 typedef uint64_t vmi_call(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 #define vmi5(name, a, b, c, d, e) \

@@ -19,25 +19,12 @@ static const struct {
 	{ "instructions", test_instructions }, { "debug", test_debug },
 };
 
-/* As Linux does it: tables are announced when the ROM is there. */
-static void announce(void)
-{
-	vmi5(AllocatePage, pa(boot_pml4) / PAGE, VMI_PAGE_PML4, 0, 0, 0);
-	vmi5(AllocatePage, pa(boot_pdpt) / PAGE, VMI_PAGE_PDP, 0, 0, 0);
-	vmi5(AllocatePage, pa(boot_pd) / PAGE, VMI_PAGE_PD, 0, 0, 0);
-	vmi5(AllocatePage, pa(play_pd) / PAGE, VMI_PAGE_PD, 0, 0, 0);
-	vmi5(AllocatePage, pa(play_pt) / PAGE, VMI_PAGE_PT, 0, 0, 0);
-}
-
 static bool begin(void)
 {
 	if (!ok(vmi_find(), "the scan finds a ROM") ||
 	    !ok(vmi_init() == 0, "VMI_Init answers 0"))
 		return false;
-	vmi_fetch_entries();
-	vmi4(SetLinearMapping, 0, DIRECT, 0x40000, 0);
-	announce();
-	vmi1(SetIRETSite, iret_site);
+	vmi_begin();
 	return true;
 }
 

@@ -65,7 +65,7 @@ static void *const native[VMI64_CALL_COUNT] = {
 	[VMI64_CALL_RDTSC]	= native_rdtsc,
 };
 
-void vmi_fetch_entries(void)
+static void vmi_fetch_entries(void)
 {
 	for (uint32_t i = 0; i < VMI64_CALL_COUNT; i++) {
 		struct vmi64_relocation r = vmi_relocation(i);
@@ -76,4 +76,17 @@ void vmi_fetch_entries(void)
 			       r.address;
 	}
 	do_iret = user_return = (void *)vmi_entry[VMI64_CALL_IRET];
+}
+
+/* After VMI_Init, as Linux does it: tables are announced when the ROM is there. */
+void vmi_begin(void)
+{
+	vmi_fetch_entries();
+	vmi4(SetLinearMapping, 0, DIRECT, 0x40000, 0);
+	vmi5(AllocatePage, pa(boot_pml4) / PAGE, VMI_PAGE_PML4, 0, 0, 0);
+	vmi5(AllocatePage, pa(boot_pdpt) / PAGE, VMI_PAGE_PDP, 0, 0, 0);
+	vmi5(AllocatePage, pa(boot_pd) / PAGE, VMI_PAGE_PD, 0, 0, 0);
+	vmi5(AllocatePage, pa(play_pd) / PAGE, VMI_PAGE_PD, 0, 0, 0);
+	vmi5(AllocatePage, pa(play_pt) / PAGE, VMI_PAGE_PT, 0, 0, 0);
+	vmi1(SetIRETSite, iret_site);
 }
