@@ -8,6 +8,7 @@
 #define ATTACK_H
 
 #include "calls.h"
+#include "case.h"
 #include "cmdline.h"
 #include "cpu.h"
 #include "paging.h"
@@ -15,33 +16,6 @@
 #include "tap.h"
 #include "vmi_stub.h"
 
-struct attack {
-	const char	*name;
-	void		(*run)(uint32_t arg);
-	uint32_t	arg;
-	enum { WITH_VMI, NATIVE, WITH_PAE } mode;	/* NATIVE: no VMI_Init */
-	/* A regular expression for what the hypervisor reports of the guest's
-	 * death. NULL: it survives. */
-	const char	*end;
-	/* The same on a processor that checks segments, if it is another. */
-	const char	*end_checked;
-	/* "alone": with no bystander; "icount": time counts instructions;
-	 * "cpus=N", "starts=N": that many, as vmi-run has it. */
-	const char	*boot;
-};
-
-/* What follows the arguments: .end and the others. */
-#define CASE_ARG(name_, run_, arg_, ...) \
-	{ .name = name_, .run = run_, .arg = arg_, ##__VA_ARGS__ }
-#define CASE(run_, ...)		CASE_ARG(#run_, run_, 0, ##__VA_ARGS__)
-#define CASE_NATIVE(run_, ...)	CASE(run_, .mode = NATIVE, ##__VA_ARGS__)
-#define CASE_PAE(name_, run_, arg_, ...) \
-	CASE_ARG(name_, run_, arg_, .mode = WITH_PAE, ##__VA_ARGS__)
-#define CASES_END		{ .name = NULL }
-
-/* What the guest does to itself is its own affair, as long as it ends as
- * itself: tests/run/attack.py. */
-#define ANY_END		".*"
 #define NO_STACK	"the stack at [0-9a-f]{8} cannot take the frame of " \
 			"vector \\d+"
 #define NO_STACK_AT	"no stack at [0-9a-f]{8}"

@@ -98,7 +98,11 @@ def boot(case):
 
 
 def one(case):
-    run = boot(case)
+    check(case, boot(case))
+
+
+def check(case, run):
+    """Has it ended as it must?"""
     report = (reports(run) or [""])[0]
     expect("not ok" not in run.stdout, tail("\n".join(
         line for line in run.stdout.splitlines() if line[:2] in ("no", "# "))))
