@@ -156,6 +156,7 @@ check: iso
 include tests/guest/guest.mk
 include tests/guest64/guest64.mk
 include tests/attack/attack.mk
+include tests/attack64/attack64.mk
 include tests/hostile/hostile.mk
 include tests/neighbours/neighbours.mk
 include tests/conformance/conformance.mk
