@@ -5,6 +5,8 @@
 	bits 64
 	default rel
 
+%define KERNEL_CS	0x10
+
 	extern fixup, fixup_vector, fixup_rsp
 
 %macro BEGIN 0
@@ -22,6 +24,11 @@
 %macro END 0
 .after:	mov rsp, [fixup_rsp]
 	mov qword [fixup], 0
+	push KERNEL_CS | 1		; from whichever it was in
+	lea rax, [.back]
+	push rax
+	o64 retf
+.back:
 	pop r15
 	pop r14
 	pop r13

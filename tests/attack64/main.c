@@ -7,7 +7,7 @@
 void guest_main(void);
 
 static const struct attack *const all[] = {
-	tramp_cases, syscall_cases,
+	tramp_cases, syscall_cases, desc_cases, gate_cases, stack_cases,
 };
 
 /* ---- for the cases ---------------------------------------------------------------- */

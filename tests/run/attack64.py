@@ -41,7 +41,7 @@ def list_cases():
     return by_name
 
 
-CASES = 40
+CASES = 150
 
 
 def main():
