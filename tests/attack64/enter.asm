@@ -35,7 +35,8 @@
 	pop r12
 	pop rbp
 	pop rbx
-	cld
+	push 2				; no flag of the code's
+	popfq
 	mov rax, [fixup_vector]
 	ret
 %endmacro

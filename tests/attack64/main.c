@@ -8,6 +8,7 @@ void guest_main(void);
 
 static const struct attack *const all[] = {
 	tramp_cases, syscall_cases, desc_cases, gate_cases, stack_cases,
+	return_cases, table_cases, queue_cases,
 };
 
 /* ---- for the cases ---------------------------------------------------------------- */

@@ -41,7 +41,7 @@ def list_cases():
     return by_name
 
 
-CASES = 150
+CASES = 226
 
 
 def main():
