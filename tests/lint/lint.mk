@@ -8,7 +8,7 @@ RUN_TESTS	+= lint.py
 .PHONY: programs
 programs: roms $(VMI_ROM) $(VMI_INC) $(B)/hypervisor-stub.elf $(PROFILER) \
 	  $(I)/smoke $(I)/stress $(I_EXTRA) $(B)/bench/micro.elf $(B)/conformance.elf \
-	  $(addprefix $(B)/tests/,$(addsuffix .elf,guest guest64 attack neighbour count \
+	  $(addprefix $(B)/tests/,$(addsuffix .elf,guest guest64 attack attack64 neighbour count \
 	  client)) $(SOLO5_TESTS) $(UNIT_TESTS) $(FUZZ_BIN)
 
 # checkpatch.pl comes with the kernel.
