@@ -56,7 +56,7 @@ static void check_loaded(const struct loader_in *in,
 	const struct boot_params *bp = (void *)(ram + 0x2000);
 	uint64_t initrd = bp->hdr.ramdisk_image;
 
-	CHECK(out->eip >= MB && out->eip < in->ram_size);
+	CHECK(out->entry >= MB && out->entry < in->ram_size);
 	CHECK(!strcmp((char *)ram + bp->hdr.cmd_line_ptr,
 		      in->cmdline ? in->cmdline : ""));
 	CHECK_EQ(bp->hdr.ramdisk_size, in->initrd ? in->initrd_size : 0);
