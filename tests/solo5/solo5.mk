@@ -14,6 +14,8 @@ SOLO5_TESTS	:= $(patsubst %.c,$(B)/%.hvt,$(filter-out %/lib.c,\
 .PHONY: solo5
 check solo5: $(SOLO5_TESTS)
 
+# Make would take them away, and say so behind the last line of make check.
+.PRECIOUS: $(B)/tests/solo5/%.o
 $(B)/tests/solo5/%.o: tests/solo5/%.c tests/solo5/solo5.mk | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
