@@ -301,8 +301,8 @@ extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
 extern const uint8_t tramp_start[], tramp_end[], tramp_iret[];
 extern void (*const exit_handler_wide[256])(struct vcpu *, struct regs *);
 
-/* Outside the guest's memory, at this address of the bus; or that is the end. */
-void bus_access(struct vcpu *, gpa_t);
+/* FAULT_BUS or FAULT_TABLE: the guest's tables lead to where there is nothing. */
+void exit_lost_fault(struct vcpu *, enum fault, gva_t, gpa_t);
 
 /* ---- drain.c ------------------------------------------------------------ */
 

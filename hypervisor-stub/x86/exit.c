@@ -16,7 +16,7 @@
  * nothing is the kernel's mistake, but a process to which the kernel gave such
  * a page only gets a #GP.
  */
-void bus_access(struct vcpu *v, gpa_t pa)
+static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 {
 	bool apic = mm_is_device(v->mmu.mm, pa >> PAGE_SHIFT);
 
@@ -29,10 +29,9 @@ void bus_access(struct vcpu *v, gpa_t pa)
 		vcpu_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
 }
 
-/* The guest's tables lead to where there is nothing. */
-static void __attribute__((noinline)) lost_fault(struct vcpu *v,
-						 enum fault fault, gva32_t va,
-						 gpa_t pa)
+void __attribute__((noinline)) exit_lost_fault(struct vcpu *v,
+					       enum fault fault, gva_t va,
+					       gpa_t pa)
 {
 	v->fault_va = va;
 	if (fault == FAULT_BUS)
@@ -60,7 +59,7 @@ static void page_fault(struct vcpu *v, struct regs *r)
 		v->stats.reflected++;
 		event_page_fault(v, va, error);
 	} else if (fault != FAULT_FIXED) {
-		lost_fault(v, fault, va, pa);
+		exit_lost_fault(v, fault, va, pa);
 	}
 }
 

@@ -9,7 +9,6 @@
 #include "wide.h"
 #include "x86.h"
 
-
 /* What SYSCALL clears on the way to the trampoline, and so for the guest's entry,
  * beside what its own mask says. */
 #define FMASK	(EFLAGS_TF | EFLAGS_IF | EFLAGS_DF | EFLAGS_IOPL | EFLAGS_NT | \

@@ -2,21 +2,7 @@
 /* Every exit of a wide guest by its vector: where it differs from exit.c's. */
 #include <cpu.h>
 
-#include "wide.h"
 #include "x86.h"
-#include "log.h"
-
-/* The guest's tables lead to where it has no memory, as in exit.c. */
-static void __attribute__((noinline)) lost_fault(struct vcpu *v,
-						 enum fault fault, gva_t va,
-						 gpa_t pa)
-{
-	v->fault_va = va;
-	if (fault == FAULT_TABLE)
-		vcpu_kill(v, "page table at %09lx is outside its memory", pa);
-	else
-		bus_access(v, pa);
-}
 
 void wide_exit_page_fault(struct vcpu *v, struct regs *r)
 {
@@ -35,7 +21,7 @@ void wide_exit_page_fault(struct vcpu *v, struct regs *r)
 		v->stats.reflected++;
 		wide_page_fault(v, va, error);
 	} else if (fault != FAULT_FIXED) {
-		lost_fault(v, fault, va, pa);
+		exit_lost_fault(v, fault, va, pa);
 	}
 }
 
