@@ -45,6 +45,8 @@ _Static_assert(sizeof(struct window) == 10 * PAGE_SIZE, "whole pages");
 static struct { uint64_t low, high; } idt[256]
 	__attribute__((aligned(PAGE_SIZE)));
 
+static bool fsgsbase;		/* the machine has it: CPUID may be an exit */
+
 static uint64_t in_trampoline(const uint8_t *text)
 {
 	return TRAMP_BASE + (text - tramp_start);
@@ -121,11 +123,14 @@ static void tss_fill(struct tramp_constants *c)
 bool wide_init(struct vcpu *v)
 {
 	struct window *w = host_pages(sizeof(*w), PAGE_SIZE);
+	uint32_t r[4];
 
 	v->window = w;
 	if (!w)
 		return false;
 	idt_fill();
+	cpuid(7, 0, r);
+	fsgsbase = r[1] & 1;
 	v->entry = w->entry;
 	map_view(v, &w->view[0], w->entry, 0);
 	map_view(v, &w->view[1], &w->host_entry, PTE_W);
@@ -162,10 +167,7 @@ void wide_syscall_changed(struct vcpu *v)
 
 bool wide_has_fsgsbase(void)
 {
-	uint32_t r[4];
-
-	cpuid(7, 0, r);
-	return r[1] & 1;
+	return fsgsbase;
 }
 
 /* EFER.SCE: without it SYSCALL is a #UD. */
