@@ -25,10 +25,11 @@ locked:
 
 # 130: ended by the user, who does not want make to complain
 run:
-	@./vmi-run || { status=$$?; [ $$status = 130 ] || exit $$status; }
+	@./vmi-run $(if $(filter amd64,$(ARCH)),--kernel $(B)/linux-amd64/bzImage) || { status=$$?; [ $$status = 130 ] || exit $$status; }
 
 help:
-	@echo 'make run     build everything and boot Linux in VMI mode to a shell'
+	@echo 'make run     build everything and boot Linux in VMI mode to a shell;'
+	@echo '             with ARCH=amd64 a 64-bit one'
 	@echo 'make check   run every test; the last line is "N passed, N failed"'
 	@echo 'make check-long  guests with many vCPUs, for half an hour'
 	@echo 'make conformance [ROM=FILE]  does a ROM keep its promises, point by point'
@@ -38,7 +39,8 @@ help:
 	@echo 'make coverage  lines of the hypervisor that unit tests and fuzzing reach'
 	@echo 'make lint    style, spelling, headers: a part of make check'
 	@echo 'make all     build the ROMs, the hypervisor, the kernel, the tools'
-	@echo 'make linux   build the kernel alone; make linux-pae one with PAE'
+	@echo 'make linux   build the kernel alone; linux-pae one with PAE, linux-amd64'
+	@echo '             one of 64 bits'
 	@echo 'make iso     build/openvmi.iso, which boots with and without hypervisor'
 	@echo 'make bench   instructions under VMI against native, one table'
 	@echo 'make profile OP=fork  where the instructions of one operation are'
@@ -55,7 +57,7 @@ WARN		:= -Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes \
 HOSTCC		?= gcc
 HOSTCFLAGS	:= -O2 -g -std=gnu11 $(WARN) -Ispec/include
 
-.PHONY: all check linux linux-pae clean
+.PHONY: all check linux linux-pae linux-amd64 clean
 all:
 
 # ---- what the build needs, from Debian -------------------------------------
@@ -95,10 +97,15 @@ include tests/tests.mk
 
 all: roms $(B)/hypervisor-stub.elf \
      $(B)/linux/bzImage $(B)/initramfs.cpio.gz $(B)/tools/vmi-rom
+ifeq ($(ARCH),amd64)
+all: $(B)/linux-amd64/bzImage $(B)/initramfs-amd64.cpio.gz
+endif
 
 linux: $(B)/linux/bzImage
 
 linux-pae: $(B)/linux-pae/bzImage
+
+linux-amd64: $(B)/linux-amd64/bzImage
 
 clean:
 	rm -rf $(B)

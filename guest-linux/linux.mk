@@ -3,21 +3,22 @@
 # initramfs with a shell. New kernel files are in guest-linux/src, changes to
 # Debian's files in guest-linux/patches, everything built is in $(B)/linux. The
 # same with PAE, of guest-linux/config and config-pae, is in $(B)/linux-pae; for
-# one processor, of config and config-up, for make bench, in $(B)/linux-up.
+# 64 bits in $(B)/linux-amd64; for one processor, for make bench, in $(B)/linux-up.
 
-PACKAGES	+= libc6-dev-i386
+PACKAGES	+= libc6-dev-i386 libelf-dev
 
-L_TREES		:= $(B)/linux $(B)/linux-pae $(B)/linux-up
+L_TREES		:= $(B)/linux $(B)/linux-pae $(B)/linux-amd64 $(B)/linux-up
 L_TARBALL	:= /usr/src/linux-source-6.1.tar.xz
 # Within a rule of a tree, which $* is.
 L_SRC		= $*/src
-L_MAKE		= $(MAKE) -C $(L_SRC) ARCH=i386 KBUILD_BUILD_USER=openvmi \
+L_ARCH		= $(if $(filter %-amd64,$*),x86_64,i386)
+L_MAKE		= $(MAKE) -C $(L_SRC) ARCH=$(L_ARCH) KBUILD_BUILD_USER=openvmi \
 		  KBUILD_BUILD_HOST=openvmi KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_VERSION=1
 L_JOBS		:= $(shell nproc)
 # Steps of a full build, for the progress display.
 L_STEPS		:= 1020
 
-# Sources that no i386 guest without devices compiles; their Kconfig files
+# Sources that no guest without devices compiles; their Kconfig files
 # and makefiles stay.
 L_SKIP		:= $(addsuffix /*.[chS],arch/[!x]* drivers/gpu drivers/media \
 		   drivers/net drivers/scsi drivers/staging drivers/infiniband \
@@ -36,7 +37,7 @@ $(L_TREES:%=%/.unpacked): %/.unpacked: $(L_TARBALL) | $(B)/.deps
 
 L_PORT		:= $(wildcard guest-linux/patches/*.patch) \
 		   $(shell find guest-linux/src -type f 2>/dev/null) \
-		   spec/include/vmi.h spec/include/vmi_stub_cpuid.h
+		   $(addprefix spec/include/,vmi.h vmi64.h vmi_hypercall.h vmi_stub_cpuid.h)
 
 # A patch that is removed changes the directory, not a file.
 $(L_TREES:%=%/.patched): %/.patched: %/.unpacked $(L_PORT) \
@@ -47,6 +48,7 @@ $(L_TREES:%=%/.patched): %/.patched: %/.unpacked $(L_PORT) \
 
 $(B)/linux/src/.config:		guest-linux/config
 $(B)/linux-pae/src/.config:	guest-linux/config guest-linux/config-pae
+$(B)/linux-amd64/src/.config:	guest-linux/config guest-linux/config-amd64
 $(B)/linux-up/src/.config:	guest-linux/config guest-linux/config-up
 
 # What is said last about an option counts.
@@ -75,49 +77,90 @@ $(L_TREES:%=%/bzImage): %/bzImage: %/src/.config %/.patched
 
 # ---- initramfs ----------------------------------------------------------------
 
+# One for either width. That of 64 bits has a program more: the smoke test for
+# 32 bits, as smoke32.
 I		:= $(B)/initramfs
-# Debian's busybox for i386, whatever architecture this machine has: a package
-# index of its own, so that the system's own is not touched.
-I_APT		:= apt-get -q -oAPT::Architecture=i386 \
-		   -oAPT::Architectures=i386 -oAPT::Sandbox::User=root \
-		   -oDir::State::Lists=$(abspath $(I))/apt/lists \
-		   -oDir::Cache=$(abspath $(I))/apt/cache
+I64		:= $(B)/initramfs-amd64
+I_TREES		:= $(I) $(I64)
 
-$(I)/busybox: | $(B)/.deps
-	@echo "  FETCH   busybox-static (i386)"
-	@mkdir -p $(I)/apt/lists/partial $(I)/apt/cache/archives/partial
+# Debian's busybox for that width, whatever architecture this machine has: a
+# package index of its own, so that the system's own is not touched.
+I_ARCH		= $(if $(filter %-amd64,$(@D)),amd64,i386)
+I_APT		= apt-get -q -oAPT::Architecture=$(I_ARCH) \
+		  -oAPT::Architectures=$(I_ARCH) -oAPT::Sandbox::User=root \
+		  -oDir::State::Lists=$(abspath $(@D))/apt/lists \
+		  -oDir::Cache=$(abspath $(@D))/apt/cache
+
+$(I_TREES:%=%/busybox): | $(B)/.deps
+	@echo "  FETCH   busybox-static ($(I_ARCH))"
+	@mkdir -p $(@D)/apt/lists/partial $(@D)/apt/cache/archives/partial
 	@# One index of several may be out of step; what counts is the package.
-	@cd $(I)/apt && { rm -f *.deb; $(I_APT) update || :; \
+	@cd $(@D)/apt && { rm -f *.deb; $(I_APT) update || :; \
 		$(I_APT) download busybox-static; } >../fetch.log 2>&1 || { \
 		tail -n 5 ../fetch.log; exit 1; }
-	@rm -rf $(I)/deb && dpkg-deb -x $(I)/apt/busybox-static_*_i386.deb \
-		$(I)/deb
-	@cp $(I)/deb/bin/busybox $@
+	@rm -rf $(@D)/deb && \
+		dpkg-deb -x $(@D)/apt/busybox-static_*_$(I_ARCH).deb $(@D)/deb
+	@cp $(@D)/deb/bin/busybox $@
 
-$(I)/smoke $(I)/stress: $(I)/%: guest-linux/initramfs/%.c | $(B)/.deps
+I_CC		= gcc -static -pthread -O2 -std=gnu11 -mno-red-zone $(WARN) \
+		  -Ispec/include -Iguest-linux/src/include/uapi \
+		  -o $@ $(filter %.c,$^)
+I_TESTS		:= smoke stress vmictl vmi-uart vmi-errors
+
+$(I_TESTS:%=$(I)/%): $(I)/%: guest-linux/initramfs/%.c | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	@gcc -m32 -static -pthread -O2 -std=gnu11 -msse2 -mfpmath=sse $(WARN) \
-		-o $@ $<
+	@$(I_CC) -m32 -msse2 -mfpmath=sse
 
-# Other parts add their programs to I_EXTRA, e.g. $(I)/bench, and may do so
-# after this file has been read.
-I_PROGRAMS	= $(I)/busybox $(I)/smoke $(I)/stress $(I_EXTRA)
+$(I_TESTS:%=$(I64)/%): $(I64)/%: guest-linux/initramfs/%.c | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(I_CC) -m64
+
+$(I)/smoke $(I64)/smoke: guest-linux/initramfs/smoke_ring.c \
+			 guest-linux/initramfs/smoke.h
+
+$(foreach p,vmictl vmi-uart vmi-errors,$(I)/$p $(I64)/$p): guest-linux/src/include/uapi/linux/vmi.h \
+			   spec/include/vmi_hypercall.h
+
+$(I64)/smoke32: $(I)/smoke
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# Other parts add their programs to I_EXTRA and I64_EXTRA, e.g. $(I)/bench, and
+# may do so after this file has been read.
+I_PROGRAMS	= $(addprefix $(I)/,busybox $(I_TESTS)) $(I_EXTRA)
+I64_PROGRAMS	= $(addprefix $(I64)/,busybox $(I_TESTS) smoke32) $(I64_EXTRA)
 I_FILES		:= $(addprefix guest-linux/initramfs/,init inittab rc halt)
 
 .SECONDEXPANSION:
-$(B)/initramfs.cpio.gz: $(I_FILES) guest-linux/linux.mk $$(I_PROGRAMS)
+$(B)/initramfs.cpio.gz: $$(I_PROGRAMS)
+$(B)/initramfs-amd64.cpio.gz: $$(I64_PROGRAMS)
+$(I_TREES:%=%.cpio.gz): %.cpio.gz: $(I_FILES) guest-linux/linux.mk
 	@echo "  CPIO    $@"
-	@rm -rf $(I)/root
-	@mkdir -p $(I)/root/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,tmp,etc}
-	@cp $(I_PROGRAMS) $(I)/root/bin/
-	@for a in $$($(I)/busybox --list); do \
-		[ "$$a" = busybox ] || ln -s /bin/busybox $(I)/root/bin/$$a; \
+	@rm -rf $*/root
+	@mkdir -p $*/root/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,tmp,etc}
+	@cp $(filter $*/%,$^) $*/root/bin/
+	@for a in $$($*/busybox --list); do \
+		[ "$$a" = busybox ] || ln -s /bin/busybox $*/root/bin/$$a; \
 	done
-	@ln -s /bin/busybox $(I)/root/sbin/init
-	@install -m755 guest-linux/initramfs/init $(I)/root/init
-	@install -m755 guest-linux/initramfs/{rc,halt} $(I)/root/etc/
-	@install -m644 guest-linux/initramfs/inittab $(I)/root/etc/
-	@cd $(I)/root && find . | LC_ALL=C sort | \
+	@ln -s /bin/busybox $*/root/sbin/init
+	@ln -s /bin/busybox $*/root/sbin/poweroff
+	@install -m755 guest-linux/initramfs/init $*/root/init
+	@install -m755 guest-linux/initramfs/{rc,halt} $*/root/etc/
+	@install -m644 guest-linux/initramfs/inittab $*/root/etc/
+	@cd $*/root && find . | LC_ALL=C sort | \
 		cpio --quiet -o -H newc -R 0:0 --reproducible | \
 		gzip -9n >$(abspath $@)
+
+# Of a guest that starts others: it has in /boot what they are made of.
+$(B)/service.cpio.gz: $(B)/initramfs.cpio.gz $(B)/linux/bzImage
+$(B)/service-amd64.cpio.gz: $(B)/initramfs-amd64.cpio.gz $(B)/linux-amd64/bzImage
+$(B)/service.cpio.gz $(B)/service-amd64.cpio.gz: %.cpio.gz:
+	@echo "  CPIO    $@"
+	@rm -rf $*
+	@mkdir -p $*/boot
+	@cp $(filter %/bzImage,$^) $*/boot/
+	@cp $(filter %.cpio.gz,$^) $*/boot/initramfs.cpio.gz
+	@{ cat $(filter %.cpio.gz,$^); cd $* && find boot | LC_ALL=C sort | \
+		cpio --quiet -o -H newc -R 0:0 --reproducible | gzip -1n; } >$@

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The hypervisor: build/hypervisor-stub.elf, for multiboot and multiboot2.
 
-HV_MM		:= $(addprefix mm/,gmem walk pool root sync fill verify long long_sync \
+HV_MM		:= $(addprefix mm/,gmem view remap walk pool root sync fill verify long long_sync \
 		   long_verify) \
 		   vmi/queue
-HV_SRC		:= $(addprefix core/,guest sched runnable hcall hcall_wide ipi timer io loader elf64 solo5 solo5_calls stats report) \
+HV_SRC		:= $(addprefix core/,guest dispatch manage pages requests personality comm sched runnable hcall hcall_wide ipi timer io loader elf64 solo5 solo5_calls kvmi kvmi_commands kvmi_events kvmi_state control stats report) \
 		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \
-		   $(addprefix x86/,entry trampoline exit wide wide_exit wide_event vcpu start drain event desc emulate \
-			emulate64 operand port decode cr cpuid msr espfix speculation) \
+		   $(addprefix x86/,entry trampoline exit watch step wide wide_exit wide_event xstate vcpu start drain event desc emulate \
+			emulate64 operand port decode cr cpuid cpuid_fault msr espfix speculation) \
 		   $(addprefix devices/,bus pic pit apic ioapic mptable uart rtc) \
 		   $(addprefix metal/,boot main multiboot map mce memory clock serial idt \
-			debug watchdog nmi virtio lapic acpi mptable smp start) \
-		   $(addprefix lib/,string print log thunk) rom_check
+			debug watchdog nmi virtio virtio_channel lapic acpi mptable smp start) \
+		   $(addprefix lib/,string print log random thunk) rom_check
 # The public headers: what else a folder has is for itself. <cpu.h> is the
 # machine's, which tests replace.
 HV_INCLUDES	:= -Ihypervisor-stub/include

@@ -156,6 +156,9 @@ void offsets64(void)
 	FIELD(stub64_shared, tail);
 	FIELD(stub64_shared, tsc_base);
 	FIELD(stub64_shared, tsc_hz);
+	FIELD(stub64_shared, trace_used);
+	FIELD(stub64_shared, trace);
+	FIELD(stub64_shared, queue_guard);
 	FIELD(stub64_shared, queue);
 
 	CONSTANT(STUB64_INFO_MAGIC);

@@ -48,7 +48,7 @@ $(B)/coverage/obj/%.o: %.c $(TEST_HEADERS) | $(B)/.deps
 	@clang $(UNITFLAGS) $(COVERAGE_FLAGS) -c -o $@ $<
 
 # All that handles what a guest does, and runs on the host; and the host.
-HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/trampoline x86/wide lib/thunk x86/espfix x86/speculation \
+HV_HOSTED	:= $(filter-out metal/% mm/copy x86/entry x86/trampoline x86/wide x86/xstate x86/cpuid_fault lib/thunk x86/espfix x86/speculation \
 		   lib/string rom_check,$(HV_SRC))
 HOSTED		:= $(HV_HOSTED:%=hypervisor-stub/%.c) rom/tool/check.c \
 		   $(addprefix tests/,host/cpu.c host/host.c host/processor.c unit/testing.c)
@@ -90,25 +90,35 @@ $(eval $(call unit_test,emul64,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --w
 $(eval $(call unit_test,emul_port,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,wide,$(addprefix hypervisor-stub/x86/,desc.c wide_event.c) \
 	tests/host/cpu.c))
+$(eval $(call unit_test,start64,$(addprefix hypervisor-stub/x86/,start.c cr.c desc.c \
+	wide_event.c) tests/host/cpu.c))
 $(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c core/runnable.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c tests/host/host.c tests/unit/testing.c))
 # Of the whole core.
 $(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))
+$(eval $(call unit_test,dispatch,tests/unit/no_guest.c,-Xlinker --wrap=introspect_hypercall,$(HOSTED)))
+$(eval $(call unit_test,pages,tests/unit/no_guest.c,-Xlinker --wrap=host_kick,$(HOSTED)))
+$(eval $(call unit_test,comm,tests/unit/no_guest.c,-Xlinker --wrap=gmem_store32,$(HOSTED)))
+$(eval $(call unit_test,requests,tests/unit/no_guest.c,-Xlinker --wrap=gmem_store32,$(HOSTED)))
 $(eval $(call unit_test,timer,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,solo5_calls,tests/unit/no_guest.c,,$(HOSTED)))
 $(eval $(call unit_test,guest,$(addprefix tests/unit/,images.c solo5_images.c),,$(HOSTED)))
+$(eval $(call unit_test,manage,tests/unit/images.c,,$(HOSTED)))
+$(eval $(call unit_test,control,tests/unit/images.c,,$(HOSTED)))
 $(eval $(call unit_test,cr,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
 $(eval $(call unit_test,start,$(addprefix tests/unit/,images.c no_guest.c),,$(HOSTED)))
-$(foreach t,guest cr start,$(B)/tests/unit/$(t) $(B)/coverage/unit/$(t)): \
+$(foreach t,guest manage control cr start,$(B)/tests/unit/$(t) $(B)/coverage/unit/$(t)): \
 	| $(B)/rom/stub.rom
 $(eval $(call unit_test,clock,$(addprefix hypervisor-stub/metal/,clock.c lapic.c) \
 	tests/host/cpu.c))
 $(eval $(call unit_test,firmware,$(addprefix hypervisor-stub/metal/,acpi.c \
 	mptable.c) tests/host/cpu.c))
 $(eval $(call unit_test,serial,hypervisor-stub/metal/serial.c))
-$(eval $(call unit_test,virtio,$(addprefix hypervisor-stub/metal/,virtio.c memory.c) \
+$(eval $(call unit_test,virtio,$(addprefix hypervisor-stub/metal/,virtio.c virtio_channel.c memory.c) \
 	tests/host/cpu.c))
 $(eval $(call unit_test,multiboot,hypervisor-stub/metal/multiboot.c tests/host/cpu.c))
+$(eval $(call unit_test,cpuid_fault,hypervisor-stub/x86/cpuid_fault.c tests/host/cpu.c))
+$(eval $(call unit_test,step,hypervisor-stub/x86/step.c tests/host/cpu.c))
 $(eval $(call unit_test,speculation,hypervisor-stub/x86/speculation.c \
 	tests/host/cpu.c))
 $(eval $(call unit_test,rom,rom/tool/check.c))
@@ -147,8 +157,9 @@ $(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(addprefix $(B)/fuzz/obj/,
 	rom/tool/check.c tests/unit/testing.c tests/host/cpu.c))
 $(B)/tests/unit/race_exits $(B)/coverage/unit/race_exits: | $(B)/rom/stub.rom
 
-RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py smp.py native_rom.py rom_tool bad_input.py \
-		   shell.py ends.py again.py machine.py trace.py abi.py make.py releases.py kit.py example.py fuzz
+RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py linux_amd64.py vmi_uart.py smp.py native_rom.py rom_tool bad_input.py \
+		   shell.py kvmi.py ends.py again.py machine.py trace.py abi.py make.py releases.py kit.py example.py fuzz \
+		   service.py hypercalls.py vmictl.py control.py
 
 PACKAGES	+= bochs bochsbios vgabios ovmf
 check: iso
@@ -160,6 +171,7 @@ include tests/attack64/attack64.mk
 include tests/hostile/hostile.mk
 include tests/neighbours/neighbours.mk
 include tests/conformance/conformance.mk
+include tests/conformance64/conformance64.mk
 include tests/count/count.mk
 include tests/client/client.mk
 include tests/fuzz/fuzz.mk
@@ -170,12 +182,16 @@ include tests/spin/spin.mk
 
 .PHONY: check-unit check-long
 
-check: all $(B)/linux-pae/bzImage $(UNIT_TESTS)
+CHECK_KERNELS	:= $(patsubst %,$(B)/%/bzImage,linux-up linux-pae linux-amd64) \
+		   $(B)/initramfs-amd64.cpio.gz $(B)/service.cpio.gz \
+		   $(B)/service-amd64.cpio.gz
+
+check: all $(CHECK_KERNELS) $(UNIT_TESTS)
 	@tests/runner $(UNIT_TESTS) $(addprefix tests/run/,$(RUN_TESTS))
 
 check-unit: $(UNIT_TESTS)
 	@tests/runner $(UNIT_TESTS)
 
 # What takes too long for each time: several processors, for half an hour.
-check-long: all iso $(B)/linux-pae/bzImage
+check-long: all iso $(CHECK_KERNELS)
 	@tests/runner tests/run/conformance_share tests/run/smp_long

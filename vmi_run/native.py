@@ -9,6 +9,9 @@ import subprocess
 
 from vmi_run import VMI_ROM, Refused
 
+PT_NOTE = 4
+PVH_NOTE = struct.pack("<I4s", 18, b"Xen")
+
 
 # ---- checks -----------------------------------------------------------------
 
@@ -17,6 +20,11 @@ def check_kernel(path):
     with open(path, "rb") as f:
         head = f.read(0x260)
         size = f.seek(0, os.SEEK_END)
+    if head.startswith(b"\x7fELF\x02"):
+        if not has_pvh_note(path):
+            raise Refused(f"{path}: natively QEMU starts a 64-bit ELF by its PVH "
+                          "entry, and there is no note of one")
+        return
     if head.startswith(b"\x7fELF"):
         return
     if head[0x1fe:0x200] != b"\x55\xaa" or head[0x202:0x206] != b"HdrS":
@@ -27,6 +35,25 @@ def check_kernel(path):
     if size < need:
         raise Refused(f"{path}: truncated: the header says {need} bytes, the "
                       f"file has {size}")
+
+
+def has_pvh_note(path):
+    """XEN_ELFNOTE_PHYS32_ENTRY, which is entered in 32-bit mode."""
+    with open(path, "rb") as f:
+        head = f.read(64)
+        if len(head) < 64:
+            return False
+        at, = struct.unpack_from("<Q", head, 32)
+        size, count = struct.unpack_from("<HH", head, 54)
+        f.seek(at)
+        table = f.read(size * count)
+        for n in range(len(table) // size if size >= 56 else 0):
+            kind, offset, length = struct.unpack_from("<I4xQ16xQ", table,
+                                                      n * size)
+            f.seek(offset)
+            if kind == PT_NOTE and PVH_NOTE in f.read(min(length, 1 << 16)):
+                return True
+    return False
 
 
 def check_rom(path):
@@ -43,7 +70,8 @@ def registers(qmp):
     """By name, as QEMU's monitor shows them; of a segment or table the words
     behind its name."""
     text = qmp.monitor("info registers")
-    found = dict(re.findall(r"\b(E[A-Z]{2}|CR\d|HLT|CPL)=([0-9a-f]+)", text))
+    found = dict(re.findall(r"\b([ER][A-Z]{2}|R\d+|CR\d|HLT|CPL|EFER) ?="
+                            r"([0-9a-f]+)", text))
     for name, words in re.findall(
             r"^([C-GS]S|LDT|TR|GDT|IDT) ?= *([0-9a-f ]+)", text, re.M):
         found[name] = words.split()
@@ -58,42 +86,67 @@ def memory(qmp, form, address):
     return re.findall(r"0x([0-9a-f]+)", text)
 
 
-def report(qmp, regs):
-    """As the hypervisor's core/report.c has it, as far as QEMU knows."""
-    if "EIP" not in regs:           # in 64-bit mode
-        return qmp.monitor("info registers").strip().replace("\r", "")
+def words_of(regs, *names):
+    return " ".join(f"{name.lower():<3} {regs[name]}" for name in names)
 
-    def line(*names):
-        return " ".join(f"{name.lower()} {regs[name]}" for name in names)
 
-    def base(segment):
-        return int(regs[segment][1], 16)
+def registers_wide(regs):
+    """As print_wide_registers() in the hypervisor's core/report.c."""
+    gprs = ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+            *(f"R{n}" for n in range(8, 16)))
+    table = {name: f"{regs[name][0]} limit {regs[name][1][-4:]}"
+             for name in ("GDT", "IDT")}
+    return [
+        f"rip {regs['RIP']} cs {regs['CS'][0]} rflags {regs['RFL']} "
+        f"ss {regs['SS'][0]}",
+        *(words_of(regs, *gprs[n:n + 4]) for n in range(0, 16, 4)),
+        words_of(regs, "CR0", "CR2", "CR3", "CR4")
+        + f" efer {regs['EFER'][-3:]}",
+        f"gdt {table['GDT']} idt {table['IDT']} ldt {regs['LDT'][0]} "
+        f"tr {regs['TR'][0]}, tss at {regs['TR'][1]}",
+    ]
 
-    code = base("CS") + int(regs["EIP"], 16) & 0xffffffff
-    stack = base("SS") + int(regs["ESP"], 16) & 0xffffffff
-    words = memory(qmp, "32xw", stack)
-    task = memory(qmp, "2xw", base("TR") + 4)
-    chips = [dict(re.findall(r"(\w+)=(\w+)", chip)) for chip in
-             sorted(qmp.monitor("info pic").splitlines())
-             if chip.startswith("pic")]
-    pic = " ".join(f"{name} " + " ".join(chip[name] for chip in chips)
-                   for name in ("irr", "imr", "isr"))
+
+def registers_32(qmp, regs):
+    task = memory(qmp, "2xw", int(regs["TR"][1], 16) + 4)
     selector = {name: regs[name][0] for name in
                 ("CS", "SS", "DS", "ES", "FS", "GS", "LDT", "TR")}
-    return "\n".join([
+    return [
         f"eip {regs['EIP']} cs {selector['CS']} eflags {regs['EFL']} "
         f"esp {regs['ESP']} ss {selector['SS']}",
-        line("EAX", "EBX", "ECX", "EDX"), line("ESI", "EDI", "EBP"),
+        words_of(regs, "EAX", "EBX", "ECX", "EDX"),
+        words_of(regs, "ESI", "EDI", "EBP"),
         " ".join(f"{name.lower()} {selector[name]}"
                  for name in ("DS", "ES", "FS", "GS")),
-        line("CR0", "CR2", "CR3", "CR4"),
+        words_of(regs, "CR0", "CR2", "CR3", "CR4"),
         f"gdt {regs['GDT'][0]} limit {regs['GDT'][1][-4:]} "
         f"idt {regs['IDT'][0]} limit {regs['IDT'][1][-4:]} "
         f"ldt {selector['LDT']}",
         f"tr {selector['TR']}, tss at {regs['TR'][1]} limit "
         f"{regs['TR'][2].lstrip('0')}, esp0 {task[0]} ss0 {task[-1][-4:]}",
+    ]
+
+
+def linear(regs, segment, register):
+    """Of 64-bit code the segments have no base."""
+    if "RIP" in regs:
+        return int(regs["R" + register], 16)
+    return (int(regs[segment][1], 16) + int(regs["E" + register], 16)
+            & 0xffffffff)
+
+
+def report(qmp, regs):
+    """As the hypervisor's core/report.c has it, as far as QEMU knows."""
+    words = memory(qmp, "32xw", linear(regs, "SS", "SP"))
+    chips = [dict(re.findall(r"(\w+)=(\w+)", chip)) for chip in
+             sorted(qmp.monitor("info pic").splitlines())
+             if chip.startswith("pic")]
+    pic = " ".join(f"{name} " + " ".join(chip[name] for chip in chips)
+                   for name in ("irr", "imr", "isr"))
+    return "\n".join([
+        *(registers_wide(regs) if "RIP" in regs else registers_32(qmp, regs)),
         "8259 " + pic,
-        "code: " + " ".join(memory(qmp, "16xb", code)),
+        "code: " + " ".join(memory(qmp, "16xb", linear(regs, "CS", "IP"))),
         "stack: " + "\n\t".join(" ".join(words[i:i + 8])
                                 for i in range(0, len(words), 8)),
     ])
@@ -102,7 +155,7 @@ def report(qmp, regs):
 def place(regs):
     if regs.get("HLT") == "1":
         return ("halted, waiting for an interrupt"
-                if int(regs.get("EFL", "200"), 16) & 0x200 else
+                if int(regs.get("RFL") or regs["EFL"], 16) & 0x200 else
                 "halted with interrupts off: nothing can wake it")
     return ("runs in user mode" if regs.get("CPL") == "3" else
             "runs in its kernel")
@@ -111,8 +164,6 @@ def place(regs):
 def empty_idt(qmp, regs):
     """A kernel that reboots so, as the hypervisor's x86/vcpu.c sees it: INT3
     with an IDT in which neither that nor #DF has a gate."""
-    if "EIP" not in regs:
-        return False
-    code = int(regs["CS"][1], 16) + int(regs["EIP"], 16)
-    return (int(regs["IDT"][1], 16) < 3 * 8 + 7 and
-            memory(qmp, "1xb", code) == ["cc"])
+    gate = 16 if "RIP" in regs else 8
+    return (int(regs["IDT"][1], 16) < 3 * gate + gate - 1 and
+            memory(qmp, "1xb", linear(regs, "CS", "IP")) == ["cc"])

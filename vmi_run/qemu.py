@@ -9,7 +9,8 @@ import sys
 import termios
 import time
 
-from vmi_run import HYPERVISOR, PROFILER, Refused, shown, solo5
+from vmi_run import (HYPERVISOR, PROFILER, Refused, control, introspect, shown,
+                     solo5)
 from vmi_run.trace import RING_SIZE
 
 MACHINE_MAX = 15360                 # MB: 16 GB, less QEMU's hole for devices
@@ -75,7 +76,8 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
     directory stays out of the list: reading it would take the hypervisor more
     instructions in one run than in the next."""
     modules = []
-    size = overhead = disks = nets = 0
+    own = []                        # words for the hypervisor itself
+    size = overhead = disks = nets = channels = 0
     cmd = ["-chardev", f"file,id=log,path=/proc/self/fd/{log}",
            "-device", "isa-debugcon,iobase=0xe9,chardev=log",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
@@ -104,12 +106,26 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
         options += f" shares={guest.shares}"
         if guest.pin:
             options += f" pin={guest.pin}"
+        if guest.rights:
+            options += " rights=" + guest.rights
+        if guest.personality != "openvmi":
+            options += f" personality={guest.personality}"
+        if guest.managed == "off":
+            options += " unmanaged"
+        if guest.comm is not None:
+            options += f" comm={guest.comm}"
+            options += f" reply_timeout={guest.reply_timeout}"
+        if guest.passive == "on":
+            options += " passive"
         if guest.console != "stdio":
             options += f" console={n}"
             path = quoted(os.path.abspath(guest.console))
             cmd += ["-chardev", f"file,id=console{n},path={path}", "-device",
                     f"isa-debugcon,iobase={CONSOLE_PORT + n:#x},"
                     f"chardev=console{n}"]
+        if guest.introspect == "on":
+            channels += 1
+            options += f" introspect={channels}"
         options += solo5.options(guest, disks, nets)
         disks += len(guest.disk)
         nets += len(guest.net)
@@ -121,8 +137,17 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
             module("initrd", guest.initrd)
         size += guest.memory
         overhead += (8 << 20) + (guest.memory << 20) // 16
-    overhead += (disks + nets) * solo5.BYTES
+    overhead += (disks + nets) * solo5.BYTES + channels * introspect.BYTES
+    if args.control:
+        channels += 1
+        own.append(f"control={channels}")
+        overhead += control.BYTES
     size += megabytes(overhead + (24 << 20))
+    if args.host_memory is not None:
+        if args.host_memory < size:
+            raise Refused(f"--host-memory {args.host_memory}: guests and "
+                          f"hypervisor need {size} MB")
+        size = args.host_memory
     if size > MACHINE_MAX:
         raise Refused(f"guests and hypervisor need {size} MB of memory; the "
                       f"hypervisor uses {MACHINE_MAX} MB at most")
@@ -130,7 +155,9 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
     cmd += ["-m", str(size),
             "-kernel", HYPERVISOR, "-initrd", ",".join(modules)]
     if args.mitigations == "off":
-        cmd += ["-append", "mitigations=off"]
+        own.append("mitigations=off")
+    if own:
+        cmd += ["-append", " ".join(own)]
     if args.stats:
         cmd += ["-chardev",
                 f"file,id=stats,path={quoted(os.path.abspath(args.stats))}",

@@ -168,6 +168,8 @@ def status(guests, lines):
                          line)
         if match:
             n = int(match[1] or 1) - 1
+            if n >= len(guests):    # made by one of ours, whose affair it is
+                continue
             if match[3] and not guests[n].unikernel:
                 return None
             found[n].append(DIED if match[3] else int(match[2]))

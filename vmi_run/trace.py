@@ -18,7 +18,7 @@ RING_SIZE = TRACE_HEAD + TRACE_SIZE
 # trace[] behind it; and struct stub_trace_batch.
 SHARED_AT = re.compile(r".*vCPU (\d)'s shared area is at machine address "
                        r"([0-9a-f]+)$")
-USED_AT, ROOM = 0x200, 0xffc - 0x204
+USED_AT, ROOM = 0x200, 0xffc - 0x204    # at most
 BATCH = "<II"
 LOW_MEMORY_MAX, HIGH_MEMORY = 3 << 30, 4 << 30  # of QEMU's pc, if it has both
 

@@ -8,15 +8,11 @@
  * 0 if all parts passed.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,29 +22,14 @@
 #include <sys/ucontext.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#define PAGE		4096u
+#include "smoke.h"
+
 #define MB		(1024u * 1024)
 #define CHURN_TOTAL	(100 * MB)
 #define CHURN_STEP	(4 * MB)
 
-#define check(cond) do {						\
-	if (!(cond)) {							\
-		printf("smoke: FAILED line %d: %s (errno %d)\n",	\
-		       __LINE__, #cond, errno);				\
-		fflush(stdout);						\
-		_exit(1);						\
-	}								\
-} while (0)
-
 static const char *self;
-
-/* FNV-1a, over 32-bit words. */
-static uint32_t hash(uint32_t h, uint32_t value)
-{
-	return (h ^ value) * 16777619u;
-}
 
 static uint32_t hash_words(uint32_t h, const void *p, size_t bytes)
 {
@@ -77,7 +58,7 @@ static void *map(size_t bytes, int prot, int flags)
 	return p;
 }
 
-static int wait_status(pid_t pid)
+int wait_status(pid_t pid)
 {
 	int status;
 
@@ -88,9 +69,9 @@ static int wait_status(pid_t pid)
 
 /* ---- faults that come back as signals ---------------------------------- */
 
-static sigjmp_buf fault_return;
-static volatile uintptr_t fault_address;
-static volatile uint32_t fault_trapno, fault_error;
+sigjmp_buf fault_return;
+volatile uintptr_t fault_address;
+volatile uint32_t fault_trapno, fault_error;
 
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
@@ -110,29 +91,6 @@ static void catch_faults(void)
 
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
 		check(sigaction(sigs[i], &sa, NULL) == 0);
-}
-
-/*
- * The signal that doing this raises, 0 if none. No action changes a local
- * variable before it faults, so there is nothing for longjmp to clobber.
- */
-#pragma GCC diagnostic ignored "-Wclobbered"
-#define signal_of(action) ({						\
-	volatile int sig_ = sigsetjmp(fault_return, 1);			\
-	if (!sig_) {							\
-		action;							\
-	}								\
-	sig_;								\
-})
-
-static int read_signal(volatile char *p)
-{
-	return signal_of((void)*p);
-}
-
-static int write_signal(volatile char *p)
-{
-	return signal_of(*p = 1);
 }
 
 /* ---- the parts ----------------------------------------------------------- */
@@ -237,13 +195,7 @@ static uint32_t part_memory(uint32_t h)
 	check(munmap(p, 16 * PAGE) == 0 && munmap(q, 16 * PAGE) == 0);
 	check(close(fd) == 0);
 
-	/* Neither the kernel nor the space above it is a user's. */
-	for (uint32_t va = 0xc0000000u; va >= 0xc0000000u; va += 0x400000u) {
-		check(read_signal((char *)va) == SIGSEGV);
-		check(write_signal((char *)va + 0x10004) == SIGSEGV);
-	}
-	check(read_signal((char *)0xfc000000u) == SIGSEGV);
-	check(read_signal((char *)0xfffffffcu) == SIGSEGV);
+	check_kernel_space();
 	return h;
 }
 
@@ -340,44 +292,6 @@ static __attribute__((noinline)) int overflow(int n)
 	return n ? overflow(n + 1) + frame[0] : 0;
 }
 
-/* Register of the interrupted context that on_spoil() ruins. */
-static int spoil_reg;
-static uint32_t spoil_value;
-
-static void on_spoil(int sig, siginfo_t *info, void *context)
-{
-	ucontext_t *uc = context;
-
-	(void)sig;
-	(void)info;
-	uc->uc_mcontext.gregs[spoil_reg] = spoil_value;
-}
-
-/*
- * A frame that cannot be returned to must kill the process, not the kernel:
- * with SIGILL if IRET itself refuses it, SIGSEGV if what follows does.
- */
-static uint32_t bad_frame(uint32_t h, int reg, uint32_t value, int expected)
-{
-	struct sigaction sa = { .sa_sigaction = on_spoil,
-				.sa_flags = SA_SIGINFO };
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		spoil_reg = reg;
-		spoil_value = value;
-		signal(SIGSEGV, SIG_DFL);
-		signal(SIGILL, SIG_DFL);
-		check(sigaction(SIGUSR1, &sa, NULL) == 0);
-		raise(SIGUSR1);
-		_exit(0);
-	}
-	status = wait_status(pid);
-	check(WIFSIGNALED(status) && WTERMSIG(status) == expected);
-	return hash(h, WTERMSIG(status));
-}
-
 static uint32_t part_signals(uint32_t h)
 {
 	struct sigaction sa = { .sa_handler = on_nested };
@@ -408,57 +322,7 @@ static uint32_t part_signals(uint32_t h)
 	check(sigaction(SIGSEGV, &alt, NULL) == 0);
 	check(signal_of(overflow(1)) == 99);
 	catch_faults();
-
-	h = bad_frame(h, REG_CS, 0x1233, SIGILL);
-	h = bad_frame(h, REG_CS, 0x7b, SIGILL);
-	h = bad_frame(h, REG_SS, 0x73, SIGILL);
-	h = bad_frame(h, REG_SS, 0xfff3, SIGILL);
-	h = bad_frame(h, REG_EIP, 0xfc000100u, SIGSEGV);
-	h = bad_frame(h, REG_EIP, 0, SIGSEGV);
 	return h;
-}
-
-/* What a process may not do, and what it gets for it: SDM 6.15. */
-static uint32_t part_traps(uint32_t h)
-{
-	uint32_t flags;
-
-#define trap(insn, expected, vector, error) do {			\
-	check(signal_of(__asm__ volatile(insn : : : "eax", "memory"))	\
-	      == (expected));						\
-	check(fault_trapno == (vector) && fault_error == (error));	\
-	h = hash(h, (vector) * 65536 + (error));			\
-} while (0)
-	trap("ud2", SIGILL, 6, 0);
-	trap("int3", SIGTRAP, 3, 0);
-	trap("cli", SIGSEGV, 13, 0);
-	trap("sti", SIGSEGV, 13, 0);
-	trap("hlt", SIGSEGV, 13, 0);
-	trap("inb $0x80, %%al", SIGSEGV, 13, 0);
-	trap("outb %%al, $0x64", SIGSEGV, 13, 0);
-	trap("mov %%cr0, %%eax", SIGSEGV, 13, 0);
-	trap("mov %%cr3, %%eax", SIGSEGV, 13, 0);
-	trap("clts", SIGSEGV, 13, 0);
-	trap("invlpg (%%esp)", SIGSEGV, 13, 0);
-	trap("int $0x0e", SIGSEGV, 13, 14 * 8 + 2);
-	trap("int $0x30", SIGSEGV, 13, 0x30 * 8 + 2);
-	trap("int $0x82", SIGSEGV, 13, 0x82 * 8 + 2);
-	trap("mov $0x60, %%eax; mov %%ax, %%es", SIGSEGV, 13, 0x60);
-	trap("ljmp $0x1230, $0", SIGSEGV, 13, 0x1230);
-	trap("xor %%eax, %%eax; div %%al", SIGFPE, 0, 0);
-#undef trap
-
-	/* Interrupts stay on whatever a process asks for. */
-	__asm__ volatile("pushf; andl $~0x200, (%%esp); popf;"
-			 "pushf; pop %0" : "=r"(flags) : : "memory", "cc");
-	check(flags & 0x200);
-	/* One step, reported with a debug trap. */
-	check(signal_of(__asm__ volatile("pushf; orl $0x100, (%%esp); popf;"
-					 "nop" : : : "memory", "cc")) ==
-	      SIGTRAP);
-	check(fault_trapno == 1);
-	__asm__ volatile("pushf; pop %0" : "=r"(flags));
-	return hash(h, flags & 0x100);
 }
 
 static uint32_t part_pipes(uint32_t h)
@@ -724,6 +588,7 @@ int main(int argc, char **argv)
 		{ "cow", part_cow },
 		{ "signals", part_signals },
 		{ "traps", part_traps },
+		{ "frames", part_frames },
 		{ "pipes", part_pipes },
 		{ "timers", part_timers },
 		{ "threads", part_threads },

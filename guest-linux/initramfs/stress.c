@@ -99,10 +99,19 @@ static void *map(size_t bytes, int flags)
 /* The one instruction that may fault. */
 void poke(void *p);
 extern const char poke_start[], poke_end[];
+#ifdef __x86_64__
+#define REG_IP	REG_RIP
+__asm__(".text\n"
+	"poke:\n"
+	"poke_start:	incl (%rdi)\n"
+	"poke_end:	ret\n");
+#else
+#define REG_IP	REG_EIP
 __asm__(".text\n"
 	"poke:		movl 4(%esp), %eax\n"
 	"poke_start:	incl (%eax)\n"
 	"poke_end:	ret\n");
+#endif
 
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
@@ -110,8 +119,8 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 
 	(void)sig;
 	(void)info;
-	check(uc->uc_mcontext.gregs[REG_EIP] == (greg_t)poke_start);
-	uc->uc_mcontext.gregs[REG_EIP] = (greg_t)poke_end;
+	check(uc->uc_mcontext.gregs[REG_IP] == (greg_t)poke_start);
+	uc->uc_mcontext.gregs[REG_IP] = (greg_t)poke_end;
 }
 
 static uint32_t word_of(const char *p)

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "loader.h"
 #include "solo5.h"
+#include "vmi_hypercall.h"
 
 _Static_assert(GUESTS_MAX * GUEST_VCPUS <= HOST_STACKS, "each has one");
 
@@ -51,7 +52,8 @@ static const char *part_name(const struct guest_config *c,
 {
 	return part == LOADER_KERNEL ? c->kernel.name :
 	       part == LOADER_INITRD ? c->initrd.name :
-	       part == LOADER_MEMORY ? "memory" : "command line";
+	       part == LOADER_MEMORY ? "memory" :
+	       part == LOADER_COMM ? "comm" : "command line";
 }
 
 /* What the machine has under that number. */
@@ -94,6 +96,9 @@ static bool load_unikernel(struct guest *g, char *error)
 
 	if (c->cpus != 1)
 		return refuse(error, "cpus=%u: a unikernel has one", c->cpus);
+	if (c->comm)
+		return refuse(error, "comm=0x%lx: a unikernel has no shared variables",
+			      c->comm);
 	s = g->solo5 = host_pages(sizeof(*s), PAGE_SIZE);
 	if (!s)
 		return refuse(error, "%s: no memory for its calls", g->name);
@@ -108,7 +113,7 @@ static bool load_unikernel(struct guest *g, char *error)
 	memcpy(s->handle, out.handle, sizeof(s->handle));
 	s->mem_size = out.mem_size;
 	s->again = UINT64_MAX;
-	g->start = out.start;
+	g->vcpu[0].initial.wide = out.start;
 	return true;
 }
 
@@ -128,18 +133,32 @@ static struct vmi_ap_state first_state(uint32_t eip)
 	};
 }
 
-static struct vcpu_start first_state_wide(uint64_t rip)
+static struct vmi64_ap_state first_state_wide(uint64_t rip)
 {
-	return (struct vcpu_start){
+	return (struct vmi64_ap_state){
 		.cr0 = CR0_PE | CR0_ET | CR0_PG,
 		.cr3 = BOOT_TABLES,
 		.cr4 = CR4_PAE,
 		.efer = EFER_LME | EFER_LMA,
 		.rip = rip, .rflags = EFLAGS_FIXED,
 		.rsp = BOOT_STACK, .rsi = BOOT_PARAMS,
-		.cs = BOOT_CS, .ds = BOOT_DS,
-		.gdt_base = BOOT_GDT, .gdt_limit = BOOT_GDT_BYTES - 1,
+		.cs = BOOT_CS, .ss = BOOT_DS,
+		.ds = BOOT_DS, .es = BOOT_DS, .fs = BOOT_DS, .gs = BOOT_DS,
+		.gdtr_base = BOOT_GDT, .gdtr_limit = BOOT_GDT_BYTES - 1,
 	};
+}
+
+/* Its own, or of those that there are the first for its kind. */
+static const struct guest_image *rom_of(const struct guest *g)
+{
+	uint32_t i;
+
+	if (!g->made)
+		return &g->config->rom;
+	for (i = 0; i < guest_count; i++)
+		if (guests[i]->config->rom.data && guests[i]->wide == g->wide)
+			return &guests[i]->config->rom;
+	return &g->config->rom;
 }
 
 static bool load_kernel(struct guest *g, char *error)
@@ -154,7 +173,9 @@ static bool load_kernel(struct guest *g, char *error)
 		.initrd = c->initrd.data,
 		.initrd_size = c->initrd.size,
 		.cmdline = c->cmdline,
+		.comm = c->comm,
 	};
+	const struct guest_image *rom;
 	struct loader_out out;
 	const char *err;
 
@@ -164,17 +185,17 @@ static bool load_kernel(struct guest *g, char *error)
 	if (!loader_load(&in, &out))
 		return refuse(error, "%s: %s", part_name(c, out.part),
 			      out.error);
-	if (out.wide && c->cpus != 1)
-		return refuse(error, "cpus=%u: a 64-bit guest has one so far",
-			      c->cpus);
 	g->wide = out.wide;
+	g->comm.page = out.comm;
 	if (out.wide)
-		g->start = first_state_wide(out.entry);
+		g->vcpu[0].initial.wide = first_state_wide(out.entry);
 	else
-		g->vcpu[0].initial = first_state(out.entry);
-	err = rom_publish(&g->rom, &g->mm.gmem, c->rom.data, c->rom.size,
-			  g->wide);
-	return err ? refuse(error, "%s: %s", c->rom.name, err) : true;
+		g->vcpu[0].initial.legacy = first_state(out.entry);
+	rom = rom_of(g);
+	if (!rom->data)
+		return refuse(error, "no module with role=rom");
+	err = rom_publish(&g->rom, &g->mm.gmem, rom->data, rom->size, g->wide);
+	return err ? refuse(error, "%s: %s", rom->name, err) : true;
 }
 
 static uint32_t stack_of(const struct guest *g, uint32_t nr)
@@ -196,7 +217,8 @@ static const char *build_vcpu(struct guest *g, uint32_t nr)
 	v->sibling = &g->vcpu[(nr + 1) % c->cpus];
 	v->first = &g->vcpu[0];
 	v->hypercall = g->wide ? hcall_wide : hcall;
-	v->start = &g->start;
+	v->cpuid = personality_cpuid;
+	v->vmcall = personality_vmcall;
 	v->rom = &g->rom;
 	v->bus = &g->bus;
 	v->apic = &g->apic[nr];
@@ -227,11 +249,14 @@ static bool build(struct guest *g, char *error)
 
 	g->console = c->console;
 	g->vcpus = c->cpus;
-	if (!c->rom.data && !g->unikernel)
-		return refuse(error, "no module with role=rom");
 	if (!take_memory(g, error) ||
 	    !(g->unikernel ? load_unikernel(g, error) : load_kernel(g, error)))
 		return false;
+	if ((g->kvmi || (c->rights & VMI_RIGHT_INTROSPECT)) &&
+	    !mm_view_init(&g->mm))
+		return refuse(error, "%s: no memory for introspection", g->name);
+	if (!pages_init(g))
+		return refuse(error, "%s: no memory for pages of others", g->name);
 	err = mm_init(&g->mm, 1024 + g->mm.gmem.nframes / 32,
 		      g->wide);
 	for (i = 0; i < g->vcpus && !err; i++)
@@ -245,16 +270,34 @@ static bool build(struct guest *g, char *error)
 		return refuse(error, "%s: memory=%lu: %s", g->name, c->memory,
 			      err);
 	io_init(g);
+	comm_init(g);
+	requests_start(g);
 	return true;
+}
+
+/* Guests begin at the same time, on several processors. */
+static uint64_t next_life(void)
+{
+	static struct spinlock lock;
+	static uint64_t lives;
+	uint64_t life;
+
+	spin_lock(&lock);
+	life = ++lives;
+	spin_unlock(&lock);
+	return life;
 }
 
 /* Everything anew but what the machine keeps count of. */
 static bool start(struct guest *g, char *error)
 {
 	const struct guest_config *config = g->config;
+	const union vcpu_initial *initial = &g->vcpu[0].initial;
 
 	g->name = config->name;
 	g->starts++;
+	g->life = next_life();
+	g->reset = g->paused = g->waits = false;
 	memset(&g->vcpus, 0, sizeof(*g) - offsetof(struct guest, vcpus));
 	if (config->starts > 1)
 		log_printf("%s: start %u of %u, %lu KB of memory free\n",
@@ -266,44 +309,75 @@ static bool start(struct guest *g, char *error)
 	}
 	g->vcpu[0].starting = true;
 	log_printf("%s: %lu MB of memory, entry at %08lx\n", g->name,
-		   config->memory, g->wide ? g->start.rip :
-		   g->vcpu[0].initial.eip);
+		   config->memory, g->wide ? initial->wide.rip :
+		   initial->legacy.eip);
 	if (g->wide && host_is_tcg())
 		log_printf("%s: a 64-bit kernel: QEMU's TCG does not contain a hostile one (spec/security.md)\n",
 			   g->name);
 	return true;
 }
 
-bool guest_create(const struct guest_config *config, char *error)
+/* Its stacks stay for as long as it may be started again. */
+static bool take_stacks(const struct guest *g, uint32_t vcpus)
 {
-	struct guest *g = guest_count < GUESTS_MAX ?
-			  host_pages(sizeof(*g), PAGE_SIZE) : NULL;
-	bool room = g;
 	uint32_t i;
+
+	for (i = 0; i < vcpus; i++)
+		if (!host_stack(stack_of(g, i)))
+			return false;
+	return true;
+}
+
+bool guest_create_at(uint32_t slot, const struct guest_config *config,
+		     struct made *made, char *error)
+{
+	bool new = slot == guest_count;
+	struct guest *g = new ? host_pages(sizeof(*g), PAGE_SIZE) : guests[slot];
+	bool room = false;
 
 	if (g) {
 		g->config = config;
-		g->slot = guest_count;
+		g->made = made;
+		g->slot = slot;
+		g->starts = 0;
+		g->service = (struct service){ 0 };
 		g->unikernel = solo5_is(config->kernel.data,
 					config->kernel.size);
 		g->wide = g->unikernel;
 		g->shares = config->shares;
 		g->pin = config->pin;
+		g->special = g->unikernel || config->introspect;
+		room = kvmi_init(g);
 	}
-	/* Its stacks stay for as long as it may be started again. */
-	for (i = 0; room && i < config->cpus; i++)
-		room = host_stack(stack_of(g, i));
-	if (!room) {
-		host_pages_free(g, sizeof(*g));
+	if (!room || !take_stacks(g, config->cpus)) {
+		kvmi_free(g);
+		if (new)
+			host_pages_free(g, sizeof(*g));
 		return refuse(error, "%s: no memory for another guest",
 			      config->name);
 	}
 	if (!start(g, error)) {
-		host_pages_free(g, sizeof(*g));
+		kvmi_free(g);
+		if (new)
+			host_pages_free(g, sizeof(*g));
 		return false;
 	}
-	guests[guest_count++] = g;
+	g->destroyed = false;
+	g->gone = g->waits = made != NULL;
+	guests[slot] = g;
+	/* Others look at them at any time: it is there before it counts. */
+	asm volatile("" : : : "memory");
+	if (new)
+		guest_count = slot + 1;
 	return true;
+}
+
+bool guest_create(const struct guest_config *config, char *error)
+{
+	if (guest_count == GUESTS_MAX)
+		return refuse(error, "%s: no memory for another guest",
+			      config->name);
+	return guest_create_at(guest_count, config, NULL, error);
 }
 
 /* ---- the end ------------------------------------------------------------ */
@@ -319,6 +393,7 @@ void guest_release(struct guest *g)
 		v->sh = NULL;
 		mmu_free(&v->mmu);
 	}
+	pages_free(g);
 	rom_free(&g->rom);
 	trace_free(g->trace);
 	g->trace = NULL;
@@ -330,7 +405,7 @@ void guest_release(struct guest *g)
 
 bool guest_starts_again(const struct guest *g)
 {
-	return g->starts < g->config->starts;
+	return !g->destroyed && (g->reset || g->starts < g->config->starts);
 }
 
 bool guest_restart(struct guest *g)
@@ -342,5 +417,6 @@ bool guest_restart(struct guest *g)
 	log_printf("error: %s\n", error);
 	g->starts = g->config->starts;
 	g->end = END_BAD_INPUT;
+	g->reset = false;
 	return false;
 }

@@ -9,12 +9,22 @@
 #include "hcall.h"
 #include "log.h"
 
+#define INT_LENGTH	2
+
+void hcall_tell_shared(const struct guest *g)
+{
+	uint32_t i;
+
+	for (i = 0; i < g->vcpus; i++)
+		log_printf("%s: vCPU %u's shared area is at machine address %09lx\n",
+			   g->name, i, host_pa(g->vcpu[i].sh));
+}
+
 /* VMI_Init: from here on the top of the address space is ours. */
 static void hc_init(struct vcpu *v, uint64_t a, uint64_t b)
 {
 	(void)a, (void)b;
 	volatile struct stub_shared *sh = v->sh;
-	uint32_t i;
 
 	if (vmi_mode(v)) {
 		v->regs->gpr[EAX] = UINT32_MAX;
@@ -32,9 +42,7 @@ static void hc_init(struct vcpu *v, uint64_t a, uint64_t b)
 	v->regs->gpr[EAX] = 0;
 	log_printf("%s: VMI_Init at %08x\n", v->g->name,
 		   (uint32_t)v->regs->rip);
-	for (i = 0; i < v->g->vcpus; i++)
-		log_printf("%s: vCPU %u's shared area is at machine address %09lx\n",
-			   v->g->name, i, host_pa(v->g->vcpu[i].sh));
+	hcall_tell_shared(v->g);
 }
 
 /* The draining is all. */
@@ -103,14 +111,6 @@ static void hc_flush_tlb(struct vcpu *v, uint64_t flags, uint64_t b)
 	mmu_flush(&v->mmu);
 }
 
-/* Is its APIC's id in the set? One that is not on begins with an empty TLB. */
-static bool to_flush(const struct vcpu *v, uint32_t ids)
-{
-	uint32_t id = v->apic->id >> 24;
-
-	return v->on && !v->starting && id < 32 && (ids >> id & 1);
-}
-
 /* By one exit of it here, and one there if it runs: its kernel has no part in
  * it. */
 static void hc_flush_processors(struct vcpu *v, uint64_t ids, uint64_t what)
@@ -120,7 +120,7 @@ static void hc_flush_processors(struct vcpu *v, uint64_t ids, uint64_t what)
 
 	queue_peek(v);
 	do {
-		if (to_flush(s, ids)) {
+		if (hcall_flushes(s, ids)) {
 			others |= 1u << s->mmu.nr;
 			if (what & VMI_FLUSH_PAGE)
 				mmu_inval_other(&v->mmu, &s->mmu, what);
@@ -193,10 +193,7 @@ static void hc_cpuid(struct vcpu *v, uint64_t leaf, uint64_t sub)
 {
 	uint32_t r[4];
 
-	if ((leaf & 0xffff0000) == STUB_CPUID_BASE)
-		stats_cpuid(v->g, leaf, r);
-	else
-		vcpu_cpuid(v->wide, v->nr, leaf, sub, r);
+	v->cpuid(v, leaf, sub, r);
 	v->regs->gpr[EAX] = r[0];
 	v->regs->gpr[EBX] = r[1];
 	v->regs->gpr[ECX] = r[2];
@@ -220,6 +217,8 @@ static void hc_set_iopl(struct vcpu *v, uint64_t flags, uint64_t b)
 {
 	(void)b;
 	v->iopl = flags & EFLAGS_IOPL;
+	if (v->wide)
+		wide_fault_changed(v);
 }
 
 static void hc_set_alarm(struct vcpu *v, uint64_t flags, uint64_t b)
@@ -277,6 +276,36 @@ static void hc_page(struct vcpu *v, uint64_t gfn, uint64_t op)
 	mmu_flush_tlb(&v->mmu);
 }
 
+/* An exception is one of the INT instruction. */
+void hcall_dispatch(struct vcpu *v, struct call_made *c)
+{
+	enum verdict verdict = dispatch(v, c);
+
+	if (verdict == CALL_DONE)
+		v->regs->gpr[EAX] = (uint64_t)c->result & c->mask;
+	if (verdict == CALL_DONE || verdict == CALL_LATE)
+		return;
+	v->regs->rip -= INT_LENGTH;
+	if (verdict == CALL_UD)
+		event_exception(v, VEC_UD);
+	else
+		event_exception_error(v, VEC_GP, 0);
+}
+
+/* What is above bit 31 of a register is nobody's. */
+static void hc_hypercall(struct vcpu *v, uint64_t edx, uint64_t ecx)
+{
+	uint64_t *gpr = v->regs->gpr;
+	struct call_made c = {
+		.number = (uint32_t)ecx,
+		.arg = { (uint32_t)edx, (uint32_t)gpr[EBX],
+			 (uint32_t)gpr[ESI], (uint32_t)gpr[EDI] },
+		.mask = UINT32_MAX,
+	};
+
+	hcall_dispatch(v, &c);
+}
+
 const struct hypercall hypercall[STUB_HC_COUNT] = {
 	[STUB_HC_INIT]		= { hc_init, false },
 	[STUB_HC_DRAIN]		= { hc_drain, true },
@@ -312,20 +341,14 @@ const struct hypercall hypercall[STUB_HC_COUNT] = {
 	[STUB_HC_PAGE]		= { hc_page, true },
 	[STUB_HC_INITIAL_STATE]	= { hc_initial_state, true },
 	[STUB_HC_FLUSH_PROCESSORS] = { hc_flush_processors, true },
+	[STUB_HC_HYPERCALL]	= { hc_hypercall, false },
 };
 
 static inline __attribute__((always_inline))
 void carry_out(struct vcpu *v, struct regs *r, uint32_t nr,
 	       const struct hypercall *h, uint64_t a, uint64_t b)
 {
-	struct call *c = (void *)((uint8_t *)v->call + v->call_at);
-
-	v->call_at = (v->call_at + sizeof(*c)) % sizeof(v->call);
-	c->gpr[0] = nr;
-	c->gpr[1] = b;
-	c->gpr[2] = a;
-	c->rip = r->rip;
-	c->rsp = r->rsp;
+	vcpu_note_call(v, nr, a, b, r->rip, r->rsp);
 	if (!h) {
 		vcpu_kill(v, "hypercall %u does not exist", nr);
 		return;
@@ -338,8 +361,12 @@ void carry_out(struct vcpu *v, struct regs *r, uint32_t nr,
 		v->stats.hcalls[nr]++;
 	if (h->drains && queue_pending(v)) {
 		queue_drain(v);
-		if (r->stop)
+		if (r->stop) {
+			/* Not its end: the call comes again. */
+			if (r->stop == STOP_ASKED)
+				r->rip -= INT_LENGTH;
 			return;
+		}
 	}
 	h->handler(v, a, b);
 }
@@ -349,11 +376,57 @@ void hcall(struct vcpu *v, struct regs *r)
 	uint32_t nr = r->gpr[EAX];
 
 	carry_out(v, r, nr, nr < STUB_HC_COUNT ? &hypercall[nr] : NULL,
-		  r->gpr[EDX], r->gpr[ECX]);
+		  (uint32_t)r->gpr[EDX], (uint32_t)r->gpr[ECX]);
 }
 
 void hcall_carry_out(struct vcpu *v, struct regs *r, uint32_t nr,
 		     const struct hypercall *h, uint64_t a, uint64_t b)
 {
 	carry_out(v, r, nr, h, a, b);
+}
+
+/* ---- watched --------------------------------------------------------------- */
+
+/* RIP is at the INT, which comes again. */
+static bool told_insn(struct vcpu *v, uint32_t nr, uint64_t a, uint64_t b)
+{
+	const struct watch *w = v->watch;
+
+	switch (nr) {
+	case STUB_HC_CPUID:
+		return w->cpuid(v, a, b, INT_LENGTH);
+	case STUB_HC_SET_GDT:
+		return w->insn(v, INSN_LGDT);
+	case STUB_HC_SET_IDT:
+		return w->insn(v, INSN_LIDT);
+	case STUB_HC_SET_LDT:
+		return w->insn(v, INSN_LLDT);
+	case STUB_HC_SET_TR:
+		return w->insn(v, INSN_LTR);
+	}
+	return false;
+}
+
+static bool told(struct vcpu *v, struct regs *r)
+{
+	uint64_t a = v->wide ? r->gpr[EDI] : (uint32_t)r->gpr[EDX];
+	uint64_t b = v->wide ? r->gpr[ESI] : (uint32_t)r->gpr[ECX];
+	uint32_t nr = r->gpr[EAX];
+
+	if (nr == STUB64_HC_SYSCALL)
+		return v->wide && is_canonical(a) && is_canonical(b) &&
+		       v->watch->entries(v, a, b);
+	r->rip -= INT_LENGTH;
+	if (told_insn(v, nr, a, b))
+		return true;
+	r->rip += INT_LENGTH;
+	return false;
+}
+
+/* Those that stand for instructions that are told of. */
+void hcall_watched(struct vcpu *v, struct regs *r)
+{
+	if (vmi_mode(v) && told(v, r))
+		return;
+	(v->wide ? hcall_wide : hcall)(v, r);
 }

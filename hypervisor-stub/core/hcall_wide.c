@@ -27,8 +27,8 @@ static void hc_init(struct vcpu *v, uint64_t a, uint64_t b)
 	desc_load_gdt(v, v->gdt_base, v->gdt_limit);
 	desc_load_idt(v, v->idt_base, v->idt_limit);
 	v->regs->gpr[EAX] = 0;
-	log_printf("%s: VMI_Init at %016lx, shared area at machine address %09lx\n",
-		   v->g->name, v->regs->rip, host_pa(sh));
+	log_printf("%s: VMI_Init at %016lx\n", v->g->name, v->regs->rip);
+	hcall_tell_shared(v->g);
 }
 
 /* RAX is below the frame. */
@@ -66,6 +66,25 @@ static void hc_flush_tlb(struct vcpu *v, uint64_t flags, uint64_t b)
 	long_flush(&v->mmu);
 }
 
+static void hc_flush_processors(struct vcpu *v, uint64_t ids, uint64_t what)
+{
+	uint32_t others = 0;
+	struct vcpu *s = v;
+
+	queue_peek(v);
+	do {
+		if (hcall_flushes(s, ids)) {
+			others |= 1u << s->mmu.nr;
+			if (what & VMI_FLUSH_PAGE)
+				long_inval_other(&v->mmu, &s->mmu, what);
+			else
+				long_forget_other(&v->mmu, &s->mmu);
+		}
+		s = s->sibling;
+	} while (s != v);
+	mmu_flush_others(&v->mmu, others);
+}
+
 static void hc_update_va(struct vcpu *v, uint64_t va, uint64_t b)
 {
 	gpa_t pa;
@@ -88,29 +107,32 @@ static void hc_wallclock(struct vcpu *v, uint64_t a, uint64_t b)
 	v->regs->gpr[EAX] = host_wallclock_ns();
 }
 
-/* It has no siblings so far. */
-static void hc_initial_state(struct vcpu *v, uint64_t block, uint64_t apic_id)
-{
-	(void)block, (void)apic_id;
-	v->regs->gpr[EAX] = 0;
-}
-
 static void hc_syscall(struct vcpu *v, uint64_t lstar, uint64_t cstar)
 {
 	if (!is_canonical(lstar) || !is_canonical(cstar)) {
 		event_exception_error(v, VEC_GP, 0);
 		return;
 	}
-	v->lstar = lstar;
-	v->cstar = cstar;
-	v->syscall_swaps[0] = v->syscall_swaps[1] = true;
-	wide_syscall_changed(v);
+	msr_set_entry(v, MSR_LSTAR, lstar);
+	msr_set_entry(v, MSR_CSTAR, cstar);
 }
 
 static void hc_iret_site(struct vcpu *v, uint64_t rip, uint64_t b)
 {
 	(void)b;
 	v->rom->iret_site = is_canonical(rip) ? rip : 0;
+}
+
+static void hc_hypercall(struct vcpu *v, uint64_t number, uint64_t a0)
+{
+	uint64_t *gpr = v->regs->gpr;
+	struct call_made c = {
+		.number = (uint32_t)number,
+		.arg = { a0, gpr[EDX], gpr[ECX], gpr[R8] },
+		.mask = UINT64_MAX,
+	};
+
+	hcall_dispatch(v, &c);
 }
 
 /* Where there is no handler, it is hcall.c's, but for what a wide guest has not. */
@@ -122,7 +144,8 @@ static const struct hypercall wide[STUB64_HC_COUNT] = {
 	[STUB_HC_UPDATE_VA]	= { hc_update_va, true },
 	[STUB_HC_SET_ALARM]	= { hc_set_alarm, false },
 	[STUB_HC_WALLCLOCK]	= { hc_wallclock, false },
-	[STUB_HC_INITIAL_STATE]	= { hc_initial_state, true },
+	[STUB_HC_FLUSH_PROCESSORS] = { hc_flush_processors, true },
+	[STUB_HC_HYPERCALL]	= { hc_hypercall, false },
 	[STUB64_HC_SYSCALL]	= { hc_syscall, false },
 	[STUB64_HC_IRET_SITE]	= { hc_iret_site, false },
 };
@@ -133,7 +156,7 @@ void hcall_wide(struct vcpu *v, struct regs *r)
 	const struct hypercall *h = nr < STUB64_HC_COUNT ? &wide[nr] : NULL;
 
 	if (h && !h->handler)
-		h = nr < STUB_HC_COUNT && nr != STUB_HC_PAGE &&
-		    nr != STUB_HC_FLUSH_PROCESSORS ? &hypercall[nr] : NULL;
+		h = nr < STUB_HC_COUNT && nr != STUB_HC_PAGE ?
+		    &hypercall[nr] : NULL;
 	hcall_carry_out(v, r, nr, h, r->gpr[EDI], r->gpr[ESI]);
 }

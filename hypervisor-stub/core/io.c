@@ -26,12 +26,16 @@ static void console_tx(void *opaque, uint8_t byte)
 {
 	const struct guest *g = opaque;
 
-	host_console_put(g->console, byte);
+	if (g->made)
+		made_put(g->made, byte);
+	else
+		host_console_put(g->console, byte);
 }
 
 static bool has_input(const struct guest *g)
 {
-	return g == serial_guest && host_console_has_data();
+	return g->made ? made_has(g->made) :
+	       g == serial_guest && host_console_has_data();
 }
 
 /* The guest looks for what was typed: as far as there is room; the rest waits
@@ -39,7 +43,8 @@ static bool has_input(const struct guest *g)
 static void console_take(struct guest *g)
 {
 	while (uart_can_receive(&g->uart) && has_input(g))
-		uart_receive(&g->uart, host_console_get());
+		uart_receive(&g->uart, g->made ? made_get(g->made) :
+						 host_console_get());
 }
 
 static void console_poll(struct guest *g)
@@ -61,6 +66,12 @@ void io_console_interrupt(void)
 		sched_notify(&g->vcpu[0]);	/* if it runs elsewhere */
 	}
 	spin_unlock(&g->lock);
+}
+
+void io_typed(struct guest *g)
+{
+	console_poll(g);
+	sched_notify(&g->vcpu[0]);
 }
 
 void io_end(struct guest *g)
@@ -88,7 +99,7 @@ static enum bus_result com1_write(void *opaque, uint64_t port, uint32_t val)
 {
 	struct guest *g = opaque;
 
-	if (uart_transmits(&g->uart, port - COM1) &&
+	if (!g->made && uart_transmits(&g->uart, port - COM1) &&
 	    !host_console_ready(g->console))
 		return BUS_AGAIN;
 	uart_out(&g->uart, port - COM1, val);
@@ -237,7 +248,7 @@ void io_init(struct guest *g)
 		solo5_ports(g);
 		return;
 	}
-	if (!g->console && !serial_guest) {
+	if (!g->console && !g->made && !serial_guest) {
 		serial_guest = g;
 		host_console_listen(true);
 	}

@@ -96,6 +96,16 @@ void ipi_set_irq(struct guest *g, unsigned int irq, bool level)
 	ipi_pic_changed(g);
 }
 
+void ipi_upcall(struct guest *g, uint8_t vector)
+{
+	const struct apic_message m = {
+		.vector = vector, .mode = APIC_FIXED, .shorthand = APIC_ALL,
+	};
+
+	if (apic_accepts(g->vcpu[0].apic, NULL, &m))
+		arrive(&g->vcpu[0], NULL, &m);
+}
+
 void ipi_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
 {
 	struct apic_message m;
@@ -118,12 +128,13 @@ void ipi_apic_write(struct vcpu *v, uint32_t offset, uint32_t value)
 	}
 }
 
-bool ipi_initial_state(struct vcpu *v, uint32_t apic_id, gva32_t block)
+bool ipi_initial_state(struct vcpu *v, uint32_t apic_id, gva_t block)
 {
-	struct vmi_ap_state state;
+	union vcpu_initial state;
+	uint32_t bytes = v->wide ? sizeof(state.wide) : sizeof(state.legacy);
 	struct vcpu *s;
 
-	if (!guest_read(&v->mmu, &state, block, sizeof(state)))
+	if (!guest_read(&v->mmu, &state, block, bytes))
 		return false;
 	for (s = v->sibling; s != v; s = s->sibling) {
 		if (s->apic->id >> 24 != apic_id)

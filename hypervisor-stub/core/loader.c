@@ -10,6 +10,7 @@
 #include "elf64.h"
 #include "lib.h"
 #include "loader.h"
+#include "vmi_hypercall.h"
 
 /* The rest of the layout below 1 MB; above it the kernel and its RAM disk. */
 #define LOW_CMDLINE	0x20000u
@@ -39,6 +40,7 @@ struct plan {
 	bool		wide;		/* a 64-bit kernel */
 	uint32_t	initrd;
 	uint64_t	initrd_max;	/* highest address of its last byte */
+	uint64_t	comm;
 	uint32_t	cmdline_max;	/* without the terminator */
 	struct setup_header hdr;
 	/* bzImage: what to copy there. ELF: NULL, see the segments. */
@@ -382,6 +384,40 @@ static bool plan_initrd(const struct loader_in *in, struct loader_out *out,
 		      (behind + in->initrd_size + MB - 1) / MB);
 }
 
+/* Below the initial RAM disk, where that goes if there is none. */
+static uint64_t any_page(const struct loader_in *in, const struct plan *plan)
+{
+	uint64_t end = in->ram_size;
+
+	if (in->initrd)
+		end = plan->initrd;
+	else if (plan->initrd_max < end)
+		end = plan->initrd_max + 1;
+	return (end & ~(uint64_t)(PAGE - 1)) - PAGE;
+}
+
+/* In the memory that E820 tells of as the kernel's, but not told of there. */
+static bool plan_comm(const struct loader_in *in, struct loader_out *out,
+		      struct plan *plan)
+{
+	uint64_t at = in->comm == VMI_COMM_ANY ? any_page(in, plan) : in->comm;
+	uint64_t end = at + PAGE;
+
+	if (!in->comm)
+		return true;
+	if (at % PAGE || at < plan->end || end > in->ram_size)
+		return refuse(out, LOADER_COMM,
+			      "0x%lx: not a page between the kernel's end at 0x%lx and that of memory at 0x%lx",
+			      at, plan->end, in->ram_size);
+	if (in->initrd && end > plan->initrd &&
+	    at < plan->initrd + in->initrd_size)
+		return refuse(out, LOADER_COMM,
+			      "0x%lx: the initial RAM disk is there, from 0x%x on",
+			      at, plan->initrd);
+	plan->comm = at;
+	return true;
+}
+
 /* ---- writing ------------------------------------------------------------ */
 
 static void write_kernel(const struct loader_in *in, const struct plan *plan)
@@ -412,7 +448,8 @@ static void e820_add(struct boot_params *bp, uint64_t start, uint64_t end,
 		};
 }
 
-static void write_e820(const struct loader_in *in, struct boot_params *bp)
+static void write_e820(const struct loader_in *in, const struct plan *plan,
+		       struct boot_params *bp)
 {
 	uint64_t all = in->ram_size + in->rest;
 	uint64_t low = all < LOADER_LOW_END ? all : LOADER_LOW_END;
@@ -420,7 +457,13 @@ static void write_e820(const struct loader_in *in, struct boot_params *bp)
 
 	e820_add(bp, 0, LOW_RAM_END, E820_RAM);
 	e820_add(bp, LOW_ROM, HIGH, E820_RESERVED);
-	e820_add(bp, HIGH, low, E820_RAM);
+	if (plan->comm) {
+		e820_add(bp, HIGH, plan->comm, E820_RAM);
+		e820_add(bp, plan->comm, plan->comm + PAGE, E820_RESERVED);
+		e820_add(bp, plan->comm + PAGE, low, E820_RAM);
+	} else {
+		e820_add(bp, HIGH, low, E820_RAM);
+	}
 	e820_add(bp, LOADER_HIGH, LOADER_HIGH + (all - low), E820_RAM);
 	bp->ext_mem_k = kb > 0xffff ? 0xffff : kb;
 	bp->alt_mem_k = kb;
@@ -439,7 +482,7 @@ static void write_params(const struct loader_in *in, const struct plan *plan)
 	bp->hdr.cmd_line_ptr = LOW_CMDLINE;
 	bp->hdr.ramdisk_image = plan->initrd;
 	bp->hdr.ramdisk_size = in->initrd ? in->initrd_size : 0;
-	write_e820(in, bp);
+	write_e820(in, plan, bp);
 }
 
 static void put(const struct loader_in *in, uint64_t at, uint64_t word)
@@ -491,7 +534,8 @@ bool loader_load(const struct loader_in *in, struct loader_out *out)
 		!memcmp(in->kernel, elf_magic, sizeof(elf_magic));
 	if (elf ? !plan_elf(in, out, &plan) : !plan_bzimage(in, out, &plan))
 		return false;
-	if (!plan_cmdline(in, out, &plan) || !plan_initrd(in, out, &plan))
+	if (!plan_cmdline(in, out, &plan) || !plan_initrd(in, out, &plan) ||
+	    !plan_comm(in, out, &plan))
 		return false;
 
 	write_low(in, plan.wide);
@@ -501,5 +545,6 @@ bool loader_load(const struct loader_in *in, struct loader_out *out)
 		memcpy(in->ram + plan.initrd, in->initrd, in->initrd_size);
 	out->entry = plan.entry;
 	out->wide = plan.wide;
+	out->comm = plan.comm;
 	return true;
 }

@@ -49,6 +49,9 @@ struct loader_in {
 	const uint8_t	*initrd;	/* NULL: none */
 	uint64_t	initrd_size;
 	const char	*cmdline;	/* NULL: empty */
+	uint64_t	comm;		/* a page that the kernel is told to leave
+					 * alone, behind it; 0: none;
+					 * VMI_COMM_ANY: wherever */
 };
 
 /* Which input an error is about. */
@@ -57,16 +60,18 @@ enum loader_part {
 	LOADER_INITRD,
 	LOADER_MEMORY,
 	LOADER_CMDLINE,
+	LOADER_COMM,
 };
 
 struct loader_out {
 	uint64_t	entry;		/* (R)SI: BOOT_PARAMS; BP, DI, BX 0 */
 	bool		wide;		/* in 64-bit mode, with BOOT_TABLES */
+	uint64_t	comm;		/* where that page is; 0: there is none */
 	enum loader_part part;		/* these two: after an error alone */
 	char		error[LOADER_ERROR_MAX];
 };
 
-/* True: out->entry and out->wide are set. False: out->part and out->error. */
+/* True: out->entry, out->wide and out->comm are set. False: out->part and out->error. */
 bool loader_load(const struct loader_in *in, struct loader_out *out);
 
 #endif

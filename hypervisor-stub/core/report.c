@@ -18,19 +18,21 @@
 
 /* ---- the guest's memory ------------------------------------------------- */
 
+static bool in_rom(const struct vcpu *v, gva_t va)
+{
+	return vmi_mode(v) && va - v->rom->base < v->rom->size;
+}
+
 static bool peek(struct vcpu *v, gva_t va, uint8_t *byte)
 {
 	gpa_t pa;
 
-	if (v->wide)
-		return long_translate(&v->mmu, va, &pa) &&
-		       gmem_read_byte(&v->g->mm.gmem, pa, byte);
-	if (va > v->mmu.guest_last) {
-		*byte = va - v->rom->base < v->g->rom.size ?
-			v->rom->image[va - v->rom->base] : 0;
-		return va - v->rom->base < v->g->rom.size;
+	if (in_rom(v, va)) {
+		*byte = v->rom->image[va - v->rom->base];
+		return true;
 	}
-	if (!mmu_translate(&v->mmu, va, &pa))
+	if (v->wide ? !long_translate(&v->mmu, va, &pa) :
+		      va > v->mmu.guest_last || !mmu_translate(&v->mmu, va, &pa))
 		return false;
 	return gmem_read_byte(&v->g->mm.gmem, pa, byte);
 }
@@ -90,12 +92,6 @@ static const char *const call_name[VMI_CALL_COUNT] = {
 	VMI_CALLS(NAME)
 #undef NAME
 };
-
-static bool in_rom(const struct vcpu *v, gva32_t eip)
-{
-	return vmi_mode(v) &&
-	       eip - v->rom->base < v->rom->end - v->rom->base;
-}
 
 /* The VMI call whose slot this is, or NULL. */
 static const char *slot_name(const struct vcpu *v, gva32_t at)
@@ -373,8 +369,9 @@ void report(struct vcpu *v)
 		log_printf("vCPU %u:\n", v->nr);
 	report_vcpu(v);
 	for (s = v->sibling; s != v; s = s->sibling)
-		log_printf("vCPU %u: %s, eip %08x esp %08x\n", s->nr, where(s),
-			   (uint32_t)s->regs->rip, (uint32_t)s->regs->rsp);
+		log_printf(v->wide ? "vCPU %u: %s, rip %016lx rsp %016lx\n" :
+				     "vCPU %u: %s, eip %08lx esp %08lx\n",
+			   s->nr, where(s), s->regs->rip, s->regs->rsp);
 }
 
 /* ---- when --------------------------------------------------------------- */

@@ -14,6 +14,7 @@
  */
 #include <cpu.h>
 
+#include "dispatch.h"
 #include "log.h"
 #include "runnable.h"
 #include "solo5.h"
@@ -23,10 +24,20 @@
 static struct spinlock lock;
 static enum end worst;		/* of the guests that ended */
 
-/* Is what a halted one waits for there? A unikernel waits in a call. */
+/* A unikernel waits in a call, and any guest for whoever looks at it, or serves it. */
+static __attribute__((noinline)) bool awaited_special(const struct vcpu *v)
+{
+	if (kvmi_holds(v))
+		return false;
+	if (v->server)
+		return v->answered || rdtsc() >= v->look;
+	return v->g->unikernel ? !v->g->solo5->call : event_pending(v);
+}
+
+/* Is what a halted one waits for there? */
 static bool awaited(const struct vcpu *v)
 {
-	return v->g->unikernel ? !v->g->solo5->call : event_pending(v);
+	return v->g->special ? awaited_special(v) : event_pending(v);
 }
 
 /* It was halted, and something was done for it. */
@@ -71,7 +82,7 @@ static bool must_hear(const struct vcpu *v)
 
 void sched_notify(struct vcpu *v)
 {
-	if (v == current)
+	if (v == current && !v->halted)
 		return;
 	spin_lock(&lock);
 	if (v->halted) {
@@ -116,12 +127,20 @@ static void timer_interrupt(void)
 			spin_lock(&g->lock);
 			if (v->halted) {
 				timer_update(v);
-				v->wake = timer_wake(v);
+				v->wake = v->server && !v->parked ?
+					  v->look : timer_wake(v);
 				sched_charge(v);
 			}
 			spin_unlock(&g->lock);
 		}
 	}
+}
+
+static void device_interrupt(void)
+{
+	solo5_interrupt();
+	kvmi_interrupt();
+	control_interrupt();
 }
 
 /* What it is for is charged to whom it is for. */
@@ -136,7 +155,7 @@ static void interrupt(int irq)
 	else if (irq == IRQ_COM1)
 		io_console_interrupt();
 	else
-		solo5_interrupt();
+		device_interrupt();
 }
 
 /* ---- from one to another ------------------------------------------------ */
@@ -146,6 +165,8 @@ static void save(struct vcpu *v)
 	desc_save(v);
 	write_cr0(read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS));
 	asm volatile("fxsave64 %0" : "=m"(v->fpu));
+	if (v->wide)
+		xstate_save(v);
 }
 
 static void load(struct vcpu *v)
@@ -157,6 +178,8 @@ static void load(struct vcpu *v)
 	 * exception is pending (APM Vol. 5, FXRSTOR): make them ours first. */
 	asm volatile("fnclex; emms; fildl %1; fxrstor64 %0"
 		     : : "m"(v->fpu), "m"(guest_count));
+	if (v->wide)
+		xstate_load(v);
 	cr_load(v);
 	desc_load(v);
 	speculation_switch();
@@ -207,22 +230,28 @@ static void take(struct vcpu *v)
 }
 
 /* The end of a guest that no processor knows any more; but one may still look
- * whether there is something to do for it, so its lock stays. */
+ * whether there is something to do for it, so its lock stays. It is given back for
+ * what is of two guests, but from guest.ended on there is nothing that others do
+ * to it. */
 static void finish(struct guest *g)
 {
+	struct made *made;
 	bool again, all;
 	uint32_t i;
 
+	spin_unlock(&g->lock);
+	pages_end(g);
 	spin_lock(&g->lock);
 	do {
 		all = true;
 		again = guest_starts_again(g);
 		spin_lock(&lock);
-		if (g->end > worst)
+		/* How one ends that a guest has made is that guest's affair. */
+		if (!g->made && g->end > worst)
 			worst = g->end;
 		g->gone = !again;
 		for (i = 0; i < guest_count; i++)
-			all = all && guests[i]->gone;
+			all = all && (guests[i]->gone || guests[i]->paused);
 		spin_unlock(&lock);
 		if (all) {
 			stats_print();
@@ -231,24 +260,36 @@ static void finish(struct guest *g)
 		if (!again)
 			log_printf("%s ended, the others go on\n", g->name);
 		guest_release(g);
+		if (g->destroyed) {
+			made = g->made;
+			manage_forget(g);
+			made_free(made);
+		}
 	} while (again && !guest_restart(g));
-	if (again)
+	if (again) {
 		sched_add(&g->vcpu[0]);
-	spin_unlock(&g->lock);
+		kvmi_start(g);
+	} else {
+		kvmi_gone(g);
+	}
 }
 
 /* Its state has left this processor. */
 static void unloaded(struct vcpu *v)
 {
+	struct guest *g = v->g;
 	bool last;
 
 	spin_lock(&lock);
 	v->loaded = false;
-	last = !--v->g->loaded && v->g->ended;
+	last = !--g->loaded && g->ended;
 	spread();
 	spin_unlock(&lock);
-	if (last)
-		finish(v->g);
+	if (!last)
+		return;
+	spin_lock(&g->lock);
+	finish(g);			/* v is another's from here on, or nobody's */
+	spin_unlock(&g->lock);
 }
 
 /* This vCPU, which is off, does not go on. */
@@ -275,7 +316,7 @@ static struct vcpu *switch_to(struct vcpu *next)
 	sched_charge(payer);
 	spin_lock(&next->g->lock);
 	/* Unless INIT, or its guest's end, was first. */
-	if (next->starting && !next->regs->stop) {
+	if (next->starting && next->regs->stop < STOP_OFF) {
 		trace_drain(next->g->trace, next->nr, next->sh);
 		vcpu_start(next);
 	}
@@ -307,6 +348,8 @@ static struct vcpu *idle(void)
 		if (next)
 			return next;
 		if (gone) {
+			if (c->vcpu->paused)
+				save(c->vcpu);
 			leave(c->vcpu);
 			continue;
 		}
@@ -337,15 +380,97 @@ static struct vcpu *interrupted(struct vcpu *v)
 	return switch_to(other);
 }
 
+/* What it is about has a lock of its own. The guest cannot go away meanwhile, since
+ * this vCPU is loaded. */
+static struct vcpu *called(struct vcpu *v)
+{
+	spin_unlock(&v->g->lock);
+	dispatch_late(v);
+	spin_lock(&v->g->lock);
+	return v;
+}
+
+/* Its guest stands still. It is saved while nobody can take it. */
+static struct vcpu *paused(struct vcpu *v)
+{
+	if (v->late_number) {
+		vcpu_stop(v, STOP_PAUSED);
+		return called(v);
+	}
+	sched_charge(v);
+	spin_lock(&lock);
+	v->on = false;
+	spin_unlock(&lock);
+	save(v);
+	spin_unlock(&v->g->lock);
+	leave(v);
+	return switch_to(idle());
+}
+
+/* One that is asked meanwhile does that first, and halts then. */
+static __attribute__((noinline)) bool awaited_now_special(struct vcpu *v)
+{
+	kvmi_left(v);
+	if (!kvmi_asked(v)) {
+		if (kvmi_steps(v))	/* when it wakes */
+			vcpu_stop(v, STOP_ASKED);
+		return awaited_special(v);
+	}
+	v->hlt = true;
+	vcpu_stop(v, STOP_ASKED);
+	return true;
+}
+
 static struct vcpu *halted(struct vcpu *v)
 {
 	timer_update(v);
-	if (awaited(v))
-		return v;
+	if (v->g->special ? awaited_now_special(v) : event_pending(v))
+		return v->paused ? paused(v) : v;
 	v->wake = timer_wake(v);
 	sched_charge(v);
 	spin_lock(&lock);
 	v->halted = true;
+	v->on = !v->paused;
+	spin_unlock(&lock);
+	spin_unlock(&v->g->lock);
+	return switch_to(idle());
+}
+
+/* It may go on, with what it did, unless it is another's turn. One that is stepped
+ * comes back here before it does. */
+static struct vcpu *go_on_asked(struct vcpu *v)
+{
+	bool steps = kvmi_steps(v) && !(v->held & HELD_REQUEST);
+	bool hlt = v->hlt && !kvmi_asked(v);
+	struct vcpu *next;
+
+	if (steps || kvmi_asked(v))
+		vcpu_stop(v, STOP_ASKED);
+	v->hlt &= !hlt;
+	next = hlt ? halted(v) : v->paused ? paused(v) : interrupted(v);
+	if (next == v && steps && !kvmi_asked(v)) {
+		v->regs->stop = STOP_NOT;
+		kvmi_arm(v);
+	}
+	return next;
+}
+
+/* It is held until it is asked again, or goes on. Nobody looks at it between a call and
+ * its result. */
+static struct vcpu *asked(struct vcpu *v)
+{
+	if (v->late_number) {
+		vcpu_stop(v, STOP_ASKED);
+		return called(v);
+	}
+	v->parked = false;
+	if (kvmi_serve(v))
+		return v->regs->stop > STOP_ASKED ? v : go_on_asked(v);
+	sched_charge(v);
+	spin_lock(&lock);
+	v->parked = true;
+	v->halted = true;
+	v->wake = UINT64_MAX;
 	spin_unlock(&lock);
 	spin_unlock(&v->g->lock);
 	return switch_to(idle());
@@ -362,15 +487,55 @@ static void tell_why(struct vcpu *v)
 		report(v);
 }
 
-/* The first of its vCPUs tells the others. */
-static void guest_ends(struct vcpu *v)
+static void answered(struct vcpu *v)
+{
+	v->answered = true;
+	if (!v->halted)
+		return;
+	wake(v);
+	v->since = rdtsc();
+}
+
+/* Those that wait for it do so no more. */
+static void abandon(const struct guest *server)
+{
+	uint32_t i;
+
+	for (i = 0; i < vcpu_count; i++)
+		if (vcpus[i]->server == server)
+			answered(vcpus[i]);
+}
+
+void sched_answered(struct vcpu *v)
+{
+	spin_lock(&lock);
+	answered(v);
+	spin_unlock(&lock);
+}
+
+void sched_waits(struct vcpu *v, struct guest *server, uint64_t look)
+{
+	spin_lock(&lock);
+	v->server = server;
+	v->answered = false;
+	v->look = look;
+	spin_unlock(&lock);
+}
+
+/* The first of its vCPUs tells the others, or another guest does. True: none of them
+ * is in a processor. */
+static bool guest_ends(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	struct vcpu *s;
+	bool none;
 
 	mmu_stop_others(&v->mmu);
 	tell_why(v);
 	io_end(g);
+	comm_end(g);
+	requests_end(g);
+	kvmi_end(g);
 	g->end = v->end;
 	s = v;
 	spin_lock(&lock);
@@ -379,12 +544,15 @@ static void guest_ends(struct vcpu *v)
 		s->regs->stop = STOP_ENDED;
 		s->on = false;
 		s->halted = false;
-		if (s->loaded && s != v)
+		if (s->loaded && s != current)
 			host_kick(s->home);
 		s = s->sibling;
 	} while (s != v);
 	g->ended = true;
+	none = !g->loaded;
+	abandon(g);
 	spin_unlock(&lock);
+	return none;
 }
 
 static struct vcpu *ended(struct vcpu *v)
@@ -402,20 +570,65 @@ static struct vcpu *off(struct vcpu *v)
 {
 	struct vcpu *s = v->sibling;
 
-	while (s != v && !s->on)
+	while (s != v && !s->on && !s->paused)
 		s = s->sibling;
 	if (s == v) {
 		vcpu_kill(v, "HLT with interrupts off: nothing can wake it");
 		return ended(v);
 	}
 	sched_charge(v);
-	v->on = false;
+	v->on = v->paused = false;
+	v->late_number = 0;
+	v->hlt = false;
+	kvmi_off(v);
+	requests_off(v);
+	v->server = NULL;
 	timer_pit_changed(v->g);
 	if (v->startup)
 		sched_startup(v);
 	spin_unlock(&v->g->lock);
 	leave(v);
 	return switch_to(idle());
+}
+
+/* It is within an instruction that another guest answers. */
+static struct vcpu *requested(struct vcpu *v)
+{
+	bool answered;
+
+	kvmi_left(v);
+	requests_go(v);
+	if (v->regs->stop > STOP_PAUSED)	/* that comes first */
+		return v;
+	mmu_flush_tlb(&v->mmu);
+	if (requests_over(v)) {
+		if (kvmi_steps(v))
+			vcpu_stop(v, STOP_ASKED);
+		return v;
+	}
+	sched_charge(v);
+	spin_lock(&lock);
+	answered = v->answered;
+	if (!answered) {
+		v->halted = true;
+		v->on = !v->paused;
+		v->wake = v->look;
+	}
+	spin_unlock(&lock);
+	if (answered)
+		return v;
+	spin_unlock(&v->g->lock);
+	return switch_to(idle());
+}
+
+/* The rarer reasons. */
+static __attribute__((noinline)) struct vcpu *stopped(struct vcpu *v,
+						      enum stop why)
+{
+	return why == STOP_ENDED ? ended(v) : why == STOP_OFF ? off(v) :
+	       why == STOP_PAUSED ? paused(v) :
+	       why == STOP_CALL ? called(v) :
+	       why == STOP_REQUEST ? requested(v) : asked(v);
 }
 
 /* Returns with the guest's lock, as it was called. */
@@ -432,12 +645,15 @@ struct vcpu *sched_next(struct vcpu *v, enum stop why)
 	}
 	/* The event that one is given may be its death. */
 	for (; why; v->regs->stop = STOP_NOT) {
-		v = why == STOP_ENDED ? ended(v) : why == STOP_OFF ? off(v) :
-		    why == STOP_HALTED ? halted(v) : interrupted(v);
+		v = why == STOP_INTERRUPTED ? interrupted(v) :
+		    why == STOP_HALTED ? halted(v) : stopped(v, why);
 		/* Without the lock it may have come to have stale pointers to
 		 * tables, and its stack is written through them. */
 		mmu_flush_tlb(&v->mmu);
-		event_poll(v);
+		if (!v->held)
+			event_poll(v);
+		else if (v->held & HELD_REQUEST)
+			vcpu_stop(v, STOP_REQUEST);
 		why = v->regs->stop;
 	}
 	mmu_flush_tlb(&v->mmu);
@@ -453,17 +669,119 @@ void sched_add(struct vcpu *v)
 	v->ran = behind(v);
 	v->since = rdtsc();
 	v->halted = false;
-	v->on = true;
+	v->on = !v->g->paused;
+	v->paused = v->g->paused;
 	find_processor(v);
 	spin_unlock(&lock);
+}
+
+/* ---- by another guest ---------------------------------------------------- */
+
+void sched_guests_changed(void)
+{
+	uint32_t i, n;
+
+	spin_lock(&lock);
+	vcpu_count = 0;
+	for (i = 0; i < guest_count; i++)
+		for (n = 0; n < guests[i]->config->cpus; n++)
+			vcpus[vcpu_count++] = &guests[i]->vcpu[n];
+	spin_unlock(&lock);
+}
+
+void sched_begin(struct guest *g)
+{
+	spin_lock(&lock);
+	g->gone = false;
+	spin_unlock(&lock);
+	sched_add(&g->vcpu[0]);
+}
+
+/* Those in the guest leave it: to sched_next(), with this lock. When this returns
+ * nobody is there any more. */
+void sched_pause(struct guest *g)
+{
+	struct vcpu *v;
+
+	spin_lock(&lock);
+	g->paused = true;
+	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
+		if (!v->on)
+			continue;
+		v->paused = true;
+		if (v->loaded && !v->halted)
+			vcpu_stop(v, STOP_PAUSED);
+		else
+			v->on = false;
+		if (v->loaded)
+			host_kick(v->home);
+	}
+	spin_unlock(&lock);
+	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++)
+		while (v->mmu.inside)
+			cpu_relax();
+}
+
+/* What was pending when it stopped has not happened yet. */
+void sched_resume(struct guest *g)
+{
+	struct vcpu *v;
+
+	spin_lock(&lock);
+	g->paused = false;
+	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
+		if (!v->paused)
+			continue;
+		v->paused = false;
+		if (v->regs->stop == STOP_PAUSED)
+			v->regs->stop = STOP_NOT;
+		if (v->on)
+			continue;
+		v->ran = behind(v);
+		v->since = rdtsc();
+		v->on = true;
+		if (v->halted)
+			host_kick(v->home);	/* for its clocks */
+		else
+			find_processor(v);
+	}
+	spin_unlock(&lock);
+}
+
+void sched_ask(struct vcpu *v)
+{
+	vcpu_stop(v, STOP_ASKED);
+	v->held |= HELD_ASKED;
+	spin_lock(&lock);
+	if (v->halted) {
+		v->hlt |= !v->parked && !v->server;
+		v->halted = false;
+		v->since = rdtsc();
+		find_processor(v);
+	} else if (v->loaded && v != current) {
+		host_kick(v->home);
+	}
+	spin_unlock(&lock);
+}
+
+void sched_end(struct guest *g)
+{
+	struct vcpu *v = &g->vcpu[0];
+
+	vcpu_end(v, END_ORDERLY);
+	if (guest_ends(v))
+		finish(g);
 }
 
 void sched_off(struct vcpu *v)
 {
 	spin_lock(&lock);
-	if (v->halted) {
-		v->halted = false;
-		v->on = false;
+	/* Not in the guest, nor on its way out of it. */
+	if (v->halted || (v->paused && !v->on)) {
+		v->halted = v->hlt = false;
+		v->on = v->paused = false;
+		requests_off(v);
+		v->server = NULL;
 	} else if (v->on) {
 		vcpu_stop(v, STOP_OFF);
 	}
@@ -481,6 +799,7 @@ void sched_startup(struct vcpu *v)
 		return;
 	v->starting = true;
 	sched_add(v);
+	kvmi_on(v);
 }
 
 static void __attribute__((noreturn)) run(void)
@@ -495,17 +814,15 @@ static void __attribute__((noreturn)) run(void)
 
 void sched_run(void)
 {
-	uint32_t i, n;
+	uint32_t i;
 
 	panic_tells = stats_print;
 	sched_charge(NULL);
-	vcpu_count = 0;
+	sched_guests_changed();
 	for (i = 0; i < guest_count; i++) {
-		for (n = 0; n < guests[i]->vcpus; n++)
-			vcpus[vcpu_count++] = &guests[i]->vcpu[n];
-	}
-	for (i = 0; i < guest_count; i++)
 		sched_add(&guests[i]->vcpu[0]);
+		kvmi_start(guests[i]);
+	}
 	host_watchdog_start();
 	host_start(run);
 	run();

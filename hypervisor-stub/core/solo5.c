@@ -481,7 +481,7 @@ bool solo5_load(const struct solo5_in *in, struct solo5_out *out)
 	write_image(in, &h);
 	write_boot_info(in, out, &plan);
 	out->mem_size = plan.mem_size;
-	out->start = (struct vcpu_start) {
+	out->start = (struct vmi64_ap_state) {
 		.cr0 = CR0_PE | CR0_NE | CR0_WP | CR0_PG,
 		.cr3 = SOLO5_PML4,
 		.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT,
@@ -490,10 +490,9 @@ bool solo5_load(const struct solo5_in *in, struct solo5_out *out)
 		.rsp = plan.mem_size - 8,
 		.rdi = SOLO5_BOOT_INFO,
 		.rflags = EFLAGS_FIXED,
-		.gdt_base = SOLO5_GDT,
-		.gdt_limit = SOLO5_DS + 8 - 1,
-		.cs = SOLO5_CS,
-		.ds = SOLO5_DS,
+		.gdtr_base = SOLO5_GDT, .gdtr_limit = SOLO5_DS + 8 - 1,
+		.cs = SOLO5_CS, .ss = SOLO5_DS,
+		.ds = SOLO5_DS, .es = SOLO5_DS, .fs = SOLO5_DS, .gs = SOLO5_DS,
 	};
 	return true;
 }

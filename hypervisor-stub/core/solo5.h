@@ -37,7 +37,7 @@ struct solo5_in {
 };
 
 struct solo5_out {
-	struct vcpu_start start;
+	struct vmi64_ap_state start;
 	uint64_t	mem_size;	/* that it was told of */
 	uint32_t	handles;	/* entries of the manifest; what they are: */
 	const struct solo5_device *handle[SOLO5_MANIFEST_MAX];	/* or NULL */

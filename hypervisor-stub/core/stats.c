@@ -73,8 +73,11 @@ static const struct counter counter[] = {
 	INSN(INSN_SWAPGS, "swapgs"), INSN(INSN_SYSRET, "sysret"),
 	INSN(INSN_STAC, "stac"), INSN(INSN_CLAC, "clac"),
 	INSN(INSN_INVPCID, "invpcid"),
+	INSN(INSN_CPUID, "cpuid"), INSN(INSN_VMCALL, "vmcall"),
+	INSN(INSN_VMMCALL, "vmmcall"),
 	INSN(INSN_MOV_LOAD, "apic_load"), INSN(INSN_MOV_STORE, "apic_store"),
 	INSN(INSN_MOV_IMM, "apic_store_imm"),
+	INSN(INSN_MOVZX, "movzx"), INSN(INSN_MOVSX, "movsx"),
 };
 
 #define NAME(nr, name, call)	[nr] = "hc_" #name,
@@ -114,11 +117,6 @@ void stats_cpuid(struct guest *g, uint32_t leaf, uint32_t r[4])
 	uint64_t value;
 
 	memset(r, 0, 16);
-	if (leaf == STUB_CPUID_BASE) {
-		r[0] = STUB_CPUID_NAMES + 0xff;
-		memcpy(r + 1, "OpenVMI\0stub", 12);
-		return;
-	}
 	if (leaf < STUB_CPUID_COUNTERS || wanted >= ARRAY_SIZE(counter))
 		return;
 	if (names) {

@@ -28,6 +28,16 @@ bool bus_add(struct bus_space *s, const struct bus_region *r)
 	return true;
 }
 
+bool bus_is_free(const struct bus_space *s, uint64_t first, uint64_t count)
+{
+	const struct bus_region *r = s->region, *end = r + s->regions;
+
+	for (; r < end; r++)
+		if (first < r->first + r->count && r->first < first + count)
+			return false;
+	return true;
+}
+
 enum bus_result bus_read(const struct bus_space *s, uint64_t at,
 			 unsigned int size, uint32_t *val)
 {

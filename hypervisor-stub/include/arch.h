@@ -4,7 +4,8 @@
 #define ARCH_H
 
 /* General registers by their number in instruction encodings. */
-enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI, R11 = 11 };
+enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI,
+       R8, R9, R10, R11, R12, R13, R14, R15 };
 #define GPRS		16	/* in 64-bit code: R8 to R15 */
 
 #define EFLAGS_FIXED	0x00000002u
@@ -37,7 +38,9 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI, R11 = 11 };
 #define EFER_LME	0x00000100u
 #define EFER_LMA	0x00000400u
 #define EFER_NXE	0x00000800u
+#define EFER_WIDE	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)	/* of a 64-bit guest */
 
+#define MSR_APIC_BASE		0x0000001b
 #define MSR_EFER		0xc0000080
 #define MSR_STAR		0xc0000081
 #define MSR_LSTAR		0xc0000082
@@ -58,6 +61,7 @@ enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI, R11 = 11 };
 #define CR4_OSXMMEXCPT	0x00000400u
 #define CR4_UMIP	0x00000800u
 #define CR4_FSGSBASE	0x00010000u
+#define CR4_OSXSAVE	0x00040000u
 #define CR4_SMEP	0x00100000u
 
 /* Exception vectors (SDM Vol. 3, 6.3.1). */

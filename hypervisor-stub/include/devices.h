@@ -46,6 +46,9 @@ struct bus {
 /* False: somebody is there for accesses of such a size, or there are too many. */
 bool bus_add(struct bus_space *, const struct bus_region *);
 
+/* Nobody of ours is at any of these. */
+bool bus_is_free(const struct bus_space *, uint64_t first, uint64_t count);
+
 enum bus_result bus_read(const struct bus_space *, uint64_t at,
 			 unsigned int size, uint32_t *val);
 enum bus_result bus_write(const struct bus_space *, uint64_t at,

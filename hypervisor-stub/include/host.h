@@ -117,6 +117,8 @@ void host_nmi(const struct regs *);
 /* The machine's IDT, that 32-bit guests run on; a wide guest has another
  * (x86/wide.c). */
 void host_idt_load(void);
+/* Or one that leads to step_stubs (x86/entry.asm). */
+void host_idt_step(void);
 
 /* ---- stacks ------------------------------------------------------------- */
 
@@ -193,6 +195,24 @@ void host_net_mac(uint32_t net, uint8_t mac[6]);
 bool host_net_waits(uint32_t net);	/* is there one to get? */
 uint32_t host_net_get(uint32_t net, void *frame);
 bool host_net_put(uint32_t net, const void *frame, uint32_t bytes);
+
+/* ---- channels --------------------------------------------------------------- */
+
+/*
+ * Streams of bytes to and from whoever started the machine, in the order of its bus.
+ * Each is one guest's, whose lock guards it, or control.c's. As for disks, an
+ * interrupt tells that something has come, or was sent.
+ */
+#define HOST_CHANNELS	9
+extern uint32_t host_channels;		/* known before the first guest is made */
+
+/* What has come, so many bytes at most; how many. */
+uint32_t host_channel_get(uint32_t channel, void *to, uint32_t max);
+bool host_channel_waits(uint32_t channel);	/* is there any? */
+/* All of it, at once, or false: not now. So many calls would have room: */
+#define HOST_CHANNEL_MAX	8256u
+bool host_channel_put(uint32_t channel, const void *, uint32_t bytes);
+uint32_t host_channel_room(uint32_t channel);
 
 /* The hypervisor's own words, where nobody may be listening. It does not
  * wait for long, and then they are lost. For log.c alone: one at a time. */

@@ -38,6 +38,8 @@ enum insn_op {
 	INSN_MOV_LOAD,			/* reg from rm or memory */
 	INSN_MOV_STORE,			/* reg to rm or memory */
 	INSN_MOV_IMM,			/* imm to rm or memory */
+	INSN_MOVZX, INSN_MOVSX,		/* reg from rm or memory of fewer bytes */
+	INSN_CPUID, INSN_VMCALL, INSN_VMMCALL,
 	/* These in 64-bit code alone. */
 	INSN_SWAPGS, INSN_SYSRET,
 	INSN_XSETBV, INSN_STAC, INSN_CLAC,
@@ -68,6 +70,8 @@ struct insn {
 	 * prefix.
 	 */
 	uint8_t	size;
+	uint8_t	from;		/* MOVZX, MOVSX: bytes of what is read, 1 or 2 */
+	bool	rex;		/* it has such a prefix */
 	uint8_t	addr_size;	/* 2, 4, 8; also the size of ECX under rep */
 	uint8_t	rep;		/* 0, or the last of f2h (repne), f3h (rep) */
 	bool	seg_prefix;	/* seg comes from a prefix */

@@ -5,7 +5,9 @@
  * held while a guest runs. They are taken in this order:
  *
  *	a guest's (core.h)	all that the guest has: memory, shadow tables,
- *				devices, vCPUs; one guest's at a time
+ *				devices, vCPUs; one guest's at a time, but for
+ *				core/pages.c: two in the order of their numbers
+ *	of its memory		what is where in it (gmem.moving)
  *	the scheduler's		who runs where, and whose time it is (sched.c)
  *	the machine's		memory, log, consoles: inside host.h
  */

@@ -30,6 +30,8 @@
 
 #include <host.h>
 
+#include "lock.h"
+
 #define PAGE_SIZE	4096u
 #define PAGE_SHIFT	12
 
@@ -55,6 +57,11 @@ struct gmem {
 	uint32_t	nframes;	/* the last one's number and one */
 	uint64_t	bytes;
 	uint64_t	bus;		/* such a leaf, of ones to be read */
+	uint64_t	*hidden;	/* leaves that p2m has not, so that all find
+					 * them absent but who asks here
+					 * (view.c); NULL: there are none */
+	struct spinlock	moving;		/* what is where changes: for who looks at it
+					 * without the guest's lock */
 	uint8_t		*ram;		/* where we see guest-physical 0, and */
 	uint64_t	ram_bytes;	/* how much in one piece */
 };
@@ -80,6 +87,7 @@ struct mm_format {
  * included, is guarded by the guest's lock (x86.h).
  */
 #define MM_MMUS		8
+#define MM_ELSEWHERE	16
 struct mm {
 	struct gmem	gmem;
 	struct mmu	*mmu[MM_MMUS];	/* of its vCPUs, those that there are */
@@ -87,7 +95,11 @@ struct mm {
 	struct gframe	*frames;	/* gmem.nframes of them */
 	struct mm_format fmt;
 	uint32_t	device[2];	/* frames that answer to reads, too, though
-					 * no memory is there */
+					 * no memory is there; and others, */
+	struct mm_elsewhere {		/* which somebody else does */
+		uint64_t	first, frames;
+	} elsewhere[MM_ELSEWHERE];
+	uint32_t	elsewheres;
 	uint32_t	reserved;	/* where the reserved top begins: what is
 					 * there is ours; 0 before VMI_Init. Of a
 					 * wide guest the low half of LONG_TOP */
@@ -110,6 +122,7 @@ struct mm {
 };
 
 /* Per vCPU. */
+#define MM_OPENED	16
 struct mmu {
 	struct mm	*mm;
 	struct root	*root;		/* what CR3 points to */
@@ -130,6 +143,9 @@ struct mmu {
 	uint64_t	copy_end;	/* below it the real CR3 maps what the
 					 * guest's does: 0 of a wide guest */
 	uint32_t	fills;		/* by hv_fault(), in this access */
+	/* Leaves that are there in spite of a view, for a while. */
+	uint64_t	*opened[MM_OPENED];
+	uint32_t	opened_count;
 	uint8_t		flush;		/* FLUSH_*: its TLB may have what the
 					 * shadow has not */
 	/* Its processor may be in the guest, and walk these tables, while
@@ -141,6 +157,7 @@ struct mmu {
 	uint64_t	long_cr3;	/* as it was loaded */
 	struct spage	*top;		/* the shadow of its PML4; NULL: none is
 					 * loaded yet. pml4 is where it is */
+	uint64_t	leaf_zero;	/* bits of a leaf that have to be 0 */
 	uint64_t	trampoline;	/* entry LONG_SLOT of each shadow PML4:
 					 * the caller's, before the first CR3 */
 };
@@ -167,6 +184,58 @@ bool gmem_read_byte(const struct gmem *, gpa_t, uint8_t *);
  * and nothing is copied. No page table is among it that anybody knows of. */
 bool gmem_read(const struct gmem *, void *dst, gpa_t src, uint64_t len);
 bool gmem_write(const struct gmem *, gpa_t dst, const void *src, uint64_t len);
+/* The same by who may not have the guest's lock; it is there, and stays. */
+bool gmem_read_late(struct gmem *, void *dst, gpa_t src, uint64_t len);
+bool gmem_write_late(struct gmem *, gpa_t dst, const void *src, uint64_t len);
+
+/* A word at a multiple of 4, in one access. Stores come in their order. False: the
+ * frame is absent. */
+bool gmem_load32(const struct gmem *, gpa_t, uint32_t *);
+bool gmem_store32(const struct gmem *, gpa_t, uint32_t);
+
+/*
+ * Views: what the guest may do with a frame, whatever its tables say: read, write,
+ * execute, by bit. Its tables are walked in spite of them.
+ */
+#define VIEW_R		1u
+#define VIEW_W		2u
+#define VIEW_X		4u
+#define VIEW_ALL	7u
+bool mm_view_init(struct mm *);	/* it may have views; false: no memory */
+static inline bool mm_has_views(const struct mm *mm)
+{
+	return mm->gmem.hidden;
+}
+/* False: the frame is absent. What the shadow has of it stays. */
+bool mm_view_set(struct mm *, uint64_t gfn, uint32_t view);
+uint32_t mm_view(const struct mm *, uint64_t gfn);
+void mm_view_none(struct mm *);	/* of all frames everything is allowed */
+/* The shadow has nothing of this frame any more. To be followed by a flush. */
+void mmu_view_drop(struct mmu *, uint64_t gfn);
+/* Nor of any. */
+void mmu_view_drop_all(struct mmu *);
+/* What mmu_fault_view() has opened is closed. */
+void mmu_view_close(struct mmu *);
+/* Somebody beside the guest has written into this frame: what its shadow knew of it
+ * as a table is forgotten. */
+void mmu_written(struct mmu *, gpa_t);
+
+/*
+ * Frames of other guests (remap.c), with the guest's lock, by who is in none of its
+ * vCPUs. A frame is what mm_frame() has said, which means something to these alone.
+ */
+uint64_t mm_frame(const struct mm *, uint64_t gfn);	/* 0: absent */
+void mm_frame_zero(uint64_t frame);
+/* It is mapped by one more, or maps what is another's. False: it is by too many. */
+bool mm_share(struct mm *, uint64_t gfn);
+/* By one less. What was written there is in effect. */
+void mm_unshare(struct mm *, uint64_t gfn);
+/* The shadow, and the TLBs, have nothing of this frame; of any. */
+void mm_drop_frame(struct mm *, uint64_t frame);
+void mm_drop_frames(struct mm *);
+/* It is there from now on. Nothing is left of what was there, but for what one of the
+ * former two would take. */
+void mm_replace(struct mm *, uint64_t gfn, uint64_t frame);
 
 /* ---- memory by linear address ------------------------------------------- */
 
@@ -262,6 +331,10 @@ void mmu_stop_others(struct mmu *);
  * TLB may be wrong leaves it, as above. */
 void mmu_flush_others(struct mmu *, uint32_t others);
 
+/* By who is none of them: all is forgotten that the shadow has, and nobody is in the
+ * guest with it, nor will be. */
+void mm_forget(struct mm *);
+
 #define FLUSH_REMOVED	1u	/* it took a translation away: the other vCPUs'
 				 * TLBs may have it, too */
 #define FLUSH_STALE	2u	/* another has done that, or CR3 is new */
@@ -275,9 +348,11 @@ static inline void mmu_flush_tlb(struct mmu *m)
 }
 
 /* Of a frame that is no memory. */
+bool mm_is_elsewhere(const struct mm *, uint64_t gfn);
 static inline bool mm_is_device(const struct mm *mm, uint64_t gfn)
 {
-	return gfn == mm->device[0] || gfn == mm->device[1];
+	return gfn == mm->device[0] || gfn == mm->device[1] ||
+	       (mm->elsewheres && mm_is_elsewhere(mm, gfn));
 }
 
 /* ---- accesses ----------------------------------------------------------- */
@@ -287,12 +362,19 @@ enum fault {
 	FAULT_GUEST,		/* the guest's own; *error is what it sees */
 	FAULT_BUS,		/* write to guest-physical memory that is absent,
 				 * or any access to the local APIC */
-	FAULT_TABLE,		/* page table in memory that is absent */
+	FAULT_TABLE,		/* page table in memory that is absent, or that
+				 * has a view */
+	FAULT_VIEW,		/* memory that has a view: mmu_fault_view() */
+	FAULT_REFUSED,		/* by a view */
 };
 
 /* Is this page fault the guest's own, by its tables, or has the shadow only
  * not been filled? Then it is. gpa_t: of FAULT_BUS and FAULT_TABLE. */
 enum fault mmu_fault(struct mmu *, gva32_t, uint32_t *error, gpa_t *);
+/* The same by who may know of views. open: none refuses anything. gpa_t: of
+ * FAULT_REFUSED, too. */
+enum fault mmu_fault_view(struct mmu *, gva32_t, uint32_t *error, gpa_t *,
+			  bool open);
 /* Would the CPU find a translation for this access now? Of 4 KB pages alone,
  * the common ones. */
 bool mmu_allows(const struct mmu *, gva32_t, uint32_t error);
@@ -327,10 +409,23 @@ void long_set_mode(struct mmu *, uint32_t efer);
 /* False: it is outside the guest's memory, and nothing is loaded. */
 bool long_set_cr3(struct mmu *, uint64_t cr3);
 void long_flush(struct mmu *);
+void long_forget_other(struct mmu *, const struct mmu *other);
 void long_inval(struct mmu *, gva_t);
+void long_inval_other(struct mmu *, const struct mmu *other, gva_t);
 void long_entry_changed(struct mmu *, gpa_t);
+/* The same: with less work for most entries, and more for others. */
+void long_entry_alone(struct mmu *, gpa_t);
+/* For each word up to the first that is no address of an entry; where that is. Words
+ * of the kind inval (STUB64_Q_KIND) are passed over where the guest tells of all
+ * changes, as they are told of in the same queue. */
+const volatile uint64_t *long_entries_changed(struct mmu *,
+					      const volatile uint64_t *at,
+					      const volatile uint64_t *end,
+					      uint64_t inval);
 void long_page_table(struct mmu *, uint64_t gfn, bool);
 enum fault long_fault(struct mmu *, gva_t, uint32_t *error, gpa_t *);
+enum fault long_fault_view(struct mmu *, gva_t, uint32_t *error, gpa_t *,
+			   bool open);
 bool long_allows(const struct mmu *, gva_t, uint32_t error);
 bool long_translate(struct mmu *, gva_t, gpa_t *);
 

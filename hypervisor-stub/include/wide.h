@@ -26,6 +26,7 @@ enum {
 	TRAMP_ENTRY,			/* where the processor pushes */
 	TRAMP_SHARED,			/* struct stub64_shared: three */
 	TRAMP_GDT = 8,			/* GDT_ENTRIES of 8 bytes: two */
+	TRAMP_STEP = 10,		/* stubs while it is stepped */
 	TRAMP_LDT = 16,			/* 64 KB */
 	TRAMP_PAGES = 32
 };
@@ -40,6 +41,17 @@ enum {
 #define ENTRY_TOP	0xff0u		/* TSS.RSP0; SYSCALL's, too */
 #define ENTRY_SCRATCH	0xff8u		/* the user's RSP, on the way */
 
+/* What is at ENTRY_TOP at an exit that is handled without struct regs. */
+struct brief_frame {
+	uint64_t	r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax;
+	uint64_t	error;
+	uint64_t	rip, cs, rflags, rsp, ss;	/* as in struct regs */
+};
+
+/* v->entry is not the guest's to write while it is not running. */
+#define brief_frame(v)	((const struct brief_frame *)			\
+			 ((v)->entry + ENTRY_TOP - sizeof(struct brief_frame)))
+
 /* What is at the top of our own page there. */
 struct tramp_host {
 	uint64_t	regs;		/* struct regs, of the vCPU */
@@ -53,6 +65,10 @@ struct tramp_constants {
 	uint64_t	host_cr3;
 	uint64_t	lstar, cstar;	/* the guest's; canonical */
 	uint64_t	syscall_cs, syscall_ss;
+	uint64_t	fault_rip;	/* the guest's gate for #PF; 0: not to be
+					 * used from there */
+	uint64_t	fault_cs;
+	uint64_t	pte_addr;	/* PTE_ADDR */
 };
 
 #endif

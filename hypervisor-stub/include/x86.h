@@ -47,6 +47,10 @@ struct regs {
 enum stop {
 	STOP_NOT,
 	STOP_INTERRUPTED,	/* the machine was; time has passed */
+	STOP_CALL,		/* one about another guest is to be made */
+	STOP_REQUEST,		/* another guest is to answer an access */
+	STOP_PAUSED,		/* until it may go on */
+	STOP_ASKED,		/* somebody wants something of it (core/kvmi.c) */
 	STOP_HALTED,		/* until an interrupt is pending */
 	STOP_OFF,		/* until STARTUP; another of the guest's goes on */
 	STOP_ENDED,		/* with its guest; vcpu.end says how */
@@ -85,6 +89,8 @@ struct gate {
 };
 #define SYSCALL_VECTOR	0x80
 /* What delivery through a gate clears (SDM Vol. 3, 6.12.1.3). */
+/* What user mode may have changed itself: status, DF, AC, ID. */
+#define EFLAGS_USER_OWN	0x240cd5u
 #define EFLAGS_GATE_CLEARS (EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM)
 #define GATE_NONE	0		/* of a type that we do not deliver through */
 #define GATE_ABSENT	2		/* of a good type, but not present */
@@ -112,14 +118,54 @@ struct vcpu_stats {
 #define CALLS_LEN	64
 #define WHY_MAX		192
 
-/* A 64-bit vCPU that is the first of its guest; what is not here is as after
- * INIT. It runs in long mode from its first instruction on. */
-struct vcpu_start {
-	uint64_t	cr0, cr3, cr4, efer;
-	uint64_t	rip, rsp, rdi, rsi, rflags;
-	uint64_t	gdt_base;
-	uint16_t	gdt_limit;
-	uint16_t	cs, ds;		/* ss, es, fs, gs: ds */
+/* What a vCPU begins with; what is not in it is as after INIT. */
+union vcpu_initial {
+	struct vmi_ap_state	legacy;
+	struct vmi64_ap_state	wide;	/* of a wide guest */
+};
+
+/*
+ * Who is told of what a vCPU does before it takes effect (core/kvmi_events.c), by its
+ * handlers. True: it is not done now, and maybe later; the handler is at its end.
+ */
+struct watch {
+	bool	(*cr)(struct vcpu *, uint32_t nr, uint64_t old, uint64_t value);
+	bool	(*msr)(struct vcpu *, uint32_t index, uint64_t value);
+	/* RIP is behind it. */
+	bool	(*breakpoint)(struct vcpu *, uint32_t length);
+	/* An access that mm_view_set() forbids. */
+	void	(*refused)(struct vcpu *, gva_t, gpa_t, uint32_t error);
+	/* Both by SetSyscallEntry. */
+	bool	(*entries)(struct vcpu *, uint64_t lstar, uint64_t cstar);
+	/* RIP is at these, and they come again when they may be done: of a table
+	 * register or XCR0; CPUID, of so many bytes. */
+	bool	(*insn)(struct vcpu *, enum insn_op);
+	bool	(*cpuid)(struct vcpu *, uint32_t leaf, uint32_t sub,
+			 uint32_t length);
+};
+
+/* Of ports or memory, where no device of ours is. */
+struct access {
+	bool		memory, write;
+	uint8_t		size;		/* 1, 2, 4, 8 */
+	uint64_t	at;		/* port, or guest-physical */
+	uint64_t	value;		/* written; or what is read */
+};
+
+/* As many bytes of it as count. */
+static inline uint64_t access_value(const struct access *a)
+{
+	return a->value & (UINT64_MAX >> (64 - a->size * 8));
+}
+
+/* One that another guest answers (core/requests.c): while it does this vCPU stands at
+ * the instruction, which is carried out when the answer is there. */
+struct request {
+	enum { REQUEST_NONE, REQUEST_NEW, REQUEST_SENT, REQUEST_ANSWERED } state;
+	struct access	access;
+	struct insn	insn;
+	uint64_t	rip;		/* of that */
+	bool		there;		/* it is at the server's memory */
 };
 
 struct vcpu {
@@ -141,10 +187,12 @@ struct vcpu {
 	uint64_t	sysenter_esp, sysenter_eip;
 	/* Of a wide guest; CR2 and KERNEL_GS_BASE are in its shared area */
 	uint64_t	star, lstar, cstar, fmask;
+	uint32_t	xcr0;
 	bool		syscall_swaps[2];	/* by LSTAR, CSTAR: STUB64-7 */
 	/* While it has no processor; else they are in that. */
 	uint16_t	sreg[4];	/* DS, ES, FS, GS */
 	uint64_t	fs_base, gs_base;	/* of a wide guest */
+	uint8_t		*xstate;	/* of a wide guest, in place of fpu: xstate.c */
 	uint8_t		fpu[512] __attribute__((aligned(16)));	/* FXSAVE */
 
 	/* ---- derived: from that and the guest's memory */
@@ -162,6 +210,13 @@ struct vcpu {
 	struct vcpu	*sibling;	/* the guest's next, in a ring */
 	struct vcpu	*first;		/* the guest's */
 	void		(*hypercall)(struct vcpu *, struct regs *);
+	void		(*cpuid)(struct vcpu *, uint32_t leaf, uint32_t sub,
+				 uint32_t r[4]);
+	/* Who else answers to an access; NULL: nobody. BUS_AGAIN: the answer comes
+	 * when the vCPU has stopped. */
+	enum bus_result	(*ask)(struct vcpu *, struct access *);
+	/* VMCALL or VMMCALL, of so many bytes. False: #UD. */
+	bool		(*vmcall)(struct vcpu *, uint32_t length, bool code64);
 	uint32_t	nr;		/* in the guest: its APIC's id */
 	struct rom	*rom;
 	struct bus	*bus;
@@ -173,7 +228,18 @@ struct vcpu {
 	uint64_t	peeked_drains;	/* if there were so many drains; else from
 					 * its start: the drain has no time to say */
 	bool		verify;		/* mmu_verify() after every drain */
-	bool		wide;		/* its guest is a 64-bit one */
+	union {
+		struct {
+			bool	wide;	/* its guest is a 64-bit one */
+			bool	watched;	/* watch is not NULL */
+		};
+		uint16_t	aside;	/* one of them */
+	};
+	const struct watch *watch;
+	bool		stepping, stepped;	/* step.c: one instruction, */
+	bool		own_tf;		/* and what TF would be without that */
+	uint8_t		step_flags;	/* what it does with the flags */
+	uint64_t	step_rip;
 	bool		interrupted;	/* for it: in its kernel, and since then
 					 * it was not seen in user mode */
 
@@ -190,16 +256,29 @@ struct vcpu {
 		uint64_t	expiry, period;	/* 0: one-shot */
 	} alarm[VMI_CYCLES_AVAILABLE + 1];
 	bool		halted;		/* until an interrupt is pending */
+	uint8_t		held;		/* HELD_*: no interrupts for now */
+#define HELD_ASKED	1u		/* it is looked at as it is */
+#define HELD_REQUEST	2u		/* it is within an instruction */
+	bool		parked;		/* halted for another reason (sched.c), */
+	bool		hlt;		/* which interrupted a halt */
 	bool		on;		/* from STARTUP, or with its guest, to INIT
 					 * or the end */
+	bool		paused;		/* with its guest: on again when that goes on */
 	bool		loaded;		/* its state is in a processor, */
 	uint32_t	home;		/* in this one, or was last */
 	/* VMI-3.8 */
 	bool		initial_set;	/* initial was: by SetInitialAPState */
 	bool		startup;	/* came while it was still on */
 	bool		starting;	/* initial is to be loaded */
-	struct vmi_ap_state initial;
-	const struct vcpu_start *start;	/* instead: of a wide guest's first */
+	union vcpu_initial initial;
+	struct request	request;
+	/* With that: whom it waits for; that it need not any more; when it looks
+	 * itself (TSC). sched.c's. */
+	struct guest	*server;
+	bool		answered;
+	uint64_t	look;
+	/* With STOP_CALL (core/dispatch.c). */
+	uint64_t	late_number, late_arg[4], late_mask;
 
 	/* ---- of the host: for reports */
 	enum end	end;		/* with STOP_ENDED */
@@ -251,6 +330,20 @@ static inline bool vmi_mode(const struct vcpu *v)
 	return v->mmu.guest_last != UINT32_MAX;
 }
 
+/* For reports: a hypercall with its first two arguments. */
+static inline void vcpu_note_call(struct vcpu *v, uint64_t nr, uint64_t a,
+				  uint64_t b, uint64_t rip, uint64_t rsp)
+{
+	struct call *c = (void *)((uint8_t *)v->call + v->call_at);
+
+	v->call_at = (v->call_at + sizeof(*c)) % sizeof(v->call);
+	c->gpr[0] = nr;
+	c->gpr[1] = b;
+	c->gpr[2] = a;
+	c->rip = rip;
+	c->rsp = rsp;
+}
+
 /* ---- how it ends an exit (vcpu.c) --------------------------------------- */
 
 static inline void vcpu_stop(struct vcpu *v, enum stop why)
@@ -275,6 +368,22 @@ void __attribute__((cold)) vcpu_reboot(struct vcpu *, const char *how);
 /* CR0.PE is cleared. */
 void __attribute__((cold)) vcpu_real_mode(struct vcpu *);
 
+/* ---- watched (watch.c, step.c) -------------------------------------------- */
+
+/* A page fault behind which a view may be. False: *fault and *pa say what else. */
+bool watch_fault(struct vcpu *, gva_t, enum fault *fault, gpa_t *pa);
+/* The same of what we do for it, by linear address, which no view refuses: it is
+ * open until mmu_view_close(). */
+bool watch_open(struct vcpu *, gva_t, uint32_t error);
+/* It is about to go to the guest, for one instruction, from its processor: any exit
+ * is STOP_ASKED. And that was so, or it stopped for something else. */
+void step_arm(struct vcpu *);
+void step_left(struct vcpu *);
+/* The processor refused to go there. */
+void step_refused(struct vcpu *);
+/* #DB of that. Is it of nothing else? */
+bool step_done(struct vcpu *);
+
 /* ---- how it begins (start.c) ---------------------------------------------- */
 
 /* In the state of v->initial; it is loaded. What cannot be leaves it off. */
@@ -298,9 +407,18 @@ struct hv_frame;
 void hv_fault(struct hv_frame *);	/* in ring 0 */
 
 extern void (*const exit_handler[256])(struct vcpu *, struct regs *);
-extern const uint8_t tramp_start[], tramp_end[], tramp_iret[];
+extern const uint8_t tramp_start[], tramp_end[], tramp_iret[], tramp_fault_iret[],
+	tramp_drain_iret[];
 extern void (*const exit_handler_wide[256])(struct vcpu *, struct regs *);
+/* The same while the guest is stepped: step_load(), wide_step(). */
+extern const uint8_t step_stubs[256][16], tramp_step[];
+void exit_stepped(struct vcpu *, struct regs *);
+void wide_step(struct vcpu *, bool);
+/* SYSCALL, by instruction; false: it is none. */
+bool wide_emulate_syscall(struct vcpu *);
 
+/* INT3 or INTO, of so many bytes. */
+void exit_trap(struct vcpu *, uint32_t length);
 /* FAULT_BUS or FAULT_TABLE: the guest's tables lead to where there is nothing. */
 void exit_lost_fault(struct vcpu *, enum fault, gva_t, gpa_t);
 
@@ -388,8 +506,10 @@ void event_iret(struct vcpu *, gva32_t frame, bool from_rom);
 /* Its trampoline; the shared area and desc_init()'s tables are there. */
 bool wide_init(struct vcpu *);
 void wide_free(struct vcpu *);
-/* What SYSCALL does has changed: star, lstar, cstar; efer; fmask. */
+/* What SYSCALL does has changed: star, lstar, cstar; efer; fmask. What a page fault
+ * does: its gate, iopl, efer, VMI mode. */
 void wide_syscall_changed(struct vcpu *);
+void wide_fault_changed(struct vcpu *);
 void efer_apply(const struct vcpu *);
 void fmask_apply(const struct vcpu *);
 /* For desc.c and cr.c: this processor is going to run it; what its processor has of
@@ -400,6 +520,8 @@ void wide_unload(void);
 bool wide_has_fsgsbase(void);	/* the ROM needs it */
 void wide_deliver(struct vcpu *, int vector, bool has_error, uint32_t error);
 void wide_page_fault(struct vcpu *, gva_t, uint32_t error);
+/* What the processor has of the RFLAGS that the guest wants to have. */
+uint64_t wide_flags(uint64_t);
 /* Back to what the frame says, from IRETQ. False: it cannot be read. */
 bool wide_iret(struct vcpu *, gva_t frame);
 void wide_exit_page_fault(struct vcpu *, struct regs *);
@@ -424,14 +546,20 @@ static inline bool guest_if(const struct vcpu *v)
 bool emulate(struct vcpu *);
 bool emulate_undefined(struct vcpu *);	/* what raises #UD at ring 1 or 3 alone */
 bool emulate_mmio(struct vcpu *, gpa_t);	/* a MOV of a device's memory */
+/* What vcpu.request was made for: vcpu.ask() has the answer now. */
+void emulate_answered(struct vcpu *);
 bool msr_access(struct vcpu *, bool write);
+bool msr_get(struct vcpu *, uint32_t index, uint64_t *);
+bool msr_set(struct vcpu *, uint32_t index, uint64_t);
+/* LSTAR or CSTAR, by SetSyscallEntry. */
+bool msr_set_entry(struct vcpu *, uint32_t index, uint64_t);
 
 void cr0_write(struct vcpu *, uint32_t);
 void cr3_write(struct vcpu *, uint64_t);
 void cr4_write(struct vcpu *, uint32_t);
 /* As it begins; false: that cannot be. */
 bool cr_start(struct vcpu *, const struct vmi_ap_state *);
-bool cr_start_wide(struct vcpu *, const struct vcpu_start *);
+bool cr_start_wide(struct vcpu *, const struct vmi64_ap_state *);
 /* The bits that CR4 can have. */
 uint32_t cr4_allowed(const struct vcpu *);
 void paging_changed(struct vcpu *);	/* EFER.NXE, which counts as well */
@@ -442,6 +570,32 @@ void cr_load(struct vcpu *);	/* this vCPU is going to run */
 void cr_unload(void);		/* no vCPU's state is in the CPU */
 void vcpu_cpuid(bool wide, uint32_t nr, uint32_t leaf, uint32_t sub,
 		uint32_t r[4]);
+
+/* ---- CPUID that traps (cpuid_fault.c) -------------------------------------- */
+
+/* What the processor says of it. */
+struct cpuid_fault_cpu {
+	bool		intel;		/* family 6 from Ivy Bridge on, nobody below */
+	uint64_t	platform_info;	/* its MSR; else 0 */
+	uint32_t	amd21_eax;	/* CPUID 80000021h; 0: there is none */
+};
+enum cpuid_fault { CPUID_FREE, CPUID_FAULTS_INTEL, CPUID_FAULTS_AMD };
+enum cpuid_fault cpuid_fault_choose(const struct cpuid_fault_cpu *);
+void cpuid_fault_init(void);		/* of this processor */
+
+/* ---- xstate.c: XSAVE of wide guests ---------------------------------------- */
+
+#define XSTATE_BYTES	PAGE_SIZE	/* vcpu.xstate, aligned to that */
+#define XSTATE_LEGACY_BYTES 576u		/* of it for all: SDM Vol. 1, 13.4 */
+void xstate_init(void);			/* before the first one */
+uint32_t xstate_components(void);	/* that its XCR0 can have; 0: no XSAVE */
+void xstate_reset(struct vcpu *);	/* as after power-on */
+/* Between it and the processor; CR0.TS and EM are clear. */
+void xstate_save(struct vcpu *);
+void xstate_load(const struct vcpu *);
+/* Its CR4.OSXSAVE or XCR0 is new, or it is going to run. */
+void xcr0_apply(const struct vcpu *);
+bool xcr0_write(struct vcpu *, uint64_t value);	/* false: a #GP */
 
 /* ---- espfix.c ------------------------------------------------------------ */
 

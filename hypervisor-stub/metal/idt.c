@@ -25,22 +25,26 @@ static struct { uint64_t low, high; } idt[256];
  * its own traps and system calls with INT; all else from INT is a #GP, where
  * its own gate decides. NMI, #DF and #MC can hit us anywhere: own stacks.
  */
+static void gate_fill(uint64_t *low, uint64_t *high, int i, const void *stub)
+{
+	bool ours = i == VEC_NMI || i == VEC_DF || i == VEC_MC;
+	uint64_t at = i == VEC_NMI ? (uint64_t)nmi_entry :
+		      ours ? (uint64_t)exit_stubs[i] : (uint64_t)stub;
+	uint64_t dpl = i == VEC_BP || i == VEC_OF || i == SYSCALL_VECTOR ? 3 :
+		       i == STUB_VECTOR ? 1 : 0;
+	uint64_t ist = i == VEC_NMI ? 1 : i == VEC_DF ? 2 : i == VEC_MC ? 3 : 0;
+
+	*low = (at & 0xffff) | HV_CS << 16 | ist << 32 |
+	       (0x8e | dpl << 5) << 40 | (at & 0xffff0000) << 32;
+	*high = at >> 32;
+}
+
 void idt_init(void)
 {
-	uint64_t at;
-	int i, dpl, ist;
+	int i;
 
-	for (i = 0; i < 256; i++) {
-		at = i == VEC_NMI ? (uint64_t)nmi_entry :
-				    (uint64_t)exit_stubs[i];
-		dpl = i == VEC_BP || i == VEC_OF || i == SYSCALL_VECTOR ? 3 :
-		      i == STUB_VECTOR ? 1 : 0;
-		ist = i == VEC_NMI ? 1 : i == VEC_DF ? 2 : i == VEC_MC ? 3 : 0;
-		idt[i].low = (at & 0xffff) | HV_CS << 16 | (uint64_t)ist << 32 |
-			     (uint64_t)(0x8e | dpl << 5) << 40 |
-			     (at & 0xffff0000) << 32;
-		idt[i].high = at >> 32;
-	}
+	for (i = 0; i < 256; i++)
+		gate_fill(&idt[i].low, &idt[i].high, i, exit_stubs[i]);
 }
 
 static bool own_stack(uint32_t n, uint32_t cpu)
@@ -69,6 +73,18 @@ void host_idt_load(void)
 {
 	struct dtr idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
+	lidt(&idtr);
+}
+
+/* All processors fill it alike. */
+void host_idt_step(void)
+{
+	static struct { uint64_t low, high; } step[256];
+	struct dtr idtr = { sizeof(step) - 1, (uint64_t)step };
+	int i;
+
+	for (i = 0; i < 256; i++)
+		gate_fill(&step[i].low, &step[i].high, i, step_stubs[i]);
 	lidt(&idtr);
 }
 

@@ -14,10 +14,15 @@
  * N hundredths of another's time, if there is not enough for all; pin=N: they run
  * on the processors whose bits are set in N alone; and console=N: the
  * console is not the serial port but debug port E0h + N, N from 1 to 8, which
- * takes bytes and gives none. Of a unikernel: disk=N:DEVICE and net=N:DEVICE, the
+ * takes bytes and gives none; introspect=N: a tool may look into it by the
+ * machine's N-th channel (core/kvmi.h). Of a unikernel: disk=N:DEVICE and net=N:DEVICE, the
  * N-th such device of the machine under its name in the manifest; it needs no
- * ROM. Our own command line may say mitigations=off
- * (speculation.c).
+ * ROM. What a guest may do to others, and whose guest it takes itself for:
+ * rights=manage+introspect (either or both), unmanaged, personality=jailhouse, acrn
+ * or kvm; comm=ADDRESS or any: of its page of shared variables, and reply_timeout=MS and
+ * passive about them (spec/neighbours.md). Our own command line may say mitigations=off
+ * (speculation.c), and control=N: vmi-run makes calls about guests by the machine's
+ * N-th channel (core/control.h).
  */
 #include <cpu.h>
 #include <string.h>
@@ -26,6 +31,7 @@
 #include "log.h"
 #include "metal.h"
 #include "multiboot.h"
+#include "vmi_hypercall.h"
 
 
 struct module {
@@ -97,6 +103,18 @@ static bool mitigations_off(const struct boot *boot)
 	if (word && !starts_with(word, "off") && !starts_with(word, "auto"))
 		bad_input("mitigations=%s: auto or off", word);
 	return word && starts_with(word, "off");
+}
+
+/* The channel and one; 0: none. */
+static uint64_t control_channel(const struct boot *boot)
+{
+	const char *word = after(boot->cmdline, "control=");
+	uint64_t channel = word ? number(word) : 0;
+
+	if (channel > host_channels || (word && !channel))
+		bad_input("control=%lu: the machine has %u channels", channel,
+			  host_channels);
+	return channel;
 }
 
 static struct module module_of(const struct boot_module *m)
@@ -218,6 +236,58 @@ static void check_devices(const struct guest_config *c, uint32_t count)
 		}
 }
 
+/* Does a word stand there, up to a space, the end, or one of these? */
+static bool word_at(const char *at, const char *word, char or)
+{
+	char end = starts_with(at, word) ? at[strlen(word)] : 'x';
+
+	return !end || end == ' ' || end == or;
+}
+
+static uint32_t rights_of(const struct module *m)
+{
+	static const char *const word[] = { "manage", "introspect" };
+	const char *at = option(m, "rights=");
+	uint32_t rights = 0, i;
+
+	while (at) {
+		for (i = 0; i < ARRAY_SIZE(word); i++)
+			if (word_at(at, word[i], '+'))
+				break;
+		if (i == ARRAY_SIZE(word))
+			bad_input("rights=%s: manage or introspect", at);
+		rights |= 1u << i;
+		at += strlen(word[i]);
+		at = *at == '+' ? at + 1 : NULL;
+	}
+	return rights;
+}
+_Static_assert(VMI_RIGHT_MANAGE == 1 && VMI_RIGHT_INTROSPECT == 2, "by bit");
+
+static enum personality personality_of(const struct module *m)
+{
+	static const char *const word[PERSONALITIES] = {
+		[JAILHOUSE] = "jailhouse", [ACRN] = "acrn", [KVM] = "kvm",
+	};
+	const char *at = option(m, "personality=");
+	uint32_t i;
+
+	if (!at)
+		return OPENVMI;
+	for (i = OPENVMI + 1; i < PERSONALITIES; i++)
+		if (word_at(at, word[i], ' '))
+			return i;
+	bad_input("personality=%s: jailhouse, acrn or kvm", at);
+}
+
+static uint64_t comm_of(const struct modules *m)
+{
+	const char *at = option(&m->kernel, "comm=");
+
+	return at && word_at(at, "any", ' ') ? VMI_COMM_ANY :
+					       number_of(m, "comm=", 0);
+}
+
 static void configure(struct guest_config *c, struct modules *m,
 		      const char *name)
 {
@@ -225,13 +295,18 @@ static void configure(struct guest_config *c, struct modules *m,
 	uint64_t starts = number_of(m, "starts=", 1);
 	uint64_t vcpus = number_of(m, "cpus=", 1);
 	uint64_t shares = number_of(m, "shares=", GUEST_SHARES);
+	uint64_t introspect = number_of(m, "introspect=", 0);
 	uint64_t all = (1ull << host_cpus) - 1;
 	uint64_t pin = number_of(m, "pin=", all);
+	uint64_t reply_timeout = number_of(m, "reply_timeout=", 0);
 
 	if (!option(&m->kernel, "memory="))
 		bad_input("%s: memory=MB is missing", m->kernel.image.name);
 	if (console > HOST_CONSOLES)
 		bad_input("console=%lu: there are %u", console, HOST_CONSOLES);
+	if (introspect > host_channels)
+		bad_input("introspect=%lu: the machine has %u channels",
+			  introspect, host_channels);
 	if (!starts || starts > UINT32_MAX)
 		bad_input("starts=%lu: 1 or more", starts);
 	if (!vcpus || vcpus > GUEST_VCPUS)
@@ -241,6 +316,9 @@ static void configure(struct guest_config *c, struct modules *m,
 	if (!pin || (pin & ~all))
 		bad_input("pin=%lu: there are %u processors, from bit 0 on", pin,
 			  host_cpus);
+	if (reply_timeout > REPLY_TIMEOUT_MAX)
+		bad_input("reply_timeout=%lu: up to %u ms", reply_timeout,
+			  REPLY_TIMEOUT_MAX);
 	if (starts > 1 && option(&m->kernel, "trace"))
 		bad_input("starts=%lu: a trace is of one start", starts);
 	*c = (struct guest_config){
@@ -251,6 +329,13 @@ static void configure(struct guest_config *c, struct modules *m,
 		.shares = shares,
 		.pin = pin,
 		.console = console,
+		.rights = rights_of(&m->kernel),
+		.personality = personality_of(&m->kernel),
+		.unmanaged = option(&m->kernel, "unmanaged"),
+		.comm = comm_of(m),
+		.reply_timeout = reply_timeout,
+		.passive = option(&m->kernel, "passive"),
+		.introspect = introspect,
 		.nobatch = option(&m->kernel, "nobatch"),
 		.verify = option(&m->kernel, "verify"),
 		.trace = option(&m->kernel, "trace"),
@@ -271,6 +356,7 @@ void hv_main(uint32_t magic, uint32_t info)
 	char error[GUEST_ERROR_MAX];
 	const char *wrong;
 	uint32_t count, i;
+	uint64_t control;
 
 	serial_init();
 	wrong = multiboot_read(&boot, magic, info);
@@ -287,6 +373,9 @@ void hv_main(uint32_t magic, uint32_t info)
 	processors_start();
 	virtio_init();
 	if (!espfix_init())
+		bad_input("no memory for the hypervisor");
+	control = control_channel(&boot);
+	if (control && !control_init(control - 1))
 		bad_input("no memory for the hypervisor");
 	log_printf("OpenVMI: TSC %lu Hz\n", host_tsc_hz);
 	for (i = 0; i < count; i++) {

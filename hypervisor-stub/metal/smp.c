@@ -42,6 +42,7 @@ static void registers_init(void)
 	wrmsr(MSR_SYSENTER_CS, 0);
 	host_idt_load();
 	desc_cpu_init();
+	cpuid_fault_init();
 	mce_init();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Disks and networks of the machine: virtio devices on PCI bus 0, by their legacy
- * interface (Virtio 1.1, 4.1.4.8, 2.6.2 and 5.1.6.1), as virtual machines have them.
+ * Disks, networks and channels of the machine: virtio devices on PCI bus 0, by their
+ * legacy interface (Virtio 1.1, 4.1.4.8, 2.6.2 and 5.1.6.1), as virtual machines have them.
  * One request at a time for each disk. Their interrupts are the lines that the
  * firmware has given them, at the 8259s.
  *
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "devices.h"
-#include "metal.h"
+#include "virtio.h"
 
 #define PAGE		4096u
 
@@ -34,6 +34,7 @@
 
 #define ID_NET		0x10001af4u
 #define ID_DISK		0x10011af4u
+#define ID_CHANNEL	0x10031af4u
 
 static uint32_t pci_read(uint32_t function, uint32_t reg)
 {
@@ -56,53 +57,18 @@ static void pci_write(uint32_t function, uint32_t reg, uint32_t value)
 #define QUEUE_SELECT	14
 #define QUEUE_NOTIFY	16
 #define STATUS		18
-#define ISR		19
 #define CONFIG		20		/* without MSI-X */
 
 #define STATUS_FOUND	1u
 #define STATUS_DRIVER	2u
 #define STATUS_OK	4u
 
-#define DESC_NEXT	1u
-#define DESC_WRITE	2u		/* by the device */
-
-struct desc {
-	uint64_t	addr;
-	uint32_t	len;
-	uint16_t	flags, next;
-};
-
-struct avail {
-	uint16_t	flags, idx, ring[];
-};
-
-struct used {
-	uint16_t	flags, idx;
-	struct {
-		uint32_t id, len;
-	} ring[];
-};
-
-struct queue {
-	uint16_t	size;		/* entries; 0: there is none */
-	struct desc	*desc;
-	volatile struct avail *avail;
-	volatile struct used *used;
-	uint16_t	seen;		/* of used */
-};
-
-struct device {
-	uint16_t	base;
-	uint8_t		irq;
-	struct queue	queue[2];
-};
-
-static void take_features(const struct device *d, uint32_t wanted)
+void virtio_take_features(const struct device *d, uint32_t wanted)
 {
 	outl(d->base + FEATURES, inl(d->base + OFFERED) & wanted);
 }
 
-static void queue_init(struct device *d, uint32_t nr)
+void virtio_queue_init(struct device *d, uint32_t nr)
 {
 	struct queue *q = &d->queue[nr];
 	uint32_t split;
@@ -128,15 +94,14 @@ static void queue_init(struct device *d, uint32_t nr)
 	outl(d->base + QUEUE_PAGE, host_pa(at) / PAGE);
 }
 
-static void set_desc(struct queue *q, uint16_t i, const void *at, uint32_t len,
+void virtio_set_desc(struct queue *q, uint16_t i, const void *at, uint32_t len,
 		     uint16_t flags)
 {
 	q->desc[i] = (struct desc){ host_pa(at), len, flags, i + 1 };
 }
 
-/* The chain from this descriptor on. The CPU's stores keep their order, the
- * compiler's have to be told. */
-static void give(struct device *d, uint32_t nr, uint16_t head)
+/* The CPU's stores keep their order, the compiler's have to be told. */
+void virtio_give(struct device *d, uint32_t nr, uint16_t head)
 {
 	struct queue *q = &d->queue[nr];
 
@@ -147,8 +112,7 @@ static void give(struct device *d, uint32_t nr, uint16_t head)
 	outw(d->base + QUEUE_NOTIFY, nr);
 }
 
-/* One that the device is done with: its head and how much was written. */
-static bool taken(struct queue *q, uint16_t *head, uint32_t *len)
+bool virtio_taken(struct queue *q, uint16_t *head, uint32_t *len)
 {
 	uint16_t i = q->seen % q->size;
 
@@ -204,10 +168,10 @@ void host_disk_start(uint32_t disk, bool write, uint64_t at, uint32_t bytes)
 	k->request.sector = at / SECTOR;
 	k->failed = 1;
 	k->busy = true;
-	set_desc(q, 0, &k->request, sizeof(k->request), DESC_NEXT);
-	set_desc(q, 1, k->buffer, bytes, DESC_NEXT | (write ? 0 : DESC_WRITE));
-	set_desc(q, 2, (const void *)&k->failed, 1, DESC_WRITE);
-	give(&k->d, 0, 0);
+	virtio_set_desc(q, 0, &k->request, sizeof(k->request), DESC_NEXT);
+	virtio_set_desc(q, 1, k->buffer, bytes, DESC_NEXT | (write ? 0 : DESC_WRITE));
+	virtio_set_desc(q, 2, (const void *)&k->failed, 1, DESC_WRITE);
+	virtio_give(&k->d, 0, 0);
 }
 
 enum host_disk host_disk_state(uint32_t disk)
@@ -216,7 +180,7 @@ enum host_disk host_disk_state(uint32_t disk)
 	uint16_t head;
 	uint32_t len;
 
-	if (k->busy && !taken(&k->d.queue[0], &head, &len))
+	if (k->busy && !virtio_taken(&k->d.queue[0], &head, &len))
 		return HOST_DISK_BUSY;
 	k->busy = false;
 	return k->failed ? HOST_DISK_FAILED : HOST_DISK_IDLE;
@@ -227,8 +191,8 @@ static bool disk_init(const struct device *d)
 	struct disk *k = &disks[host_disks];
 
 	*k = (struct disk){ .d = *d };
-	take_features(d, DISK_FLUSH);
-	queue_init(&k->d, 0);
+	virtio_take_features(d, DISK_FLUSH);
+	virtio_queue_init(&k->d, 0);
 	k->buffer = host_pages(HOST_DISK_MAX, PAGE);
 	k->bytes = (inl(d->base + CONFIG) |
 		    (uint64_t)inl(d->base + CONFIG + 4) << 32) * SECTOR;
@@ -272,9 +236,9 @@ static void give_slot(struct net *n, uint32_t queue, uint32_t i, uint32_t bytes)
 	struct queue *q = &n->d.queue[queue];
 	const uint8_t *at = slot(n, queue, i);
 
-	set_desc(q, 2 * i, at, NET_HEADER, flags | DESC_NEXT);
-	set_desc(q, 2 * i + 1, at + NET_HEADER, bytes, flags);
-	give(&n->d, queue, 2 * i);
+	virtio_set_desc(q, 2 * i, at, NET_HEADER, flags | DESC_NEXT);
+	virtio_set_desc(q, 2 * i + 1, at + NET_HEADER, bytes, flags);
+	virtio_give(&n->d, queue, 2 * i);
 }
 
 void host_net_mac(uint32_t net, uint8_t mac[6])
@@ -286,7 +250,7 @@ bool host_net_waits(uint32_t net)
 {
 	struct net *n = &nets[net];
 
-	n->waits = n->waits || taken(&n->d.queue[RECEIVE], &n->head, &n->len);
+	n->waits = n->waits || virtio_taken(&n->d.queue[RECEIVE], &n->head, &n->len);
 	return n->waits;
 }
 
@@ -314,7 +278,7 @@ bool host_net_put(uint32_t net, const void *frame, uint32_t bytes)
 	uint16_t head;
 	uint32_t i, len;
 
-	while (taken(&n->d.queue[SEND], &head, &len))
+	while (virtio_taken(&n->d.queue[SEND], &head, &len))
 		n->sending &= ~(1ull << head / 2 % n->slots);
 	for (i = 0; i < n->slots && n->sending >> i & 1; i++)
 		;
@@ -333,11 +297,11 @@ static bool net_init(const struct device *d)
 	uint32_t i;
 
 	*n = (struct net){ .d = *d, .slots = NET_SLOTS };
-	take_features(d, NET_MAC);
+	virtio_take_features(d, NET_MAC);
 	for (i = 0; i < sizeof(n->mac); i++)
 		n->mac[i] = inb(d->base + CONFIG + i);
 	for (i = RECEIVE; i <= SEND; i++) {
-		queue_init(&n->d, i);
+		virtio_queue_init(&n->d, i);
 		if (n->d.queue[i].size / 2u < n->slots)
 			n->slots = n->d.queue[i].size / 2u;
 	}
@@ -373,9 +337,10 @@ void virtio_ack(int irq)
 	if (!(lines >> irq & 1))
 		return;
 	for (i = 0; i < host_disks; i++)
-		inb(disks[i].d.base + ISR);
+		inb(disks[i].d.base + VIRTIO_ISR);
 	for (i = 0; i < host_nets; i++)
-		inb(nets[i].d.base + ISR);
+		inb(nets[i].d.base + VIRTIO_ISR);
+	channels_ack();
 	if (irq >= 8)
 		outb(PIC_SLAVE_CMD, PIC_EOI);
 	outb(PIC_MASTER_CMD, PIC_EOI);
@@ -392,7 +357,19 @@ static void unmask(void)
 
 /* ---- set-up ------------------------------------------------------------------------ */
 
-static void found(uint32_t function, bool is_disk)
+static bool is_ours(uint32_t id)
+{
+	return id == ID_DISK || id == ID_NET || id == ID_CHANNEL;
+}
+
+static bool room(uint32_t id)
+{
+	return id == ID_DISK ? host_disks < HOST_DISKS :
+	       id == ID_NET ? host_nets < HOST_NETS :
+			      host_channels < HOST_CHANNELS;
+}
+
+static void found(uint32_t function, uint32_t id)
 {
 	uint32_t bar = pci_read(function, PCI_BAR0);
 	uint32_t line = pci_read(function, PCI_LINE) & 0xff;
@@ -400,18 +377,21 @@ static void found(uint32_t function, bool is_disk)
 	struct device d = { .base = bar & 0xfffc, .irq = line };
 
 	if (!(bar & BAR_IO) || !d.base || line > 15 || !(LINES >> line & 1) ||
-	    (is_disk ? host_disks == HOST_DISKS : host_nets == HOST_NETS))
+	    !room(id))
 		return;
 	pci_write(function, PCI_COMMAND, (command & ~COMMAND_NO_INTX) |
 		  COMMAND_IO | COMMAND_MASTER);
 	outb(d.base + STATUS, 0);
 	outb(d.base + STATUS, STATUS_FOUND);
 	outb(d.base + STATUS, STATUS_FOUND | STATUS_DRIVER);
-	if (!(is_disk ? disk_init(&d) : net_init(&d)))
+	if (!(id == ID_DISK ? disk_init(&d) : id == ID_NET ? net_init(&d) :
+	      channel_init(&d)))
 		return;
 	outb(d.base + STATUS, STATUS_FOUND | STATUS_DRIVER | STATUS_OK);
-	if (!is_disk)
+	if (id == ID_NET)
 		net_begin(&nets[host_nets - 1]);
+	if (id == ID_CHANNEL)
+		channel_begin();
 	lines |= 1u << line;
 }
 
@@ -424,8 +404,8 @@ void virtio_init(void)
 		for (function = slot_nr * 8;
 		     function < slot_nr * 8 + functions; function++) {
 			id = pci_read(function, PCI_ID);
-			if (id == ID_DISK || id == ID_NET)
-				found(function, id == ID_DISK);
+			if (is_ours(id))
+				found(function, id);
 		}
 	}
 	if (lines)

@@ -13,7 +13,9 @@ static void fill_pde(struct mmu *m, gva32_t va, uint64_t pde, uint64_t val)
 		pool_set_pde(m, &root_pd_agreed(m, va, pde)->table[i], val);
 }
 
-static void fill_large(struct mmu *m, gva32_t va, uint64_t guest_pde,
+/* The 4 KB's entry, if it has one. */
+static inline __attribute__((always_inline))
+uint64_t *fill_large(struct mmu *m, gva32_t va, uint64_t guest_pde,
 		       uint64_t gfn, uint64_t val)
 {
 	const struct gmem *gmem = &m->mm->gmem;
@@ -25,7 +27,7 @@ static void fill_large(struct mmu *m, gva32_t va, uint64_t guest_pde,
 		fill_pde(m, va, guest_pde,
 			 (gmem_leaf(gmem, first) & (val | PTE_ADDR)) |
 			 PTE_PS | (val & PTE_NX));
-		return;
+		return NULL;
 	}
 	/* Its leaves have the rights of this directory's entry. */
 	pde = root_pd_agreed(m, va, guest_pde)->table[va >> 21 & 511];
@@ -36,6 +38,7 @@ static void fill_large(struct mmu *m, gva32_t va, uint64_t guest_pde,
 		fill_pde(m, va, guest_pde, p->link | PTE_U | PTE_W);
 	}
 	set_leaf(m, &p->table[va >> 12 & 511], val);
+	return &p->table[va >> 12 & 511];
 }
 
 static void make_room(struct mmu *m)
@@ -52,15 +55,18 @@ static void make_room(struct mmu *m)
 _Static_assert(PF_W == PTE_W && PF_U == PTE_U, "an access as rights");
 
 /* Put what the walk has found into the shadow, if it allows the access. */
-static __attribute__((noinline))
-enum fault fill(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
-		const struct walk w)
+static inline __attribute__((always_inline))
+enum fault fill_with(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
+		     const struct walk w, const bool view, const bool open)
 {
 	uint32_t access = *error & (PF_W | PF_U), bits, second, pt;
+	uint32_t asked = view ? *error : 0;
+	bool opened = false;
 	struct mm *mm = m->mm;
 	uint32_t lacking = access & ~(w.pde & w.leaf);
 	uint64_t val, rights, gfn, frame;
 	struct spage *p, *pd;
+	uint64_t *pte;
 
 	make_room(m);
 	*error = (*error & m->error_bits) | PF_P;
@@ -75,7 +81,15 @@ enum fault fill(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
 	gfn = leaf_gfn(mm, w.leaf, w.large, va);
 	*bus = gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
 	frame = gmem_leaf(&mm->gmem, gfn);
-	if (!frame) {
+	if (!frame && view_has(&mm->gmem, gfn)) {
+		if (!view)
+			return FAULT_VIEW;
+		frame = open ? gmem_find(&mm->gmem, gfn) :
+			       view_leaf(&mm->gmem, gfn, asked);
+		if (!frame)
+			return FAULT_REFUSED;
+		opened = open;
+	} else if (!frame) {
 		if ((access & PF_W) || mm_is_device(mm, gfn))
 			return FAULT_BUS;
 		frame = mm->gmem.bus;
@@ -95,7 +109,9 @@ enum fault fill(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
 	val = (val & frame) | (w.leaf & PTE_NX);
 	mm->fills++;
 	if (w.large) {
-		fill_large(m, va, w.pde | bits, gfn, val);
+		pte = fill_large(m, va, w.pde | bits, gfn, val);
+		if (opened && pte)
+			view_opened(m, pte);
 	} else {
 		gfn = entry_gfn(w.pde);
 		second = va >> 21 & mm->fmt.second;
@@ -104,10 +120,27 @@ enum fault fill(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
 		pd = m->root->pd[m->slot[va >> 30]];
 		if (!pd || pd->table[va >> 21 & 511] != (p->link | rights))
 			fill_pde(m, va, w.pde | PTE_A, p->link | rights);
-		set_leaf(m, &p->table[va >> 12 & 511], val);
+		pte = &p->table[va >> 12 & 511];
+		set_leaf(m, pte, val);
+		if (opened)
+			view_opened(m, pte);
 	}
 	mmu_flush_tlb(m);
 	return FAULT_FIXED;
+}
+
+static __attribute__((noinline))
+enum fault fill(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
+		const struct walk w)
+{
+	return fill_with(m, va, error, bus, w, false, false);
+}
+
+static __attribute__((noinline))
+enum fault fill_view(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
+		     const struct walk w, bool open)
+{
+	return fill_with(m, va, error, bus, w, true, open);
 }
 
 /* In our part of the space: the guest's own fault, unless the directory page
@@ -127,14 +160,16 @@ enum fault fault_in_reserved(struct mmu *m, gva32_t va, uint32_t *error)
 /* The short way, to a leaf that is not present, calls nothing. */
 static inline __attribute__((always_inline))
 enum fault fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
-		 const bool pae)
+		 const bool pae, const bool view, const bool open)
 {
 	struct walk w;
 
 	if (va > m->guest_last)
 		return fault_in_reserved(m, va, error);
-	switch (walk(m, va, &w, pae)) {
+	switch (walk(m, va, &w, pae, view)) {
 	case WALK_LEAF:
+		if (view)
+			return fill_view(m, va, error, bus, w, open);
 		return fill(m, va, error, bus, w);
 	case WALK_ABSENT:
 		*error &= m->error_bits;
@@ -148,12 +183,18 @@ enum fault fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
 static __attribute__((noinline))
 enum fault fault_pae(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus)
 {
-	return fault(m, va, error, bus, true);
+	return fault(m, va, error, bus, true, false, false);
 }
 
 enum fault mmu_fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus)
 {
 	if (m->mm->fmt.pae)
 		return fault_pae(m, va, error, bus);
-	return fault(m, va, error, bus, false);
+	return fault(m, va, error, bus, false, false, false);
+}
+
+enum fault mmu_fault_view(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
+			  bool open)
+{
+	return fault(m, va, error, bus, m->mm->fmt.pae, true, open);
 }

@@ -63,15 +63,18 @@ bool gmem_init(struct gmem *m, uint64_t bytes)
 /* Frame by frame: a chunk that lies behind the last one is not told apart. */
 void gmem_free(struct gmem *m)
 {
-	uint64_t first = m->ram_bytes >> PAGE_SHIFT, gfn;
+	uint64_t first = m->ram_bytes >> PAGE_SHIFT, gfn, leaf;
 
-	for (gfn = first; m->p2m && gfn < m->nframes; gfn++)
-		if (m->p2m[gfn])
-			host_pages_free(host_va(m->p2m[gfn] & PTE_ADDR), PAGE_SIZE);
+	for (gfn = first; m->p2m && gfn < m->nframes; gfn++) {
+		leaf = gmem_find(m, gfn);
+		if (leaf)
+			host_pages_free(host_va(leaf & PTE_ADDR), PAGE_SIZE);
+	}
 	host_pages_free(m->ram, m->ram_bytes);
 	if (m->bus)
 		host_pages_free(host_va(m->bus & PTE_ADDR), PAGE_SIZE);
 	host_pages_free(m->p2m, m->nframes * sizeof(*m->p2m));
+	host_pages_free(m->hidden, m->nframes * sizeof(*m->hidden));
 	*m = (struct gmem){ 0 };
 }
 
@@ -89,12 +92,21 @@ void gmem_boot_copy(const struct gmem *m, gpa_t dst, const void *src,
 
 bool gmem_read_byte(const struct gmem *m, gpa_t pa, uint8_t *byte)
 {
-	const struct gtable *at = gmem_table(m, pa >> PAGE_SHIFT, pa);
+	const struct gtable *at = gmem_find_table(m, pa >> PAGE_SHIFT, pa);
 
 	if (!at)
 		return false;
 	*byte = gtable_read32(at, 0) >> pa % 4 * 8;
 	return true;
+}
+
+uint64_t gmem_find(const struct gmem *m, uint64_t gfn)
+{
+	uint64_t leaf = gmem_leaf(m, gfn);
+
+	if (!leaf && m->hidden && gfn < m->nframes && m->hidden[gfn])
+		leaf = (m->hidden[gfn] & PTE_ADDR) | GMEM_RIGHTS;
+	return leaf;
 }
 
 /* Are these bytes all there? */
@@ -108,7 +120,7 @@ static bool gmem_there(const struct gmem *m, gpa_t pa, uint64_t len)
 	if (last < pa)
 		return false;
 	for (; gfn <= last >> PAGE_SHIFT; gfn++)
-		if (!gmem_leaf(m, gfn))
+		if (!gmem_find(m, gfn))
 			return false;
 	return true;
 }
@@ -116,7 +128,7 @@ static bool gmem_there(const struct gmem *m, gpa_t pa, uint64_t len)
 /* Where we see it; and how much of it is in its frame. */
 static uint8_t *gmem_at(const struct gmem *m, gpa_t pa, uint64_t *len)
 {
-	uint64_t offset = pa % PAGE_SIZE, leaf = gmem_leaf(m, pa >> PAGE_SHIFT);
+	uint64_t offset = pa % PAGE_SIZE, leaf = gmem_find(m, pa >> PAGE_SHIFT);
 
 	if (*len > PAGE_SIZE - offset)
 		*len = PAGE_SIZE - offset;
@@ -150,6 +162,75 @@ bool gmem_write(const struct gmem *m, gpa_t dst, const void *src, uint64_t len)
 		at = gmem_at(m, dst + done, &n);
 		memcpy(at, (const uint8_t *)src + done, n);
 	}
+	return true;
+}
+
+/* A part at a time, so that nobody waits for long. The guest's own frames do not
+ * go away. */
+#define LATE_PART	(64u << 10)
+
+static uint64_t late_part(uint64_t left)
+{
+	return left < LATE_PART ? left : LATE_PART;
+}
+
+static bool gmem_there_late(struct gmem *m, gpa_t pa, uint64_t len)
+{
+	bool there;
+
+	spin_lock(&m->moving);
+	there = gmem_there(m, pa, len);
+	spin_unlock(&m->moving);
+	return there;
+}
+
+bool gmem_read_late(struct gmem *m, void *dst, gpa_t src, uint64_t len)
+{
+	bool done = gmem_there_late(m, src, len);
+	uint8_t *to = dst;
+	uint64_t n;
+
+	for (; done && len; to += n, src += n, len -= n) {
+		n = late_part(len);
+		spin_lock(&m->moving);
+		done = gmem_read(m, to, src, n);
+		spin_unlock(&m->moving);
+	}
+	return done;
+}
+
+bool gmem_write_late(struct gmem *m, gpa_t dst, const void *src, uint64_t len)
+{
+	bool done = gmem_there_late(m, dst, len);
+	const uint8_t *from = src;
+	uint64_t n;
+
+	for (; done && len; dst += n, from += n, len -= n) {
+		n = late_part(len);
+		spin_lock(&m->moving);
+		done = gmem_write(m, dst, from, n);
+		spin_unlock(&m->moving);
+	}
+	return done;
+}
+
+bool gmem_load32(const struct gmem *m, gpa_t pa, uint32_t *word)
+{
+	const struct gtable *at = gmem_find_table(m, pa >> PAGE_SHIFT, pa);
+
+	if (!at)
+		return false;
+	*word = gtable_read32(at, 0);
+	return true;
+}
+
+bool gmem_store32(const struct gmem *m, gpa_t pa, uint32_t word)
+{
+	struct gtable *at = gmem_find_table(m, pa >> PAGE_SHIFT, pa);
+
+	if (!at)
+		return false;
+	gtable_write32(at, word);
 	return true;
 }
 

@@ -38,11 +38,38 @@ static inline struct gtable *gmem_leaf_table(uint64_t leaf, uint32_t offset)
 	return (struct gtable *)at;
 }
 
+/* The leaf of a frame that may have a view; 0: absent. */
+uint64_t gmem_find(const struct gmem *, uint64_t gfn);
+
+/* Of a frame that is there; 0: it has a view. */
+static inline uint64_t gmem_known_leaf(const struct gmem *m, uint64_t gfn)
+{
+	return m->p2m[gfn];
+}
+
+/* Of a frame that is there, whether or not it has a view. */
+static inline struct gtable *gmem_known_table(const struct gmem *m, uint64_t gfn,
+					      uint32_t offset)
+{
+	uint64_t leaf = gmem_known_leaf(m, gfn);
+
+	return gmem_leaf_table(leaf ? leaf : gmem_find(m, gfn), offset);
+}
+
 /* NULL: the frame is absent. */
 static inline struct gtable *gmem_table(const struct gmem *m, uint64_t gfn,
 					uint32_t offset)
 {
 	uint64_t leaf = gmem_leaf(m, gfn);
+
+	return leaf ? gmem_leaf_table(leaf, offset) : NULL;
+}
+
+/* The same, also of one that has a view. */
+static inline struct gtable *gmem_find_table(const struct gmem *m, uint64_t gfn,
+					     uint32_t offset)
+{
+	uint64_t leaf = gmem_find(m, gfn);
 
 	return leaf ? gmem_leaf_table(leaf, offset) : NULL;
 }
@@ -63,6 +90,13 @@ static inline uint32_t gtable_read32(const struct gtable *t, uint32_t i)
 static inline uint64_t gtable_read64(const struct gtable *t, uint32_t i)
 {
 	return ((const volatile uint64_t *)t)[i];
+}
+
+/* Behind all stores that were before. */
+static inline void gtable_write32(struct gtable *t, uint32_t word)
+{
+	asm volatile("mfence" : : : "memory");
+	*(volatile uint32_t *)t = word;
 }
 
 /* Set bits in the low half of the first entry, as the CPU would: false: that

@@ -33,27 +33,24 @@ struct long_walk {
 
 bool long_wrong(const struct mmu *m, uint64_t entry, int level)
 {
-	uint64_t zero = m->mm->fmt.beyond;
+	uint64_t zero = long_zero(m, level);
 
-	if (!(m->mode & EFER_NXE))
-		zero |= PTE_NX;
-	if (level >= SP_PDPT)
-		zero |= PTE_PS;
 	if (level == SP_PD && (entry & PTE_PS))
 		zero |= LONG_LARGE_ZERO;
 	return entry & zero;
 }
 
-static enum walk_end long_walk(const struct mmu *m, gva_t va,
-			       struct long_walk *w)
+static inline __attribute__((always_inline))
+enum walk_end long_walk_with(const struct mmu *m, gva_t va, struct long_walk *w,
+			     const bool any)
 {
 	uint64_t gfn = (m->long_cr3 & PTE_ADDR) >> PAGE_SHIFT, entry;
 	int level;
 
 	for (level = SP_PML4;; level--) {
 		w->level = level;
-		w->at[level] = gmem_table(&m->mm->gmem, gfn,
-					  long_index(va, level) * 8);
+		w->at[level] = (any ? gmem_find_table : gmem_table)
+			(&m->mm->gmem, gfn, long_index(va, level) * 8);
 		if (!w->at[level])
 			return WALK_NOWHERE;
 		entry = gtable_read64(w->at[level], 0);
@@ -68,6 +65,19 @@ static enum walk_end long_walk(const struct mmu *m, gva_t va,
 	}
 }
 
+static enum walk_end long_walk(const struct mmu *m, gva_t va,
+			       struct long_walk *w)
+{
+	return long_walk_with(m, va, w, false);
+}
+
+/* By tables that have views, too. */
+static __attribute__((noinline))
+enum walk_end long_walk_any(const struct mmu *m, gva_t va, struct long_walk *w)
+{
+	return long_walk_with(m, va, w, true);
+}
+
 /* The frame that an address is in. */
 static uint64_t long_gfn(const struct long_walk *w, gva_t va)
 {
@@ -80,7 +90,7 @@ bool long_translate(struct mmu *m, gva_t va, gpa_t *pa)
 {
 	struct long_walk w;
 
-	if (!m->top || !long_own(m, va) || long_walk(m, va, &w) != WALK_LEAF)
+	if (!m->top || !long_own(m, va) || long_walk_any(m, va, &w) != WALK_LEAF)
 		return false;
 	*pa = long_gfn(&w, va) << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
 	return true;
@@ -175,6 +185,17 @@ static void long_fill(struct mmu *m, gva_t va, const struct long_walk *w,
 		set_leaf(m, &p->table[long_index(va, SP_PT)], val);
 }
 
+/* Where the leaf is that was filled for 4 KB. */
+static uint64_t *long_leaf_at(const struct mmu *m, gva_t va)
+{
+	uint64_t *table = m->top->table;
+	int level;
+
+	for (level = SP_PML4; level > SP_PT; level--)
+		table = shadow_table(table[long_index(va, level)]);
+	return &table[long_index(va, SP_PT)];
+}
+
 /* The bits that the CPU would have set on the way. False: another vCPU has changed
  * an entry meanwhile, or it is of several levels here, and has changed itself. */
 static bool long_mark(const struct long_walk *w, uint32_t bits)
@@ -188,8 +209,10 @@ static bool long_mark(const struct long_walk *w, uint32_t bits)
 }
 
 /* Put what the walk has found into the shadow, if it allows the access. */
-static enum fault long_resolve(struct mmu *m, gva_t va, uint32_t access,
-			       gpa_t *bus, const struct long_walk *w)
+static inline __attribute__((always_inline))
+enum fault long_resolve_with(struct mmu *m, gva_t va, uint32_t access, gpa_t *bus,
+			     const struct long_walk *w, const bool view,
+			     const bool open)
 {
 	uint64_t rights = ~0ull, nx = 0, gfn = long_gfn(w, va), frame, leaf;
 	uint32_t bits = PTE_A | (access & PF_W ? PTE_D : 0);
@@ -204,7 +227,14 @@ static enum fault long_resolve(struct mmu *m, gva_t va, uint32_t access,
 		return FAULT_GUEST;
 	*bus = gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
 	frame = gmem_leaf(&mm->gmem, gfn);
-	if (!frame) {
+	if (!frame && view_has(&mm->gmem, gfn)) {
+		if (!view)
+			return FAULT_VIEW;
+		frame = open ? gmem_find(&mm->gmem, gfn) :
+			       view_leaf(&mm->gmem, gfn, access);
+		if (!frame)
+			return FAULT_REFUSED;
+	} else if (!frame) {
 		if ((access & PF_W) || mm_is_device(mm, gfn))
 			return FAULT_BUS;
 		frame = mm->gmem.bus;
@@ -216,11 +246,28 @@ static enum fault long_resolve(struct mmu *m, gva_t va, uint32_t access,
 	m->mm->fills++;
 	long_fill(m, va, w,
 		  (leaf_mask(leaf | bits) & frame) | (leaf & PTE_NX));
+	if (view && open && view_has(&mm->gmem, gfn))
+		view_opened(m, long_leaf_at(m, va));
 	mmu_flush_tlb(m);
 	return FAULT_FIXED;
 }
 
-enum fault long_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+static enum fault long_resolve(struct mmu *m, gva_t va, uint32_t access,
+			       gpa_t *bus, const struct long_walk *w)
+{
+	return long_resolve_with(m, va, access, bus, w, false, false);
+}
+
+static __attribute__((noinline))
+enum fault long_resolve_view(struct mmu *m, gva_t va, uint32_t access, gpa_t *bus,
+			     const struct long_walk *w, bool open)
+{
+	return long_resolve_with(m, va, access, bus, w, true, open);
+}
+
+static inline __attribute__((always_inline))
+enum fault long_fault_with(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
+			   const bool view, bool open)
 {
 	uint32_t access = *error;
 	enum walk_end end = WALK_ABSENT;
@@ -234,10 +281,11 @@ enum fault long_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
 		return FAULT_GUEST;
 	}
 	if (m->top && long_own(m, va))
-		end = long_walk(m, va, &w);
+		end = (view ? long_walk_any : long_walk)(m, va, &w);
 	switch (end) {
 	case WALK_LEAF:
-		fault = long_resolve(m, va, access, bus, &w);
+		fault = view ? long_resolve_view(m, va, access, bus, &w, open) :
+			       long_resolve(m, va, access, bus, &w);
 		if (fault == FAULT_GUEST)
 			*error |= PF_P;
 		return fault;
@@ -252,6 +300,17 @@ enum fault long_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
 	}
 }
 
+enum fault long_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
+{
+	return long_fault_with(m, va, error, bus, false, false);
+}
+
+enum fault long_fault_view(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus,
+			   bool open)
+{
+	return long_fault_with(m, va, error, bus, true, open);
+}
+
 /* ---- memory by linear address: not in line, where 32-bit guests go --------- */
 
 /* One for each level that an entry may be of, and one for a race. */
@@ -262,6 +321,7 @@ enum fault long_fault(struct mmu *m, gva_t va, uint32_t *error, gpa_t *bus)
 static struct gtable *long_frame(struct mmu *m, gva_t va, uint32_t access)
 {
 	uint32_t tries, error;
+	enum fault fault;
 	uint64_t leaf;
 	gpa_t bus;
 
@@ -271,7 +331,16 @@ static struct gtable *long_frame(struct mmu *m, gva_t va, uint32_t access)
 			return gmem_leaf_table((leaf & PTE_ADDR) | GMEM_RIGHTS,
 					       0);
 		error = access;
-		if (long_fault(m, va, &error, &bus) != FAULT_FIXED)
+		fault = long_fault(m, va, &error, &bus);
+		if (fault == FAULT_VIEW || fault == FAULT_TABLE) {
+			error = access;
+			fault = long_fault_view(m, va, &error, &bus, false);
+		}
+		/* What views refuse is ours to do. */
+		if (fault == FAULT_REFUSED)
+			return gmem_find_table(&m->mm->gmem, bus >> PAGE_SHIFT,
+					       0);
+		if (fault != FAULT_FIXED)
 			break;
 	}
 	return NULL;

@@ -59,13 +59,27 @@ static struct spage *long_page_find(const struct mm *mm, uint32_t gfn,
 static void long_sync(struct mmu *m, struct spage *p, uint32_t i,
 		      uint64_t entry);
 
+/* What the guest has in 8 entries. */
+static void long_sync_group(struct mmu *m, struct spage *p,
+			    const struct gtable *guest, uint32_t first)
+{
+	uint64_t entry;
+	uint32_t i;
+
+	for (i = first; i < first + 8; i++) {
+		entry = gtable_read64(guest, i);
+		if (entry & PTE_P)
+			long_sync(m, p, i, entry);
+	}
+}
+
 static struct spage *long_page_new(struct mmu *m, uint32_t gfn, int level,
 				   uint32_t reserved)
 {
 	struct mm *mm = m->mm;
 	struct spage *p = pool_take(mm, level, gfn);
-	const struct gtable *guest = gmem_table(&mm->gmem, gfn, 0);
-	uint32_t i;
+	const struct gtable *guest = gmem_find_table(&mm->gmem, gfn, 0);
+	uint64_t used = 0;
 
 	p->reserved = reserved;
 	p->filled = 0;
@@ -75,9 +89,11 @@ static struct spage *long_page_new(struct mmu *m, uint32_t gfn, int level,
 		p->table[LONG_SLOT] = m->trampoline;
 	if (!(mm->frames[gfn].flags & GF_TRACKED))
 		pool_untracked_add(mm, p);
-	/* The kernel will need all of its half, which it has everywhere. */
-	for (i = 256; i < 512 && level == SP_PML4; i++)
-		long_sync(m, p, i, gtable_read64(guest, i));
+	/* The kernel has its half everywhere, and will need of it what it has used. */
+	if (level == SP_PML4 && m->top)
+		used = m->top->filled & ~0ull << 32;
+	for (; used; used &= used - 1)
+		long_sync_group(m, p, guest, __builtin_ctzll(used) * 8);
 	return p;
 }
 
@@ -93,7 +109,7 @@ static void long_group_empty(struct mmu *m, struct spage *p, uint32_t first)
 {
 	uint32_t i;
 
-	for (i = first; i < first + 64; i++)
+	for (i = first; i < first + 8; i++)
 		if (p->table[i] & (SE_LINK | PTE_PS))
 			pool_set_pde(m, &p->table[i],
 				     long_empty(m->mm, p->role, p->reserved, i));
@@ -103,7 +119,7 @@ static void long_page_empty(struct mmu *m, struct spage *p)
 {
 	/* Each entry of a queue may tell of one that all vCPUs have loaded. */
 	for (; p->filled; p->filled &= p->filled - 1)
-		long_group_empty(m, p, __builtin_ctz(p->filled) * 64);
+		long_group_empty(m, p, __builtin_ctzll(p->filled) * 8);
 }
 
 /* A PML4 that is loaded stays, empty. */
@@ -120,10 +136,15 @@ static void long_page_drop(struct mmu *m, struct spage *p)
 	if (p->parents == 1 && p->parent)
 		pool_set_pde(m, p->parent,
 			     long_empty(mm, p->role + 1, p->reserved, 511));
-	if (!p->parents)
-		pool_give(mm, p);
-	else
+	if (p->parents) {
 		p->role = SP_ORPHAN;
+		return;
+	}
+	p->table[511] = 0;
+	if (p->role == SP_PML4)
+		p->table[LONG_SLOT] = 0;
+	p->clean = true;
+	pool_give(mm, p);
 }
 
 /*
@@ -221,11 +242,18 @@ static void long_sync(struct mmu *m, struct spage *p, uint32_t i, uint64_t entry
 			     long_empty(m->mm, p->role, p->reserved, i));
 }
 
-static void long_sync_leaf(struct mmu *m, struct spage *pt, uint32_t i,
-			   uint64_t entry)
+/* This is where most of the work for page tables is done. */
+static inline __attribute__((always_inline))
+void long_sync_leaf(struct mmu *m, uint64_t *table, uint32_t i, uint64_t entry)
 {
-	set_leaf(m, &pt->table[i], long_wrong(m, entry, SP_PT) ? 0 :
-				   leaf_shadow(&m->mm->gmem, entry));
+	set_leaf(m, &table[i], entry & m->leaf_zero ? 0 :
+			       leaf_shadow(&m->mm->gmem, entry));
+}
+
+/* Does the guest tell of changes to all tables that have a shadow? */
+static bool long_all_told(const struct mm *mm)
+{
+	return !mm->pages[0].next;
 }
 
 /* ---- what the guest tells ----------------------------------------------- */
@@ -238,7 +266,7 @@ void long_page_table(struct mmu *m, uint64_t gfn, bool is)
 	struct spage *p;
 	uint32_t n, next;
 
-	if (!gmem_leaf(&mm->gmem, gfn))
+	if (!gmem_find(&mm->gmem, gfn))
 		return;
 	f = &mm->frames[gfn];
 	if (f->pt[0])
@@ -267,26 +295,127 @@ void long_entry_changed(struct mmu *m, gpa_t pa)
 	struct gframe *f;
 
 	if (!leaf)
+		leaf = gmem_find(&mm->gmem, gfn);
+	if (!leaf)
 		return;
 	f = &mm->frames[gfn];
 	if (!(f->flags & GF_TRACKED))
 		long_page_table(m, gfn, true);
 	entry = gtable_read64(gmem_leaf_table(leaf, 0), i);
 	if (f->pt[0])
-		long_sync_leaf(m, &mm->pages[f->pt[0]], i, entry);
+		long_sync_leaf(m, mm->pages[f->pt[0]].table, i, entry);
 	for (n = f->pd; n; n = mm->pages[n].list)
 		long_sync(m, &mm->pages[n], i, entry);
 }
 
+/* The only shadow of a page table, and the guest's. */
+struct long_tables {
+	uint64_t		*shadow;
+	const struct gtable	*guest;
+};
+
+enum entry_of { NO_SHADOW, PAGE_TABLE, OTHER_TABLE };
+
+/* Most entries are of page tables that are tables of no other level, or of new ones,
+ * which have no shadow yet. */
+static inline __attribute__((always_inline))
+enum entry_of long_tables_find(const struct mm *mm, uint64_t gfn,
+			       struct long_tables *t)
+{
+	const struct gframe *f;
+	uint64_t leaf;
+
+	if (gfn >= mm->gmem.nframes)
+		return NO_SHADOW;
+	f = &mm->frames[gfn];
+	if (f->pd || !(f->flags & GF_TRACKED))
+		return OTHER_TABLE;
+	if (!f->pt[0])
+		return NO_SHADOW;
+	leaf = gmem_known_leaf(&mm->gmem, gfn);
+	if (!leaf)
+		return OTHER_TABLE;
+	t->shadow = mm->pages[f->pt[0]].table;
+	t->guest = gmem_leaf_table(leaf, 0);
+	return PAGE_TABLE;
+}
+
+static inline __attribute__((always_inline))
+void long_tables_sync(struct mmu *m, const struct long_tables *t, gpa_t pa)
+{
+	uint32_t i = pa % PAGE_SIZE / 8;
+
+	long_sync_leaf(m, t->shadow, i, gtable_read64(t->guest, i));
+}
+
+void long_entry_alone(struct mmu *m, gpa_t pa)
+{
+	struct long_tables t;
+
+	switch (long_tables_find(m->mm, pa >> PAGE_SHIFT, &t)) {
+	case PAGE_TABLE:
+		long_tables_sync(m, &t, pa);
+		break;
+	case OTHER_TABLE:
+		long_entry_changed(m, pa);
+		break;
+	default:
+		break;
+	}
+}
+
+const volatile uint64_t *long_entries_changed(struct mmu *m,
+					      const volatile uint64_t *at,
+					      const volatile uint64_t *end,
+					      uint64_t inval)
+{
+	struct long_tables t = { NULL, NULL };
+	uint64_t first = 0, word;
+	const struct mm *mm = m->mm;
+
+	for (; at != end; at++) {
+		word = *at;
+		if (t.shadow &&
+		    !((word ^ first) & ~(uint64_t)(PAGE_SIZE - 8))) {
+			long_tables_sync(m, &t, word);
+			continue;
+		}
+		if (word % 8) {
+			if (word % 8 != inval || !long_all_told(mm))
+				break;
+			continue;
+		}
+		switch (long_tables_find(mm, word >> PAGE_SHIFT, &t)) {
+		case PAGE_TABLE:
+			first = word;
+			long_tables_sync(m, &t, word);
+			break;
+		case OTHER_TABLE:
+			t.shadow = NULL;
+			long_entry_changed(m, word);
+			break;
+		default:
+			break;
+		}
+	}
+	return at;
+}
+
 /* ---- flushes ------------------------------------------------------------ */
+
+/* The guest's entry that an entry of a shadow page is of. */
+static uint64_t long_guest(const struct mm *mm, const struct spage *p,
+			   uint32_t i)
+{
+	return gtable_read64(gmem_known_table(&mm->gmem, p->gfn, 0), i);
+}
 
 /* Read the guest's entries again: the leaf in any case, those above if nobody
  * tells us of changes to them. What is ours is no link to a page of the pool. */
-void long_inval(struct mmu *m, gva_t va)
+void long_inval_other(struct mmu *m, const struct mmu *other, gva_t va)
 {
 	const struct mm *mm = m->mm;
-	const struct gtable *guest;
-	struct spage *p = m->top;
+	struct spage *p = other->top;
 	uint64_t entry;
 	uint32_t i;
 	int level;
@@ -295,13 +424,12 @@ void long_inval(struct mmu *m, gva_t va)
 		return;
 	for (level = SP_PML4; p->role == level; level--) {
 		i = long_index(va, level);
-		guest = gmem_table(&mm->gmem, p->gfn, 0);
 		if (level == SP_PT) {
-			long_sync_leaf(m, p, i, gtable_read64(guest, i));
+			long_sync_leaf(m, p->table, i, long_guest(mm, p, i));
 			return;
 		}
 		if (!(mm->frames[p->gfn].flags & GF_TRACKED))
-			long_sync(m, p, i, gtable_read64(guest, i));
+			long_sync(m, p, i, long_guest(mm, p, i));
 		entry = p->table[i];
 		if (!(entry & SE_LINK))
 			return;
@@ -309,12 +437,17 @@ void long_inval(struct mmu *m, gva_t va)
 	}
 }
 
+void long_inval(struct mmu *m, gva_t va)
+{
+	long_inval_other(m, m, va);
+}
+
 /* More directories than this that nobody tells of: it is less work to forget
  * everything. */
 #define LONG_DROPS	32
 
 /* Of tables that are told of nothing is forgotten. Before VMI_Init there are none. */
-void long_flush(struct mmu *m)
+void long_forget_other(struct mmu *m, const struct mmu *other)
 {
 	struct mm *mm = m->mm;
 	uint32_t n = mm->pages[0].next, drops = 0;
@@ -325,13 +458,19 @@ void long_flush(struct mmu *m)
 		n = p->next;
 		if (p->role == SP_PT) {
 			pool_pt_drop(m, p);
-		} else if (p == m->top || !long_loaded(mm, p)) {
+		} else if (p == other->top || !long_loaded(mm, p)) {
 			long_page_drop(m, p);
 			drops++;
 		}
 	}
 	if (n)
 		long_zap(m);
+}
+
+void long_flush(struct mmu *m)
+{
+	if (!long_all_told(m->mm))
+		long_forget_other(m, m);
 	mmu_flush_tlb(m);
 }
 
@@ -341,7 +480,7 @@ bool long_set_cr3(struct mmu *m, uint64_t cr3)
 {
 	uint64_t gfn = entry_gfn(cr3);
 
-	if (!gmem_leaf(&m->mm->gmem, gfn))
+	if (!gmem_leaf(&m->mm->gmem, gfn) && !gmem_find(&m->mm->gmem, gfn))
 		return false;
 	long_make_room(m);
 	m->long_cr3 = cr3;
@@ -356,6 +495,7 @@ static void long_set_bits(struct mmu *m)
 {
 	/* Fetches have a bit of their own only if they can be forbidden. */
 	m->error_bits = PF_U | PF_W | (m->mode & EFER_NXE ? PF_I : 0);
+	m->leaf_zero = long_zero(m, SP_PT);
 }
 
 void long_set_mode(struct mmu *m, uint32_t efer)

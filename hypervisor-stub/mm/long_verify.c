@@ -4,9 +4,9 @@
  * level, so it is compared with that frame, wherever it may be linked: some pages of
  * the pool after each drain, all in turn.
  *
- * Left out are tables that are not tracked, and leaves of page tables that the
- * guest has emptied: it tells of these with the flush that ends the taking down of
- * an address space.
+ * Left out are the same tables as there, and leaves of page tables that the guest
+ * has emptied: it tells of these with the flush that ends the taking down of an
+ * address space.
  */
 #include "shadow.h"
 
@@ -23,7 +23,7 @@ static bool long_verify_leaf(const struct mmu *m, uint64_t shadow,
 			     uint64_t guest, uint64_t gfn)
 {
 	const struct gmem *gmem = &m->mm->gmem;
-	uint64_t must = gmem_leaf(gmem, gfn);
+	uint64_t must = gmem_find(gmem, gfn);
 
 	must = (must ? must : gmem->bus & ~(uint64_t)PTE_W);
 	return !((shadow ^ must) & PTE_ADDR) &&
@@ -86,7 +86,7 @@ static bool long_verify_entry(const struct mmu *m, const struct spage *p,
 static bool long_verify_page(const struct mmu *m, const struct spage *p,
 			     struct long_wrong *wrong)
 {
-	const struct gtable *table = gmem_table(&m->mm->gmem, p->gfn, 0);
+	const struct gtable *table = gmem_find_table(&m->mm->gmem, p->gfn, 0);
 	uint64_t guest;
 	uint32_t i;
 
@@ -113,7 +113,7 @@ bool long_verify(struct mmu *m, struct long_wrong *wrong)
 			mm->verify_root = 1;
 		p = &mm->pages[mm->verify_root];
 		if (p->role == SP_FREE || p->role >= SP_SPLIT ||
-		    !(mm->frames[p->gfn].flags & GF_TRACKED))
+		    !told_of_all(mm, p->gfn))
 			continue;
 		work++;
 		if (!long_verify_page(m, p, wrong))

@@ -33,7 +33,9 @@ struct spage *pool_take(struct mm *mm, int role, uint32_t gfn)
 	hv_assert(mm->free);
 	mm->free = p->next;
 	mm->free_count--;
-	memset(p->table, 0, PAGE_SIZE);
+	if (!p->clean)
+		memset(p->table, 0, PAGE_SIZE);
+	p->clean = false;
 	p->role = role;
 	p->gfn = gfn;
 	p->parent = NULL;
@@ -63,27 +65,60 @@ void pool_give(struct mm *mm, struct spage *p)
  * caller has: who waits there says that he is not inside any more, and flushes
  * before he goes in again.
  */
-static void stop(struct mmu *m, uint32_t others)
+static void stop(struct mm *mm, uint32_t which)
 {
-	struct mmu *const *mmu = m->mm->mmu;
+	struct mmu *const *mmu = mm->mmu;
 	uint32_t i;
 
-	others &= ~(1u << m->nr);
-	for (i = 0; i < m->mm->mmus; i++)
-		if ((others >> i & 1) && mmu[i]->inside)
+	for (i = 0; i < mm->mmus; i++)
+		if ((which >> i & 1) && mmu[i]->inside)
 			host_kick(mmu[i]->processor);
-	for (i = 0; i < m->mm->mmus; i++)
-		while ((others >> i & 1) && mmu[i]->inside)
+	for (i = 0; i < mm->mmus; i++)
+		while ((which >> i & 1) && mmu[i]->inside)
 			cpu_relax();
+}
+
+void pool_stale(struct mm *mm)
+{
+	uint32_t i;
+
+	for (i = 0; i < mm->mmus; i++)
+		mm->mmu[i]->flush |= FLUSH_STALE;
 }
 
 void mmu_stop_others(struct mmu *m)
 {
+	pool_stale(m->mm);
+	stop(m->mm, ~(1u << m->nr));
+}
+
+void pool_stop(struct mm *mm)
+{
+	pool_stale(mm);
+	stop(mm, UINT32_MAX);
+}
+
+void mm_forget(struct mm *mm)
+{
+	struct mmu *m = mm->mmu[0];
+
+	mmu_stop_others(m);
+	if (m->inside)
+		host_kick(m->processor);
+	while (m->inside)
+		cpu_relax();
+	mmu_view_drop_all(m);
+	m->flush |= FLUSH_STALE;	/* its processor is another one */
+}
+
+bool mm_is_elsewhere(const struct mm *mm, uint64_t gfn)
+{
 	uint32_t i;
 
-	for (i = 0; i < m->mm->mmus; i++)
-		m->mm->mmu[i]->flush |= FLUSH_STALE;
-	stop(m, UINT32_MAX);
+	for (i = 0; i < mm->elsewheres; i++)
+		if (gfn - mm->elsewhere[i].first < mm->elsewhere[i].frames)
+			return true;
+	return false;
 }
 
 void mmu_flush_others(struct mmu *m, uint32_t others)
@@ -94,7 +129,7 @@ void mmu_flush_others(struct mmu *m, uint32_t others)
 	for (i = 0; i < m->mm->mmus; i++)
 		if (!m->mm->mmu[i]->flush)
 			others &= ~(1u << i);
-	stop(m, others);
+	stop(m->mm, others & ~(1u << m->nr));
 }
 
 /* Of its own caches, too, which may be all that this exit does to the tables. */

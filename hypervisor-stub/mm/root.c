@@ -244,7 +244,7 @@ static struct root *root_get(struct mmu *m)
 
 	if (!(m->mode & CR0_PG))
 		return &mm->roots[0];
-	if (!gmem_leaf(&mm->gmem, gfn))
+	if (!gmem_leaf(&mm->gmem, gfn) && !gmem_find(&mm->gmem, gfn))
 		return NULL;
 	for (n = mm->frames[gfn].root; n; n = mm->roots[n].next)
 		if (mm->roots[n].offset == offset)
@@ -260,7 +260,7 @@ static struct root *root_get(struct mmu *m)
 	r->gfn = gfn;
 	r->offset = offset;
 	for (q = 0; q < 4 && !mm->fmt.pae; q++)
-		r->dir[q] = gmem_table(&mm->gmem, gfn, q * 1024);
+		r->dir[q] = gmem_known_table(&mm->gmem, gfn, q * 1024);
 	r->next = mm->frames[gfn].root;
 	mm->frames[gfn].root = n;
 	return r;
@@ -272,12 +272,12 @@ void root_load_dirs(struct mmu *m, struct root *r)
 	const struct gtable *pdpt, *dir;
 	uint32_t q, slot;
 
-	pdpt = gmem_table(gmem, r->gfn, r->offset);
+	pdpt = gmem_known_table(gmem, r->gfn, r->offset);
 	for (q = 0; q < 4; q++) {
 		uint64_t pdpte = gtable_read64(pdpt, q);
 
 		dir = pdpte & PTE_P ?
-		      gmem_table(gmem, entry_gfn(pdpte), 0) : NULL;
+		      gmem_find_table(gmem, entry_gfn(pdpte), 0) : NULL;
 		if (dir == r->dir[q])
 			continue;
 		pd_put(m, r, q);
@@ -286,6 +286,21 @@ void root_load_dirs(struct mmu *m, struct root *r)
 		r->dir[q] = dir;
 		r->dir_gfn[q] = entry_gfn(pdpte);
 	}
+}
+
+void root_moved(struct mm *mm, uint64_t gfn)
+{
+	const struct gtable *at = gmem_known_table(&mm->gmem, gfn, 0);
+	struct root *r;
+	uint32_t q;
+
+	for (r = &mm->roots[1]; r < &mm->roots[mm->root_top]; r++)
+		for (q = 0; r->used && q < 4; q++)
+			if (!mm->fmt.pae && r->gfn == gfn)
+				r->dir[q] = gtable_part(at, q * 1024);
+			else if (mm->fmt.pae && r->dir[q] &&
+				 r->dir_gfn[q] == gfn)
+				r->dir[q] = at;
 }
 
 /* ---- registers ---------------------------------------------------------- */

@@ -24,10 +24,11 @@ struct spage {
 	uint8_t		reserved;	/* SP_PD: the reserved top is in it, of
 					 * this vCPU, counted from 1. Wide guests:
 					 * SP_PDPT, too; SP_PML4: whose it is */
-	uint8_t		filled;		/* wide guests, level 2 to 4: bit n: entries
-					 * from 64 * n on, maybe of the guest's */
+	bool		clean;		/* all entries are 0 already, when it is free */
 	uint32_t	list;		/* the next in gframe.pd */
-};
+	uint64_t	filled;		/* wide guests, level 2 to 4: bit n: entries
+					 * from 8 * n on, maybe of the guest's */
+} __attribute__((aligned(64)));		/* so that an index is a shift */
 
 /* The shadow of what CR3 points to, a page directory or with PAE a PDPT: one
  * shadow page per GB. */
@@ -53,7 +54,14 @@ struct gframe {
 					 * top. Of a wide guest: as a table of
 					 * levels 2 to 4 */
 	uint16_t	root;		/* as what CR3 points to; a list */
-	uint16_t	flags;		/* GF_* */
+	union {
+		struct {
+			uint8_t	flags;	/* GF_* */
+			uint8_t	shared;	/* another guest can write to it, too:
+					 * by so many mappings (remap.c) */
+		};
+		uint16_t	both;
+	};
 };
 #define GF_TRACKED	1u	/* the guest tells of changes to this table */
 
@@ -87,6 +95,14 @@ static inline bool tracked(const struct mm *mm, const struct root *r)
 {
 	return r != &mm->roots[0] &&
 	       (mm->frames[r->gfn].flags & GF_TRACKED);
+}
+
+/* Is the guest all that changes this table, and does it tell? */
+static inline bool told_of_all(const struct mm *mm, uint64_t gfn)
+{
+	const struct gframe *f = &mm->frames[gfn];
+
+	return (f->flags & GF_TRACKED) && !f->shared;
 }
 
 /* Does a guest page-directory entry map 4 or 2 MB? */
@@ -184,8 +200,9 @@ enum walk_end {
 	WALK_RESERVED,		/* a bit is set that has to be 0 (long.c) */
 };
 
-/* pae is a constant where it has to be fast. */
-enum walk_end walk(const struct mmu *, gva32_t, struct walk *, const bool pae);
+/* pae is a constant where it has to be fast; any: tables that have a view, too. */
+enum walk_end walk(const struct mmu *, gva32_t, struct walk *, const bool pae,
+		   const bool any);
 
 /* ---- pool.c ------------------------------------------------------------- */
 
@@ -211,6 +228,10 @@ void pool_pd_leave(struct mm *, const struct spage *);
 void pool_untracked_add(struct mm *, struct spage *);
 void pool_untracked_del(struct mm *, struct spage *);
 bool pool_init(struct mm *, uint32_t pages);
+/* All vCPUs are to flush before they are in the guest again; and none is in it, nor
+ * will be while the caller has the guest's lock, of which he is none himself. */
+void pool_stale(struct mm *);
+void pool_stop(struct mm *);
 
 /* ---- root.c ------------------------------------------------------------- */
 
@@ -219,6 +240,8 @@ void root_clear(struct mmu *, struct root *);
 void root_drop(struct mmu *, struct gframe *);
 /* The directories that a PDPT names; the CPU reads them with CR3. */
 void root_load_dirs(struct mmu *, struct root *);
+/* The frame is elsewhere; what was known of it as a table is forgotten. */
+void root_moved(struct mm *, uint64_t gfn);
 /* Forget everything. */
 void root_zap(struct mmu *);
 /* The page for a GB of the current root. */
@@ -232,6 +255,26 @@ static inline bool root_may_differ(const struct mm *mm, const struct spage *pd)
 {
 	return pd->parents > 1 && !mm->fmt.pae;
 }
+
+/* ---- view.c ------------------------------------------------------------- */
+
+/* Has the frame a view? */
+static inline bool view_has(const struct gmem *m, uint64_t gfn)
+{
+	return m->hidden && gfn < m->nframes && m->hidden[gfn];
+}
+
+/* A leaf with the rights of the frame's view, for an access that is one of PF_*;
+ * 0: it is refused. */
+uint64_t view_leaf(const struct gmem *, uint64_t gfn, uint32_t error);
+/* It is there for a while. */
+void view_opened(struct mmu *, uint64_t *pte);
+/* This frame, by its leaf, is there from now on, with the same view. */
+void view_put(struct mm *, uint64_t gfn, uint64_t leaf);
+/* The shadow has nothing of what this leaf maps. */
+void view_drop_leaf(struct mmu *, uint64_t leaf);
+/* What the shadow knew of the frame as a table is forgotten. */
+void view_forget_table(struct mmu *, uint64_t gfn);
 
 /* ---- sync.c ------------------------------------------------------------- */
 
@@ -269,9 +312,16 @@ static inline uint32_t long_on_the_way(const struct mm *mm,
 static inline void long_set(struct mmu *m, struct spage *p, uint32_t i,
 			    uint64_t val)
 {
-	p->filled |= 1u << i / 64;
+	p->filled |= 1ull << i / 8;
 	if (p->table[i] != val)
 		pool_set_pde(m, &p->table[i], val);
+}
+
+/* The bits of any entry of a level that have to be 0. */
+static inline uint64_t long_zero(const struct mmu *m, int level)
+{
+	return m->mm->fmt.beyond | (m->mode & EFER_NXE ? 0 : PTE_NX) |
+	       (level >= SP_PDPT ? PTE_PS : 0);
 }
 
 /* Has a guest entry a bit set that has to be 0? */

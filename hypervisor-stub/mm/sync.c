@@ -94,7 +94,7 @@ void mmu_page_table(struct mmu *m, uint32_t gfn, bool is)
 {
 	struct gframe *f = &m->mm->frames[gfn];
 
-	if (!gmem_leaf(&m->mm->gmem, gfn))
+	if (!gmem_leaf(&m->mm->gmem, gfn) && !gmem_find(&m->mm->gmem, gfn))
 		return;
 	drop(m, f);
 	f->flags = is ? GF_TRACKED : 0;
@@ -144,15 +144,14 @@ static void update_root(struct mmu *m, const struct gframe *f, uint64_t entry,
 	}
 }
 
-void mmu_entry_changed(struct mmu *m, gpa_t pa)
+static inline __attribute__((always_inline))
+void entry_changed(struct mmu *m, gpa_t pa, uint64_t leaf)
 {
 	struct mm *mm = m->mm;
-	uint64_t leaf = gmem_leaf(&mm->gmem, pa >> PAGE_SHIFT), entry;
+	uint64_t entry;
 	uint32_t i = (pa & (PAGE_SIZE - 1)) >> mm->fmt.entry_shift, pt;
 	struct gframe *f;
 
-	if (!leaf)
-		return;
 	f = &mm->frames[pa >> PAGE_SHIFT];
 	if (!(f->flags & GF_TRACKED))
 		mmu_page_table(m, pa >> PAGE_SHIFT, true);
@@ -165,6 +164,25 @@ void mmu_entry_changed(struct mmu *m, gpa_t pa)
 		update_pd(m, f, entry, i);
 	if (f->root)
 		update_root(m, f, entry, i);
+}
+
+/* In a frame that has a view, if there is one. */
+static __attribute__((noinline)) void entry_changed_view(struct mmu *m, gpa_t pa)
+{
+	uint64_t leaf = gmem_find(&m->mm->gmem, pa >> PAGE_SHIFT);
+
+	if (leaf)
+		entry_changed(m, pa, leaf);
+}
+
+void mmu_entry_changed(struct mmu *m, gpa_t pa)
+{
+	uint64_t leaf = gmem_leaf(&m->mm->gmem, pa >> PAGE_SHIFT);
+
+	if (leaf)
+		entry_changed(m, pa, leaf);
+	else
+		entry_changed_view(m, pa);
 }
 
 /* The next word, if it belongs to the same run. */
@@ -191,7 +209,7 @@ const volatile uint32_t *run_changed(struct mmu *m, gpa_t pa, uint32_t word,
 	uint64_t *pt;
 	uint32_t n;
 
-	if (!leaf || f->root || f->flags != GF_TRACKED || (wide && f->pd)) {
+	if (!leaf || f->root || f->both != GF_TRACKED || (wide && f->pd)) {
 		mmu_entry_changed(m, pa);
 		return at + 1;
 	}
@@ -239,6 +257,24 @@ const volatile uint32_t *mmu_run_changed(struct mmu *m, gpa_t pa, uint32_t word,
 
 /* ---- flushes ------------------------------------------------------------ */
 
+/* Of the table that it shadows, whatever the directory says by now. */
+static inline void inval_leaf(struct mmu *m, struct spage *p, uint32_t i,
+			      const struct gtable *table)
+{
+	const struct mm *mm = m->mm;
+
+	set_leaf(m, &p->table[i],
+		 leaf_shadow(&mm->gmem,
+			     read_entry(mm, table, p->second << 9 | i)));
+}
+
+/* That has a view. */
+static __attribute__((noinline))
+void inval_leaf_view(struct mmu *m, struct spage *p, uint32_t i)
+{
+	inval_leaf(m, p, i, gmem_find_table(&m->mm->gmem, p->gfn, 0));
+}
+
 /* Read the guest's entries again, the leaf in any case, the directory's if
  * nobody tells us of changes to it. */
 static inline __attribute__((always_inline))
@@ -248,8 +284,7 @@ void inval(struct mmu *m, const struct mmu *of, gva32_t va)
 	struct root *r = of->root;
 	struct spage *pd = r->pd[of->slot[va >> 30]], *p;
 	uint32_t i = va >> 12 & 511;
-	const struct gtable *table;
-	uint64_t entry;
+	uint64_t entry, leaf;
 
 	/* With PAE a page for the reserved top may have no directory. */
 	if (!pd || !r->dir[va >> 30] || va > of->guest_last)
@@ -262,11 +297,11 @@ void inval(struct mmu *m, const struct mmu *of, gva32_t va)
 	p = page_of(mm, entry);
 	if (p->role != SP_PT)
 		return;
-	/* Of the table that it shadows, whatever the directory says by now. */
-	table = gmem_leaf_table(gmem_leaf(&mm->gmem, p->gfn), 0);
-	set_leaf(m, &p->table[i],
-		 leaf_shadow(&mm->gmem,
-			     read_entry(mm, table, p->second << 9 | i)));
+	leaf = gmem_known_leaf(&mm->gmem, p->gfn);
+	if (leaf)
+		inval_leaf(m, p, i, gmem_leaf_table(leaf, 0));
+	else
+		inval_leaf_view(m, p, i);
 }
 
 void mmu_inval(struct mmu *m, gva32_t va)

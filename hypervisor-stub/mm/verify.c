@@ -8,10 +8,11 @@
  * else would ever run. Siblings do not run meanwhile, and have told of all that
  * they have stored (drain.c).
  *
- * Two things are left out, as nobody tells of them before a flush: tables
- * that are not tracked, and leaves that the guest has emptied while it takes
- * a whole address space down. The second does not excuse the current space
- * when the guest comes from user mode: then it is in use.
+ * Three things are left out, as nobody tells of them before a flush: tables
+ * that are not tracked, those that another guest can write to (remap.c), and
+ * leaves that the guest has emptied while it takes a whole address space down.
+ * The last does not excuse the current space when the guest comes from user
+ * mode: then it is in use.
  */
 #include "shadow.h"
 
@@ -43,7 +44,7 @@ static bool verify_leaf(struct verify *c, gva32_t va, uint64_t shadow,
 		return true;
 	if (shadow & PTE_PS)
 		gfn &= ~511ull;
-	must = gmem_leaf(gmem, gfn);
+	must = gmem_find(gmem, gfn);
 	must = (must ? must : gmem->bus) & PTE_ADDR;
 	if ((leaf & (PTE_A | PTE_P)) != (PTE_A | PTE_P) || frame != must ||
 	    (shadow & PTE_U & ~leaf) || (leaf & PTE_NX & ~shadow) ||
@@ -69,9 +70,8 @@ static bool verify_table(struct verify *c, gva32_t va, uint64_t link,
 		       (pde & PTE_NX & ~link) ||
 		       page_of(mm, link)->gfn != entry_gfn(pde)))
 		return wrong(c, va, link, pde, 0);
-	guest = gmem_table(&mm->gmem, entry_gfn(pde), 0);
-	if (!large && (!guest ||
-		       !(mm->frames[entry_gfn(pde)].flags & GF_TRACKED)))
+	guest = gmem_find_table(&mm->gmem, entry_gfn(pde), 0);
+	if (!large && (!guest || !told_of_all(mm, entry_gfn(pde))))
 		return true;
 	for (i = 0; i < 512; i++) {
 		if (!(table[i] & PTE_P))
@@ -94,7 +94,7 @@ static bool verify_pde(struct verify *c, uint32_t i)
 	c->work++;
 	if (!(entry & PTE_P) ||
 	    ((entry & SE_LINK) && page_of(mm, entry)->role == SP_ORPHAN) ||
-	    (mm->fmt.pae && !(mm->frames[pd->gfn].flags & GF_TRACKED)))
+	    (mm->fmt.pae && !told_of_all(mm, pd->gfn)))
 		return true;
 	if ((pde & (PTE_A | PTE_P)) != (PTE_A | PTE_P))
 		return wrong(c, i << 21, entry, pde, 0);
@@ -115,7 +115,7 @@ bool mmu_verify(struct mmu *m, bool user, struct mm_wrong *found)
 	for (n = 0; n < mm->root_top - 1 && c.work < VERIFY_WORK; n++) {
 		c.r = &mm->roots[1 + mm->verify_root];
 		c.in_use = user && c.r == m->root;
-		if (!c.r->used || !tracked(mm, c.r))
+		if (!c.r->used || !told_of_all(mm, c.r->gfn))
 			mm->verify_pde = end;
 		while (mm->verify_pde < end && c.work < VERIFY_WORK)
 			if (!verify_pde(&c, mm->verify_pde++))

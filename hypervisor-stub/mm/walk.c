@@ -15,7 +15,7 @@ static inline enum walk_end walk_leaf(struct walk *w, struct gtable *at,
 
 inline __attribute__((always_inline))
 enum walk_end walk(const struct mmu *m, gva32_t va, struct walk *w,
-		   const bool pae)
+		   const bool pae, const bool any)
 {
 	const uint32_t bits = pae ? 9 : 10, size = pae ? 8 : 4;
 	const struct gtable *dir = m->root->dir[va >> 30];
@@ -29,8 +29,9 @@ enum walk_end walk(const struct mmu *m, gva32_t va, struct walk *w,
 	w->large = (w->pde & m->pde_bits) != PTE_P;
 	if (w->large)
 		return walk_leaf(w, w->pde_at, w->pde);
-	at = gmem_table(&m->mm->gmem, entry_gfn(w->pde),
-			(va >> PAGE_SHIFT & ((1u << bits) - 1)) * size);
+	at = (any ? gmem_find_table : gmem_table)
+		(&m->mm->gmem, entry_gfn(w->pde),
+		 (va >> PAGE_SHIFT & ((1u << bits) - 1)) * size);
 	if (!at)
 		return WALK_NOWHERE;
 	return walk_leaf(w, at, pae ? gtable_read64(at, 0) :
@@ -41,7 +42,7 @@ bool mmu_translate(struct mmu *m, gva32_t va, gpa_t *pa)
 {
 	struct walk w;
 
-	if (walk(m, va, &w, m->mm->fmt.pae) != WALK_LEAF)
+	if (walk(m, va, &w, m->mm->fmt.pae, true) != WALK_LEAF)
 		return false;
 	*pa = leaf_gfn(m->mm, w.leaf, w.large, va) << PAGE_SHIFT |
 	      (va & (PAGE_SIZE - 1));

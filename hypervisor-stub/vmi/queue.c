@@ -43,14 +43,12 @@ void queue_updates(struct mmu *m, volatile struct stub_shared *sh,
 	} while (at != end);
 }
 
-static void changed_wide(struct mmu *m, uint64_t word)
+/* An entry that is not an update. */
+static void drain_other_wide(struct mmu *m, uint64_t word)
 {
 	uint64_t pa = word & ~(uint64_t)STUB64_Q_KIND;
 
 	switch (word & STUB64_Q_KIND) {
-	case STUB64_Q_UPDATE:
-		long_entry_changed(m, pa);
-		break;
 	case STUB64_Q_ALLOC:
 		long_page_table(m, pa >> PAGE_SHIFT, true);
 		break;
@@ -63,10 +61,23 @@ static void changed_wide(struct mmu *m, uint64_t word)
 	}
 }
 
+/* A word that is another when it is read again is what it is then. */
+static __attribute__((noinline))
+void drain_wide(struct mmu *m, const volatile uint64_t *at,
+		const volatile uint64_t *end)
+{
+	while ((at = long_entries_changed(m, at, end, STUB64_Q_INVAL)) != end)
+		drain_other_wide(m, *at++);
+}
+
+/* One alone is that of a fresh page. */
 void queue_updates_wide(struct mmu *m, const volatile uint64_t *at,
 			const volatile uint64_t *end)
 {
-	do
-		changed_wide(m, *at++);
-	while (at != end);
+	uint64_t word = *at;
+
+	if (at + 1 == end && !(word & STUB64_Q_KIND))
+		long_entry_alone(m, word);
+	else
+		drain_wide(m, at, end);
 }

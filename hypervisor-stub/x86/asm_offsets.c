@@ -35,6 +35,7 @@ void offsets(void)
 	DEFINE(FRAME_ERROR, FRAME(error));
 	DEFINE(FRAME_RIP, FRAME(rip));
 	DEFINE(FRAME_CS, FRAME(cs));
+	DEFINE(FRAME_RSP, FRAME(rsp));
 	DEFINE(FRAME_RFLAGS, FRAME(rflags));
 	DEFINE(FRAME_RSP, FRAME(rsp));
 	DEFINE(LOCK_NEXT, offsetof(struct spinlock, next));
@@ -71,7 +72,9 @@ void offsets(void)
 	DEFINE(TRAMP_CONSTANTS, TRAMP_CONSTANTS);
 	DEFINE(TRAMP_ENTRY, TRAMP_ENTRY);
 	DEFINE(TRAMP_SHARED, TRAMP_SHARED);
+	DEFINE(TRAMP_STEP, TRAMP_STEP);
 	DEFINE(ENTRY_TOP, ENTRY_TOP);
+	DEFINE(BRIEF_FRAME, ENTRY_TOP - sizeof(struct brief_frame));
 	DEFINE(ENTRY_SCRATCH, ENTRY_SCRATCH);
 	DEFINE(CONSTANTS_HOST_CR3, offsetof(struct tramp_constants, host_cr3));
 	DEFINE(CONSTANTS_LSTAR, offsetof(struct tramp_constants, lstar));
@@ -80,6 +83,29 @@ void offsets(void)
 	       offsetof(struct tramp_constants, syscall_cs));
 	DEFINE(CONSTANTS_SYSCALL_SS,
 	       offsetof(struct tramp_constants, syscall_ss));
+	DEFINE(CONSTANTS_FAULT_RIP,
+	       offsetof(struct tramp_constants, fault_rip));
+	DEFINE(CONSTANTS_FAULT_CS, offsetof(struct tramp_constants, fault_cs));
+	DEFINE(CONSTANTS_PTE_ADDR, offsetof(struct tramp_constants, pte_addr));
+	DEFINE(SHARED64_RSP0, offsetof(struct stub64_shared, rsp0));
+	DEFINE(SHARED64_LAZY_MODE, offsetof(struct stub64_shared, lazy_mode));
+	DEFINE(SHARED64_TAIL, offsetof(struct stub64_shared, tail));
+	DEFINE(STUB_QUEUE_LEN, STUB_QUEUE_LEN);
+	DEFINE(STUB_VECTOR, STUB_VECTOR);
+	DEFINE(STUB_HC_DRAIN, STUB_HC_DRAIN);
+	DEFINE(SHARED64_CR2, offsetof(struct stub64_shared, cr2));
+	DEFINE(SHARED64_CR3, offsetof(struct stub64_shared, cr3));
+	DEFINE(SHARED64_DIRECT_VA, offsetof(struct stub64_shared, direct_va));
+	DEFINE(SHARED64_DIRECT_BYTES,
+	       offsetof(struct stub64_shared, direct_bytes));
+	DEFINE(PF_VECTOR, VEC_PF);
+	DEFINE(PF_P, PF_P);
+	DEFINE(PF_W, PF_W);
+	DEFINE(PF_U, PF_U);
+	DEFINE(PF_I, PF_I);
+	DEFINE(PTE_P, PTE_P);
+	DEFINE(PTE_W, PTE_W);
+	DEFINE(PTE_PS, PTE_PS);
 	DEFINE(HOST_BYTES, sizeof(struct tramp_host));
 	DEFINE(HOST_REGS, offsetof(struct tramp_host, regs));
 	DEFINE(HOST_NMI_STACK, offsetof(struct tramp_host, nmi_stack));
@@ -90,6 +116,7 @@ void offsets(void)
 	DEFINE(STUB_SHARED_SS0, offsetof(struct stub_shared, ss0));
 	DEFINE(SYSCALL_VECTOR, SYSCALL_VECTOR);
 	DEFINE(EFLAGS_GATE_CLEARS, EFLAGS_GATE_CLEARS);
+	DEFINE(EFLAGS_USER_OWN, EFLAGS_USER_OWN);
 	DEFINE(EFLAGS_IF, EFLAGS_IF);
 	DEFINE(EFLAGS_TF, EFLAGS_TF);
 	DEFINE(EFLAGS_RF, EFLAGS_RF);
@@ -100,3 +127,5 @@ void offsets(void)
 
 _Static_assert((GATE_TRAP & 1) && !(GATE_INTERRUPT & 1), "entry.asm tests it");
 _Static_assert(sizeof(struct regs) % 16 == 0, "stack alignment at calls");
+_Static_assert(offsetof(struct stub64_shared, lazy_mode) + 4 ==
+	       offsetof(struct stub64_shared, deferred), "trampoline.asm");

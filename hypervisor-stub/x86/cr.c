@@ -27,7 +27,10 @@ static void cr4_apply(uint32_t value)
 
 uint32_t cr4_allowed(const struct vcpu *v)
 {
-	return CR4_ALLOWED | (v->wide && wide_has_fsgsbase() ? CR4_FSGSBASE : 0);
+	if (!v->wide)
+		return CR4_ALLOWED;
+	return CR4_ALLOWED | (wide_has_fsgsbase() ? CR4_FSGSBASE : 0) |
+	       (xstate_components() ? CR4_OSXSAVE : 0);
 }
 
 static void cr3_outside(struct vcpu *v, uint64_t cr3)
@@ -44,6 +47,20 @@ void paging_changed(struct vcpu *v)
 		cr3_outside(v, v->mmu.cr3);
 }
 
+static bool told(struct vcpu *v, uint32_t nr, uint64_t old, uint64_t value)
+{
+	return v->watched && v->watch->cr(v, nr, old, value);
+}
+
+static __attribute__((noinline)) bool cr0_aside(struct vcpu *v, uint32_t value)
+{
+	if (v->wide && !(value & CR0_PG)) {
+		vcpu_kill(v, "a 64-bit guest cannot turn paging off");
+		return true;
+	}
+	return told(v, 0, v->cr0, value);
+}
+
 void cr0_write(struct vcpu *v, uint32_t value)
 {
 	uint32_t changed = v->cr0 ^ value;
@@ -52,10 +69,8 @@ void cr0_write(struct vcpu *v, uint32_t value)
 		vcpu_real_mode(v);
 		return;
 	}
-	if (v->wide && !(value & CR0_PG)) {
-		vcpu_kill(v, "a 64-bit guest cannot turn paging off");
+	if (v->aside && cr0_aside(v, value))
 		return;
-	}
 	v->cr0 = value;
 	PUBLISH(v, cr0, value);
 	cr0_apply(value);
@@ -63,9 +78,23 @@ void cr0_write(struct vcpu *v, uint32_t value)
 		paging_changed(v);
 }
 
-static void __attribute__((noinline)) cr3_write_wide(struct vcpu *v,
-						       uint64_t value)
+static void cr3_write_narrow(struct vcpu *v, uint32_t value)
 {
+	v->sh->cr3 = value;
+	queue_peek(v);
+	if (!mmu_set_cr3(&v->mmu, value))
+		cr3_outside(v, value);
+}
+
+static void __attribute__((noinline)) cr3_write_aside(struct vcpu *v,
+							uint64_t value)
+{
+	if (told(v, 3, v->wide ? v->mmu.long_cr3 : v->mmu.cr3, value))
+		return;
+	if (!v->wide) {
+		cr3_write_narrow(v, value);
+		return;
+	}
 	shared64(v)->cr3 = value;
 	queue_peek(v);
 	if (!long_set_cr3(&v->mmu, value))
@@ -74,26 +103,31 @@ static void __attribute__((noinline)) cr3_write_wide(struct vcpu *v,
 
 void cr3_write(struct vcpu *v, uint64_t value)
 {
-	if (v->wide) {
-		cr3_write_wide(v, value);
-		return;
+	if (v->aside)
+		cr3_write_aside(v, value);
+	else
+		cr3_write_narrow(v, value);
+}
+
+static __attribute__((noinline)) bool cr4_aside(struct vcpu *v, uint32_t value)
+{
+	if (v->wide && !(value & CR4_PAE)) {
+		vcpu_kill(v, "a 64-bit guest cannot clear CR4.PAE");
+		return true;
 	}
-	v->sh->cr3 = value;
-	queue_peek(v);
-	if (!mmu_set_cr3(&v->mmu, value))
-		cr3_outside(v, value);
+	return told(v, 4, v->cr4, value & cr4_allowed(v));
 }
 
 void cr4_write(struct vcpu *v, uint32_t value)
 {
-	if (v->wide && !(value & CR4_PAE)) {
-		vcpu_kill(v, "a 64-bit guest cannot clear CR4.PAE");
+	if (v->aside && cr4_aside(v, value))
 		return;
-	}
 	v->cr4 = value & cr4_allowed(v);
 	PUBLISH(v, cr4, v->cr4);
 	cr4_apply(v->cr4);
-	if (!v->wide)
+	if (v->wide)
+		xcr0_apply(v);
+	else
 		paging_changed(v);
 }
 
@@ -114,12 +148,18 @@ bool cr_start(struct vcpu *v, const struct vmi_ap_state *s)
 }
 
 /* A wide guest has paging and long mode from its beginning to its end. */
-bool cr_start_wide(struct vcpu *v, const struct vcpu_start *s)
+bool cr_start_wide(struct vcpu *v, const struct vmi64_ap_state *s)
 {
+	volatile struct stub64_shared *sh = shared64(v);
+
 	mmu_reset(&v->mmu);
-	v->cr0 = s->cr0;
-	v->cr4 = s->cr4 & cr4_allowed(v);
-	v->efer = s->efer;
+	if (!(s->cr0 & CR0_PE) || !(s->cr0 & CR0_PG) || !(s->cr4 & CR4_PAE) ||
+	    !(s->efer & EFER_LME))
+		return false;
+	sh->cr0 = v->cr0 = s->cr0;
+	sh->cr3 = s->cr3;
+	sh->cr4 = v->cr4 = s->cr4 & cr4_allowed(v);
+	v->efer = (s->efer & EFER_WIDE) | EFER_LMA;
 	long_set_mode(&v->mmu, v->efer);
 	return long_set_cr3(&v->mmu, s->cr3);
 }

@@ -169,6 +169,7 @@ static uint8_t prefixes(struct reader *r, struct insn *insn)
 		byte = fetch8(r);
 	while (prefix(r, insn, byte));
 	insn->size = (r->bits != CODE_16) != r->size ? 4 : 2;
+	insn->rex = r->rex;
 	if (r->rex & REX_W)
 		insn->size = 8;
 	if (r->bits == CODE_64)
@@ -194,6 +195,7 @@ static uint8_t prefixes(struct reader *r, struct insn *insn)
 #define DX	0x080	/* the port is there */
 #define NOT_64	0x100	/* does not exist in 64-bit code */
 #define ONLY_64	0x200	/* looked for in 64-bit code alone */
+#define FROM	0x400	/* reads one byte, an odd one two */
 
 struct form {
 	uint8_t	op;		/* enum insn_op */
@@ -245,10 +247,13 @@ static const struct form two_byte[256] = {
 	[0x34] = { INSN_SYSENTER, 0, 0 },
 	[0x35] = { INSN_SYSEXIT, 0, 0 },
 	[0xa1] = { INSN_POP_SREG, 0, SREG_FS },
+	[0xa2] = { INSN_CPUID, 0, 0 },
 	[0xa9] = { INSN_POP_SREG, 0, SREG_GS },
 	[0xb2] = { INSN_LOAD_FAR, MODRM, SREG_SS },
 	[0xb4] = { INSN_LOAD_FAR, MODRM, SREG_FS },
 	[0xb5] = { INSN_LOAD_FAR, MODRM, SREG_GS },
+	[0xb6 ... 0xb7] = { INSN_MOVZX, MODRM | FROM, 0 },
+	[0xbe ... 0xbf] = { INSN_MOVSX, MODRM | FROM, 0 },
 };
 
 /* Behind 0F 38, where there is nothing else that we know. */
@@ -265,8 +270,14 @@ static const uint8_t group[2][8] = {
 static uint8_t group_op(const struct reader *r, const struct insn *insn,
 			uint8_t opcode)
 {
+	uint8_t modrm = r->bytes[r->pos - 1];		/* if !insn->mem */
+
+	if (opcode == 1 && !insn->mem && modrm == 0xc1)
+		return INSN_VMCALL;
+	if (opcode == 1 && !insn->mem && modrm == 0xd9)
+		return INSN_VMMCALL;
 	if (opcode == 1 && !insn->mem && r->bits == CODE_64) {
-		switch (r->bytes[r->pos - 1]) {		/* ModRM */
+		switch (modrm) {
 		case 0xc8:
 			return INSN_MONITOR;
 		case 0xc9:
@@ -336,6 +347,7 @@ static bool complete(const struct reader *r, struct insn *insn)
 		return insn->mem && r->size && !insn->rep;
 	case INSN_XSETBV: case INSN_STAC: case INSN_CLAC:
 	case INSN_MONITOR: case INSN_MWAIT:
+	case INSN_VMCALL:
 		return !r->size && !insn->rep;
 	case INSN_MOV_IMM:
 		if (insn->size == 8)
@@ -355,6 +367,8 @@ static void operands(struct reader *r, struct insn *insn, uint8_t opcode,
 	insn->port_dx = f->has & DX;
 	if ((f->has & BYTE) && !(opcode & 1))
 		insn->size = 1;
+	if (f->has & FROM)
+		insn->from = 1 + (opcode & 1);
 	if (f->has & (MODRM | REGS))
 		modrm(r, insn, f->has & REGS);
 	if (f->has & DIRECT) {

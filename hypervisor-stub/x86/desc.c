@@ -351,6 +351,8 @@ static void set_gate(struct vcpu *v, uint32_t index)
 		now = gone;
 	}
 	*gate = now;
+	if (v->wide && (index & 255) == VEC_PF)
+		wide_fault_changed(v);
 	if ((index & 255) == SYSCALL_VECTOR)
 		v->syscall_dpl = gate_usable(&now) && vmi_mode(v) ? now.dpl : 0;
 }

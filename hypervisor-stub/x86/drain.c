@@ -4,6 +4,7 @@
  * queue, and what else a lazy mode deferred. All of it is hostile: the count
  * is checked here, the rest where it is used.
  */
+#include "wide.h"
 #include "x86.h"
 
 /* What the owner has queued, from start to end. */
@@ -171,9 +172,12 @@ static void __attribute__((noinline)) verify(struct vcpu *v)
 /* ---- all of it ----------------------------------------------------------- */
 
 /* Apart, so that the drain need not keep what it takes. */
-static void __attribute__((noinline)) flush_now(struct vcpu *v)
+static void __attribute__((noinline)) drained(struct vcpu *v)
 {
-	mmu_flush_now(&v->mmu);
+	if (v->verify)
+		verify(v);
+	if (v->mmu.flush)
+		mmu_flush_now(&v->mmu);
 }
 
 void queue_drain(struct vcpu *v)
@@ -182,8 +186,76 @@ void queue_drain(struct vcpu *v)
 		return;
 	if (v->sh->gdt_dirty | v->sh->deferred)
 		drain_deferred(v);
-	if (v->verify)
-		verify(v);
+	if (v->verify | v->mmu.flush)
+		drained(v);
+}
+
+/* ---- without the guest's registers ---------------------------------------- */
+
+/*
+ * The same by trampoline.asm, which has saved none of them: what is in struct regs is
+ * older. False: it is not as simple; what has been done is nothing that could not be
+ * done again by the vector's handler, which comes next.
+ */
+bool drain_fault(struct vcpu *);
+bool drain_call(struct vcpu *);
+
+static inline __attribute__((always_inline)) bool drain_simple(struct vcpu *v)
+{
+	volatile struct stub64_shared *sh = shared64(v);
+	uint32_t start = v->queue_start;
+	uint32_t entries = (uint32_t)sh->tail + STUB_QUEUE_LEN - start;
+
+	if ((v->verify | v->watched | sh->gdt_dirty) ||
+	    entries > STUB_QUEUE_LEN - start)
+		return false;
+	if (!entries)
+		return true;
+	v->stats.drains++;
+	v->stats.drained += entries;
+	sh->tail = (int32_t)(start - STUB_QUEUE_LEN);
+	queue_updates_wide(&v->mmu, sh->queue + start,
+			   sh->queue + start + entries);
+	return true;
+}
+
+/* Somebody may have asked for its processor while the lock was waited for. */
+static inline bool drain_done(struct vcpu *v)
+{
 	if (v->mmu.flush)
-		flush_now(v);
+		drained(v);
+	return !v->regs->stop;
+}
+
+bool drain_fault(struct vcpu *v)
+{
+	/* With nothing queued that is not why. */
+	if ((uint32_t)shared64(v)->tail + STUB_QUEUE_LEN == v->queue_start ||
+	    v->sh->deferred || !drain_simple(v))
+		return false;
+	v->stats.exits[VEC_PF]++;
+	return drain_done(v);
+}
+
+bool drain_call(struct vcpu *v)
+{
+	volatile struct stub64_shared *sh = shared64(v);
+	const struct brief_frame *f = brief_frame(v);
+	uint32_t deferred = sh->deferred;
+
+	if (!vmi_mode(v) || !drain_simple(v))
+		return false;
+	if (deferred)
+		queue_peek(v);
+	if ((deferred & STUB_DEFER_CR3)) {
+		if (!long_set_cr3(&v->mmu, sh->cr3))
+			return false;
+	} else if (deferred & STUB_DEFER_FLUSH) {
+		long_flush(&v->mmu);
+	}
+	sh->deferred = 0;
+	vcpu_note_call(v, STUB_HC_DRAIN, f->rdi, f->rsi, f->rip, f->rsp);
+	v->stats.exits[STUB_VECTOR]++;
+	v->stats.hcalls[STUB_HC_DRAIN]++;
+	return drain_done(v);
 }

@@ -68,6 +68,8 @@ static enum outcome mov_to_cr(struct vcpu *v, struct insn *in)
 	uint64_t val = get_reg(v, in->rm);
 
 	queue_drain(v);
+	if (v->regs->stop)	/* what was deferred comes first */
+		return AGAIN;
 	if (in->reg == 0)
 		cr0_write(v, val);
 	else if (in->reg == 2)
@@ -179,6 +181,8 @@ static enum outcome store_table(struct vcpu *v, struct insn *in)
 	};
 	gva_t va = operand(v, in);
 
+	if (insn_told(v, in))
+		return AGAIN;
 	if (!may_touch(v, in, va, sizeof(d), true))
 		return MOVED;
 	guest_write(&v->mmu, va, &d, sizeof(d));
@@ -190,6 +194,8 @@ static enum outcome load_table(struct vcpu *v, struct insn *in)
 	gva_t va = operand(v, in);
 	struct table_register d;
 
+	if (insn_told(v, in))
+		return AGAIN;
 	if (!may_touch(v, in, va, sizeof(d), false) ||
 	    !guest_read(&v->mmu, &d, va, sizeof(d)))
 		return MOVED;
@@ -206,6 +212,8 @@ static enum outcome load_system(struct vcpu *v, struct insn *in)
 {
 	uint64_t sel;
 
+	if (insn_told(v, in))
+		return AGAIN;
 	if (!get_rm(v, in, &sel, 2))
 		return MOVED;
 	return done_if(in->op == INSN_LTR ? desc_load_tr(v, sel) :
@@ -214,6 +222,8 @@ static enum outcome load_system(struct vcpu *v, struct insn *in)
 
 static enum outcome store_system(struct vcpu *v, struct insn *in)
 {
+	if (insn_told(v, in))
+		return AGAIN;
 	return done_or_faulted(set_rm(v, in, in->op == INSN_STR ? v->tr : v->ldt,
 				      2));
 }
@@ -323,6 +333,29 @@ static enum outcome soft_int(struct vcpu *v, struct insn *in)
 	return MOVED;
 }
 
+/* ---- calls of the hypervisor --------------------------------------------- */
+
+/* Where the processor can make it fault (cpuid_fault.c). */
+static enum outcome run_cpuid(struct vcpu *v, struct insn *in)
+{
+	uint64_t *gpr = v->regs->gpr;
+	uint32_t r[4];
+
+	if (v->watched && v->watch->cpuid(v, gpr[EAX], gpr[ECX], in->length))
+		return AGAIN;
+	v->cpuid(v, gpr[EAX], gpr[ECX], r);
+	gpr[EAX] = r[0];
+	gpr[EBX] = r[1];
+	gpr[ECX] = r[2];
+	gpr[EDX] = r[3];
+	return DONE;
+}
+
+static enum outcome vmcall(struct vcpu *v, struct insn *in)
+{
+	return v->vmcall(v, in->length, in->bits == CODE_64) ? MOVED : REFUSED;
+}
+
 /* ---- one instruction ---------------------------------------------------- */
 
 static enum outcome (*const carry_out[INSN_OPS])(struct vcpu *,
@@ -364,6 +397,9 @@ static enum outcome (*const carry_out[INSN_OPS])(struct vcpu *,
 	[INSN_INT]		= soft_int,
 	[INSN_SYSENTER]		= sysenter,
 	[INSN_SYSEXIT]		= sysexit,
+	[INSN_CPUID]		= run_cpuid,
+	[INSN_VMCALL]		= vmcall,
+	[INSN_VMMCALL]		= vmcall,
 };
 
 /* The part of the list that user mode may use. */
@@ -373,7 +409,9 @@ static bool user_op(const struct vcpu *v, const struct insn *in)
 		return v->cr4 & CR4_PCE;
 	return in->op == INSN_IN || in->op == INSN_OUT ||
 	       in->op == INSN_INS || in->op == INSN_OUTS ||
-	       in->op == INSN_INT || in->op == INSN_SYSENTER;
+	       in->op == INSN_INT || in->op == INSN_SYSENTER ||
+	       in->op == INSN_CPUID || in->op == INSN_VMCALL ||
+	       in->op == INSN_VMMCALL;
 }
 
 /* It wraps where the registers of the guest do. */
@@ -421,47 +459,138 @@ bool emulate_undefined(struct vcpu *v)
 		return false;
 	switch (in.op) {
 	case INSN_STAC: case INSN_CLAC: case INSN_MONITOR: case INSN_MWAIT:
+	case INSN_VMCALL: case INSN_VMMCALL:
 		return emulate_insn(v, &in);
+	case INSN_SYSRET:	/* the machine's EFER.SCE may be off, not its */
+		if (!v->wide || !(v->efer & EFER_SCE))
+			return false;
+		break;
 	case INSN_SYSENTER: case INSN_SYSEXIT:
-		if (!emulate_insn(v, &in))
-			event_exception_error(v, VEC_GP, 0);
-		return true;
-	}
-	return false;
-}
-
-/* Kernels access the local APIC, which is all that there is, with MOV (SDM
- * Vol. 3, 10.4.1: aligned, 32 bits). */
-bool emulate_mmio(struct vcpu *v, gpa_t pa)
-{
-	const struct bus_space *memory = &v->bus->memory;
-	struct regs *r = v->regs;
-	enum bus_result res;
-	struct insn in;
-	uint32_t val;
-
-	if (regs_ring(r) == 3 || !insn_fetch(v, &in) || !in.mem || in.size != 4)
-		return false;
-	switch (in.op) {
-	case INSN_MOV_LOAD:
-		res = bus_read(memory, pa, 4, &val);
-		if (res == BUS_DONE)
-			set_reg(v, in.reg, val, 4);
-		break;
-	case INSN_MOV_STORE:
-		res = bus_write(memory, pa, 4, get_reg(v, in.reg));
-		break;
-	case INSN_MOV_IMM:
-		res = bus_write(memory, pa, 4, in.imm);
 		break;
 	default:
 		return false;
 	}
-	if (res != BUS_DONE)
+	if (!emulate_insn(v, &in))
+		event_exception_error(v, VEC_GP, 0);
+	return true;
+}
+
+/* ---- memory of devices ---------------------------------------------------- */
+
+/* A register of one byte may be the second of four (insn.h). */
+static uint64_t *of_byte(struct vcpu *v, const struct insn *in, uint32_t *shift)
+{
+	bool high = in->size == 1 && !in->rex && in->reg >= 4;
+	int reg = high ? in->reg - 4 : in->reg;
+
+	*shift = high ? 8 : 0;
+	return reg == ESP ? &v->regs->rsp : &v->regs->gpr[reg];
+}
+
+static void load(struct vcpu *v, const struct insn *in, uint64_t val)
+{
+	uint32_t shift;
+	uint64_t *at;
+
+	if (in->op == INSN_MOVSX)
+		val = in->from == 1 ? (int8_t)val : (int16_t)val;
+	at = of_byte(v, in, &shift);
+	if (shift)
+		*at = (*at & ~0xff00ull) | (val & 0xff) << 8;
+	else
+		set_reg(v, in->reg, val, in->size);
+}
+
+static uint64_t stored(struct vcpu *v, const struct insn *in)
+{
+	uint32_t shift;
+	uint64_t val;
+
+	if (in->op == INSN_MOV_IMM)
+		return in->imm;
+	val = *of_byte(v, in, &shift);
+	return val >> shift;
+}
+
+/* The local APIC and the I/O APIC are accessed by the kernel with MOV (SDM Vol. 3,
+ * 10.4.1: aligned, 32 bits). */
+static enum bus_result apic_access(struct vcpu *v, const struct insn *in,
+				   struct access *a)
+{
+	const struct bus_space *memory = &v->bus->memory;
+	enum bus_result res;
+	uint32_t val;
+
+	if (regs_ring(v->regs) == 3 || in->size != 4 || in->from)
+		return BUS_NOBODY;
+	if (a->write)
+		return bus_write(memory, a->at, 4, a->value);
+	res = bus_read(memory, a->at, 4, &val);
+	if (res == BUS_DONE)
+		a->value = val;
+	return res;
+}
+
+/* An access that begins on another page was not looked at from its beginning. */
+static bool begins_at(struct vcpu *v, const struct insn *in,
+		      const struct access *a)
+{
+	uint64_t offset = a->at % PAGE_SIZE;
+
+	return operand(v, in) % PAGE_SIZE == offset &&
+	       offset + a->size <= PAGE_SIZE;
+}
+
+static bool mmio(struct vcpu *v, struct insn *in, gpa_t pa)
+{
+	struct access a = {
+		.memory = true, .at = pa, .size = in->from ? in->from : in->size,
+		.write = in->op == INSN_MOV_STORE || in->op == INSN_MOV_IMM,
+	};
+	enum bus_result res;
+
+	if (!in->mem || (in->op != INSN_MOV_LOAD && in->op != INSN_MOV_STORE &&
+			 in->op != INSN_MOV_IMM && in->op != INSN_MOVZX &&
+			 in->op != INSN_MOVSX))
 		return false;
-	r->rip += in.length;
+	if (a.write)
+		a.value = stored(v, in);
+	res = apic_access(v, in, &a);
+	if (res == BUS_NOBODY && begins_at(v, in, &a))
+		res = ask_elsewhere(v, in, &a);
+	if (res != BUS_DONE)
+		return res == BUS_AGAIN;
+	if (!a.write)
+		load(v, in, a.value);
+	v->regs->rip += in->length;
 	wrap(v);
-	v->stats.emulated[in.op]++;
+	v->stats.emulated[in->op]++;
 	event_poll(v);
 	return true;
+}
+
+bool emulate_mmio(struct vcpu *v, gpa_t pa)
+{
+	struct insn in;
+
+	if (!insn_fetch(v, &in))
+		return false;
+	/* Not what has faulted, since another vCPU has written there: it comes again. */
+	if ((in.op == INSN_MOV_STORE || in.op == INSN_MOV_IMM) &&
+	    !(v->regs->error & PF_W))
+		return true;
+	return mmio(v, &in, pa);
+}
+
+/* By what it was then, whatever there is now. */
+void emulate_answered(struct vcpu *v)
+{
+	struct insn in = v->request.insn;
+
+	if (v->regs->rip != v->request.rip)
+		return;
+	if (v->request.access.memory)
+		mmio(v, &in, v->request.access.at);
+	else
+		emulate_insn(v, &in);
 }

@@ -33,6 +33,17 @@ bool may_touch(struct vcpu *v, const struct insn *in, gva_t va, uint32_t size,
 bool get_rm(struct vcpu *v, const struct insn *in, uint64_t *val, int size);
 bool set_rm(struct vcpu *v, const struct insn *in, uint64_t val, int size);
 
+/* Whoever watches has it first: AGAIN. */
+static inline bool insn_told(struct vcpu *v, const struct insn *in)
+{
+	return v->watched && v->watch->insn(v, in->op);
+}
+
+/* An access that no device of ours answers: who else does. BUS_AGAIN: the
+ * instruction is carried out again, by emulate_answered(). */
+enum bus_result ask_elsewhere(struct vcpu *v, const struct insn *in,
+			      struct access *a);
+
 enum outcome emulate_port(struct vcpu *v, struct insn *in);
 enum outcome emulate_port_string(struct vcpu *v, struct insn *in);
 

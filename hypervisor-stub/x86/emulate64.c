@@ -74,6 +74,8 @@ static enum outcome mov_to_cr(struct vcpu *v, struct insn *in)
 	    (in->reg == 8 && (val & ~CR8_TPR)))
 		return REFUSED;
 	queue_drain(v);
+	if (v->regs->stop)	/* what was deferred comes first */
+		return AGAIN;
 	switch (in->reg) {
 	case 0:
 		cr0_write(v, val);
@@ -121,12 +123,18 @@ static enum outcome mov_to_dr(struct vcpu *v, struct insn *in)
 	return DONE;
 }
 
-/* CPUID does not say that there is XSAVE, and CR4.OSXSAVE cannot be set. */
 static enum outcome xsetbv(struct vcpu *v, struct insn *in)
 {
-	(void)in;
-	event_exception(v, VEC_UD);
-	return MOVED;
+	const struct regs *r = v->regs;
+	uint64_t value = r->gpr[EDX] << 32 | (uint32_t)r->gpr[EAX];
+
+	if (!(v->cr4 & CR4_OSXSAVE)) {
+		event_exception(v, VEC_UD);
+		return MOVED;
+	}
+	if (insn_told(v, in))
+		return AGAIN;
+	return !(uint32_t)r->gpr[ECX] && xcr0_write(v, value) ? DONE : REFUSED;
 }
 
 /* Ring 1 may do it by POPF, too (SDM Vol. 1, 3.4.3.3). */
@@ -210,6 +218,8 @@ static enum outcome store_table(struct vcpu *v, struct insn *in)
 	};
 	gva_t va = operand(v, in);
 
+	if (insn_told(v, in))
+		return AGAIN;
 	if (!may_touch(v, in, va, sizeof(d), true))
 		return MOVED;
 	guest_write(&v->mmu, va, &d, sizeof(d));
@@ -221,6 +231,8 @@ static enum outcome load_table(struct vcpu *v, struct insn *in)
 	gva_t va = operand(v, in);
 	struct table_register d;
 
+	if (insn_told(v, in))
+		return AGAIN;
 	if (!may_touch(v, in, va, sizeof(d), false) ||
 	    !guest_read(&v->mmu, &d, va, sizeof(d)))
 		return MOVED;

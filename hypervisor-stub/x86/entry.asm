@@ -20,8 +20,8 @@ bits 64
 default rel
 
 extern exit_handler, hv_fault, hv_iret_fault, hv_vm86, host_machine_check, cpus
-extern enter_wide, vcpu_wait_lock, __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
-global exit_stubs, vcpu_enter, vcpu_stop_exit, from_hypervisor, syscall_slow
+extern enter_wide, vcpu_wait_lock, exit_stepped, __x86_indirect_thunk_rax, __x86_indirect_thunk_r11
+global exit_stubs, step_stubs, vcpu_enter, vcpu_stop_exit, from_hypervisor, syscall_slow
 
 section .text
 
@@ -54,6 +54,21 @@ exit_stubs:
 	push	v
 	jmp	exit_common
   %endif
+%assign v v+1
+%endrep
+
+; The same while one instruction of the guest is executed (step.c): void
+; exit_stepped(struct vcpu *, struct regs *) for the handler, and no fast way.
+	align 16
+step_stubs:
+%assign v 0
+%rep 256
+	align 16
+  %if !HAS_ERROR(v)
+	push	byte 0
+  %endif
+	push	v
+	jmp	step_common
 %assign v v+1
 %endrep
 
@@ -121,6 +136,25 @@ exit_common.wait:
 	call	vcpu_wait_lock
 	mov	rdi, [rsp + REGS_VCPU]
 	jmp	exit_common.locked
+
+step_common:
+	test	byte [rsp + FRAME_RFLAGS + 2], EFLAGS_VM >> 16
+	jnz	vm86
+	test	byte [rsp + FRAME_CS], 3
+	jz	from_hypervisor
+	sub	rsp, REGS_VECTOR
+	SAVE_GPR
+	cld
+	TAKE_LOCK .wait
+.locked:
+	mov	eax, [rsp + REGS_VECTOR]
+	mov	rsi, rsp
+	inc	qword [rdi + VCPU_EXITS + rax * 8]
+	call	exit_stepped
+	jmp	exit_handled
+.wait:	call	vcpu_wait_lock
+	mov	rdi, [rsp + REGS_VCPU]
+	jmp	.locked
 
 ; To a stack segment of 16 bits IRETQ loads SP alone: bits 31-16 of ESP would
 ; stay ours. So the frame goes to where ours are the same (espfix.c). Also taken

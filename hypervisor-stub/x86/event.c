@@ -162,7 +162,9 @@ void event_soft_int(struct vcpu *v, int vector, uint32_t length)
 
 /*
  * To where the guest's MSRs say, with what they say and no frame (SDM Vol. 2,
- * SYSENTER). False: they do not, which is a #GP.
+ * SYSENTER). False: they do not, which is a #GP. TF goes, which is on there on a
+ * processor: the kernel's first steps would be the user's, and in the ROM, where
+ * it does not expect any.
  */
 bool event_sysenter(struct vcpu *v)
 {
@@ -173,7 +175,7 @@ bool event_sysenter(struct vcpu *v)
 		return false;
 	r->rip = v->sysenter_eip;
 	r->cs = cs | 1;
-	r->rflags &= ~(uint64_t)(EFLAGS_RF | EFLAGS_VM);
+	r->rflags &= ~(uint64_t)(EFLAGS_RF | EFLAGS_VM | EFLAGS_TF);
 	r->rsp = v->sysenter_esp;
 	r->ss = ((cs + 8) & 0xffff) | 1;
 	shared_clear_bits(&v->sh->flags, STUB_IF);

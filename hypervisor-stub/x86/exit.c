@@ -12,20 +12,26 @@
 
 /*
  * The guest's tables lead to where it has no memory. The local APIC is there,
- * for a kernel that does not call the ROM for it. All else that reaches
- * nothing is the kernel's mistake, but a process to which the kernel gave such
- * a page only gets a #GP.
+ * for a kernel that does not call the ROM for it, and what other guests answer.
+ * All else that reaches nothing is the kernel's mistake, but a process to which
+ * the kernel gave such a page only gets a #GP.
  */
 static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 {
-	bool apic = mm_is_device(v->mmu.mm, pa >> PAGE_SHIFT);
+	const struct mm *mm = v->mmu.mm;
+	bool device = mm_is_device(mm, pa >> PAGE_SHIFT);
 
+	if (device && emulate_mmio(v, pa))
+		return;
 	if (regs_ring(v->regs) == 3)
 		event_exception_error(v, VEC_GP, 0);
-	else if (!apic)
+	else if (!device)
 		vcpu_kill(v, "write to guest-physical %09lx, outside its memory",
 			   pa);
-	else if (!emulate_mmio(v, pa))
+	else if (mm_is_elsewhere(mm, pa >> PAGE_SHIFT))
+		vcpu_kill(v, "access to guest-physical %09lx, a device of another guest's, by another instruction than MOV, MOVZX or MOVSX",
+			   pa);
+	else
 		vcpu_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");
 }
 
@@ -33,6 +39,8 @@ void __attribute__((noinline)) exit_lost_fault(struct vcpu *v,
 					       enum fault fault, gva_t va,
 					       gpa_t pa)
 {
+	if (mm_has_views(v->mmu.mm) && watch_fault(v, va, &fault, &pa))
+		return;
 	v->fault_va = va;
 	if (fault == FAULT_BUS)
 		bus_access(v, pa);
@@ -40,27 +48,45 @@ void __attribute__((noinline)) exit_lost_fault(struct vcpu *v,
 		vcpu_kill(v, "page table at %09lx is outside its memory", pa);
 }
 
-static void page_fault(struct vcpu *v, struct regs *r)
+/* What do the guest's tables say? Beyond 4 GB is an operand that wraps: no fill can
+ * help it. */
+static void __attribute__((noinline)) resolve_fault(struct vcpu *v, uint64_t cr2,
+						    uint32_t error)
 {
-	uint64_t cr2 = read_cr2();
-	uint32_t error = r->error;
 	gva32_t va = cr2;
-	enum fault fault;
+	enum fault fault = FAULT_GUEST;
 	gpa_t pa;
 
-	if (queue_pending(v)) {
-		queue_drain(v);
-		if ((va == cr2 && mmu_allows(&v->mmu, va, error)) || r->stop)
-			return;
-	}
-	/* Beyond 4 GB: an operand that wraps. No fill can help it. */
-	fault = va == cr2 ? mmu_fault(&v->mmu, va, &error, &pa) : FAULT_GUEST;
+	if (va == cr2)
+		fault = mmu_fault(&v->mmu, va, &error, &pa);
 	if (fault == FAULT_GUEST) {
 		v->stats.reflected++;
 		event_page_fault(v, va, error);
 	} else if (fault != FAULT_FIXED) {
 		exit_lost_fault(v, fault, va, pa);
 	}
+}
+
+/* Both are apart, so that neither saves registers for the other. */
+static void __attribute__((noinline)) drain_and_resolve(struct vcpu *v,
+							struct regs *r,
+							uint64_t cr2)
+{
+	queue_drain(v);
+	if ((cr2 == (gva32_t)cr2 && mmu_allows(&v->mmu, cr2, r->error)) ||
+	    r->stop)
+		return;
+	resolve_fault(v, cr2, r->error);
+}
+
+static void page_fault(struct vcpu *v, struct regs *r)
+{
+	uint64_t cr2 = read_cr2();
+
+	if (queue_pending(v))
+		drain_and_resolve(v, r, cr2);
+	else
+		resolve_fault(v, cr2, r->error);
 }
 
 /* ---- other exceptions --------------------------------------------------- */
@@ -85,13 +111,16 @@ static void general_protection(struct vcpu *v, struct regs *r)
 
 static void invalid_opcode(struct vcpu *v, struct regs *r)
 {
-	if (!emulate_undefined(v))
+	if (!(v->stepping && v->wide && wide_emulate_syscall(v)) &&
+	    !emulate_undefined(v))
 		event_exception(v, r->vector);
 }
 
 static void debug_exception(struct vcpu *v, struct regs *r)
 {
 	(void)r;
+	if (v->stepping && step_done(v))
+		return;
 	dr6_take(v);
 	event_exception(v, VEC_DB);
 }
@@ -101,6 +130,14 @@ static void exception(struct vcpu *v, struct regs *r)
 	event_exception(v, r->vector);
 }
 
+void exit_trap(struct vcpu *v, uint32_t length)
+{
+	if (v->watched && v->regs->vector == VEC_BP &&
+	    v->watch->breakpoint(v, length))
+		return;
+	event_soft_int(v, v->regs->vector, length);
+}
+
 /* INT3 and INTO, as one byte or as INT n. */
 static void trap(struct vcpu *v, struct regs *r)
 {
@@ -108,7 +145,7 @@ static void trap(struct vcpu *v, struct regs *r)
 	uint8_t last = 0;
 
 	guest_read(&v->mmu, &last, base + r->rip - 1, 1);
-	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
+	exit_trap(v, last == 0xcc || last == 0xce ? 1 : 2);
 }
 
 /* INT 80h that entry.asm leaves to us. */
@@ -181,6 +218,7 @@ void (*const exit_handler_wide[256])(struct vcpu *, struct regs *) = {
  */
 void hv_iret_fault(struct regs *r)
 {
+	step_refused(current);
 	if (regs_ring(r) == 3)
 		event_exception_error(current, r->vector, r->error);
 	else
@@ -257,7 +295,8 @@ void hv_fault(struct hv_frame *f)
 		if (f->vector != VEC_PF || cr2 >> 32 ||
 		    extable_start[i].fixup == (uint64_t)syscall_slow ||
 		    v->mmu.fills >= FILLS_MAX ||
-		    mmu_fault(&v->mmu, cr2, &error, &pa) != FAULT_FIXED)
+		    (mmu_fault(&v->mmu, cr2, &error, &pa) != FAULT_FIXED &&
+		     !(mm_has_views(v->mmu.mm) && watch_open(v, cr2, f->error))))
 			f->rip = extable_start[i].fixup;
 		v->mmu.fills++;
 		return;

@@ -9,7 +9,6 @@
 #include "x86.h"
 
 #define MSR_TSC			0x010
-#define MSR_APIC_BASE		0x01b
 #define MSR_UCODE_REV		0x08b
 #define MSR_MTRR_CAP		0x0fe
 #define MSR_SYSENTER_CS		0x174
@@ -32,8 +31,6 @@
 #define MTRR_ENABLED_WB		0x806u
 
 /* ---- of 64-bit guests alone --------------------------------------------- */
-
-#define EFER_WIDE	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 /* Those that only we have; NULL: none of them. */
 static uint64_t *wide_register(struct vcpu *v, uint32_t index)
@@ -75,6 +72,7 @@ static bool wide_efer(struct vcpu *v, uint64_t val)
 	v->efer = val | EFER_LMA;
 	long_set_mode(&v->mmu, v->efer);
 	efer_apply(v);
+	wide_fault_changed(v);
 	return true;
 }
 
@@ -102,6 +100,16 @@ static bool wide_write(struct vcpu *v, uint32_t index, uint64_t val)
 	return true;
 }
 
+bool msr_set_entry(struct vcpu *v, uint32_t index, uint64_t val)
+{
+	if (!is_canonical(val))
+		return false;
+	*wide_register(v, index) = val;
+	v->syscall_swaps[index - MSR_LSTAR] = true;
+	wide_syscall_changed(v);
+	return true;
+}
+
 /* An address, of as many bits as the guest has. */
 static bool sysenter_write(struct vcpu *v, uint64_t *to, uint64_t val)
 {
@@ -121,7 +129,7 @@ static uint32_t apic_base(const struct vcpu *v)
 	return APIC_BASE | (v->nr ? 0 : APIC_BASE_BSP);
 }
 
-static bool msr_read(struct vcpu *v, uint32_t index, uint64_t *val)
+bool msr_get(struct vcpu *v, uint32_t index, uint64_t *val)
 {
 	*val = 0;
 	switch (index) {
@@ -162,7 +170,7 @@ static bool msr_read(struct vcpu *v, uint32_t index, uint64_t *val)
 	return v->wide && wide_read(v, index, val);
 }
 
-static bool msr_write(struct vcpu *v, uint32_t index, uint64_t val)
+bool msr_set(struct vcpu *v, uint32_t index, uint64_t val)
 {
 	switch (index) {
 	case MSR_APIC_BASE:
@@ -207,8 +215,9 @@ bool msr_access(struct vcpu *v, bool write)
 	uint64_t val = r->gpr[EDX] << 32 | (uint32_t)r->gpr[EAX];
 
 	if (write)
-		return msr_write(v, r->gpr[ECX], val);
-	if (!msr_read(v, r->gpr[ECX], &val))
+		return (v->watched && v->watch->msr(v, r->gpr[ECX], val)) ||
+		       msr_set(v, r->gpr[ECX], val);
+	if (!msr_get(v, r->gpr[ECX], &val))
 		return false;
 	r->gpr[EAX] = (uint32_t)val;
 	r->gpr[EDX] = val >> 32;

@@ -75,13 +75,18 @@ void set_reg(struct vcpu *v, int reg, uint64_t val, int size)
 
 static enum fault access_fault(struct vcpu *v, gva_t va, uint32_t *error)
 {
+	uint32_t access = *error;
+	enum fault fault;
 	gpa_t bus;
 
-	if (v->wide)
-		return long_fault(&v->mmu, va, error, &bus);
-	if (va > v->mmu.guest_last)
+	if (!v->wide && va > v->mmu.guest_last)
 		return FAULT_GUEST;
-	return mmu_fault(&v->mmu, va, error, &bus);
+	fault = v->wide ? long_fault(&v->mmu, va, error, &bus) :
+			  mmu_fault(&v->mmu, va, error, &bus);
+	if (fault > FAULT_GUEST && mm_has_views(v->mmu.mm) &&
+	    watch_open(v, va, access))
+		return FAULT_FIXED;
+	return fault;
 }
 
 static bool canonical(struct vcpu *v, const struct insn *in, gva_t va,

@@ -19,25 +19,73 @@ static bool io_allowed(struct vcpu *v, uint16_t port, uint32_t size)
 	return !(bits >> port % 8 & ((1 << size) - 1));
 }
 
-/* Ports that nobody has read ones and ignore writes, and are counted: a PCI
- * configuration read finds no device. */
-static uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size)
+/* Has it been answered already? */
+static bool take_answer(struct vcpu *v, struct access *a)
 {
-	uint32_t val = UINT32_MAX;
+	const struct access *done = &v->request.access;
 
-	if (bus_read(&v->bus->ports, port, size, &val) == BUS_NOBODY)
-		v->stats.io_unknown++;
-	return val;
+	if (v->request.state != REQUEST_ANSWERED || a->memory != done->memory ||
+	    a->write != done->write || a->at != done->at || a->size != done->size)
+		return false;
+	v->request.state = REQUEST_NONE;
+	a->value = access_value(done);
+	return true;
 }
 
-/* False: not now, and nothing was done. */
-static bool port_out(struct vcpu *v, uint16_t port, unsigned int size,
-		     uint32_t val)
+enum bus_result ask_elsewhere(struct vcpu *v, const struct insn *in,
+			      struct access *a)
 {
-	enum bus_result res = bus_write(&v->bus->ports, port, size, val);
+	enum bus_result res;
+
+	if (take_answer(v, a))
+		return BUS_DONE;
+	res = v->ask ? v->ask(v, a) : BUS_NOBODY;
+	if (res == BUS_DONE)
+		a->value = access_value(a);
+	if (res == BUS_AGAIN) {
+		v->request.insn = *in;
+		v->request.rip = v->regs->rip;
+	}
+	return res;
+}
+
+/* Ports that nobody has read ones and ignore writes, and are counted: a PCI
+ * configuration read finds no device. */
+static enum bus_result no_device(struct vcpu *v, const struct insn *in,
+				 struct access *a)
+{
+	enum bus_result res = ask_elsewhere(v, in, a);
 
 	if (res == BUS_NOBODY)
 		v->stats.io_unknown++;
+	return res;
+}
+
+/* False: not now, and nothing was done. */
+static bool port_in(struct vcpu *v, const struct insn *in, uint16_t port,
+		    uint32_t *val)
+{
+	struct access a = { .size = in->size, .at = port, .value = UINT32_MAX };
+	enum bus_result res;
+
+	res = bus_read(&v->bus->ports, port, in->size, val);
+	if (res != BUS_NOBODY)
+		return true;
+	res = no_device(v, in, &a);
+	*val = a.value;
+	return res != BUS_AGAIN;
+}
+
+static bool port_out(struct vcpu *v, const struct insn *in, uint16_t port,
+		     uint32_t val)
+{
+	struct access a = {
+		.write = true, .size = in->size, .at = port, .value = val,
+	};
+	enum bus_result res = bus_write(&v->bus->ports, port, in->size, val);
+
+	if (res == BUS_NOBODY)
+		res = no_device(v, in, &a);
 	return res != BUS_AGAIN;
 }
 
@@ -49,9 +97,10 @@ enum outcome emulate_port(struct vcpu *v, struct insn *in)
 	if (!io_allowed(v, port, in->size))
 		return REFUSED;
 	if (in->op == INSN_IN) {
-		val = port_in(v, port, in->size);
+		if (!port_in(v, in, port, &val))
+			return AGAIN;
 		set_reg(v, EAX, val, in->size);
-	} else if (!port_out(v, port, in->size, v->regs->gpr[EAX])) {
+	} else if (!port_out(v, in, port, v->regs->gpr[EAX])) {
 		return AGAIN;
 	}
 	v->regs->rip += in->length;
@@ -78,11 +127,12 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 	if (!may_touch(v, in, va, in->size, in->op == INSN_INS))
 		return MOVED;
 	if (in->op == INSN_INS) {
-		val = port_in(v, r->gpr[EDX], in->size);
+		if (!port_in(v, in, r->gpr[EDX], &val))
+			return AGAIN;
 		guest_write(&v->mmu, va, &val, in->size);
 	} else {
 		guest_read(&v->mmu, &val, va, in->size);
-		if (!port_out(v, r->gpr[EDX], in->size, val))
+		if (!port_out(v, in, r->gpr[EDX], val))
 			return AGAIN;
 	}
 	set_reg(v, index, r->gpr[index] + step, in->addr_size);

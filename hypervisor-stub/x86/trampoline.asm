@@ -12,16 +12,19 @@
 bits 64
 default rel
 
-extern exit_handler_wide, wide_iret_fault, wide_nmi, host_machine_check, hv_fault
+extern exit_handler_wide, exit_stepped, drain_fault, drain_call
+extern wide_iret_fault, wide_nmi, host_machine_check, hv_fault
 extern from_hypervisor, vcpu_wait_lock, vcpu_stop_exit, __x86_indirect_thunk_rax
 global tramp_start, tramp_syscall, tramp_syscall32, tramp_iret, tramp_end
-global enter_wide
+global tramp_fault_iret, tramp_drain_iret
+global enter_wide, tramp_step
 
 ; What lies behind the text in the trampoline, whose pages are contiguous.
 %define PAGE_OF(page)	tramp_start + (page) * 4096
 %define CONSTANT(field)	PAGE_OF(TRAMP_CONSTANTS) + CONSTANTS_%+field
 %define ENTRY(at)	PAGE_OF(TRAMP_ENTRY) + (at)
 %define HOST(field)	ENTRY(4096 - HOST_BYTES + HOST_%+field)
+%define SHARED(field)	PAGE_OF(TRAMP_SHARED) + SHARED64_%+field
 
 ; To a place in the image, or from there, which no near branch reaches, with our
 ; tables loaded. As a retpoline: a RET without its CALL would be predicted by one of
@@ -36,6 +39,78 @@ global enter_wide
 	ret
 %endmacro
 
+; With our tables, and the vCPU's stack, to where registers are saved.
+%macro LEAVE 1
+	test	byte [rsp + FRAME_CS], 3
+	jz	own
+	push	rax
+	mov	rax, [CONSTANT(HOST_CR3)]
+	mov	cr3, rax
+	mov	rax, rsp
+	mov	rsp, [HOST(REGS)]
+	FAR_JUMP %1
+%endmacro
+
+%macro POP_SCRATCH 0
+	pop	r11
+	pop	r10
+	pop	r9
+	pop	r8
+	pop	rdi
+	pop	rsi
+	pop	rdx
+	pop	rcx
+	pop	rax
+%endmacro
+
+; For what needs none of the guest's registers: bool %1(struct vcpu *), with the guest's
+; lock, answers whether that is all; else all is as it was at the exit, and this
+; goes on below. In the entry page is struct brief_frame meanwhile: registers that C
+; does not keep, and the frame, which is the way back as it is.
+%macro BRIEFLY 1
+	push	rax
+	push	rcx
+	push	rdx
+	push	rsi
+	push	rdi
+	push	r8
+	push	r9
+	push	r10
+	push	r11
+	mov	rax, [CONSTANT(HOST_CR3)]
+	mov	cr3, rax
+	mov	rsp, [HOST(REGS)]
+	cld
+	mov	rdi, [rsp + REGS_VCPU]
+	mov	rax, [rsp + REGS_LOCK]
+	mov	esi, 1
+	lock xadd [rax + LOCK_NEXT], esi
+	cmp	esi, [rax + LOCK_OWNER]
+	jne	%%wait
+%1_call:
+	call	%%far
+	o16 nop
+	mov	rcx, [rsp + REGS_LOCK]
+	mov	rdx, [rsp + REGS_VCPU]
+	inc	dword [rcx + LOCK_OWNER]
+	mov	rdx, [rdx + VCPU_PML4]
+	lea	rsp, [ENTRY(BRIEF_FRAME)]
+	mov	cr3, rdx
+	test	al, al
+	jnz	brief_end
+	POP_SCRATCH
+	jmp	%%out
+%%wait:	call	%%wait_far
+	mov	rdi, [rsp + REGS_VCPU]
+	jmp	%1_call
+%%far:	FAR_JUMP [abs %1_at]
+%%wait_far:
+	FAR_JUMP [abs vcpu_wait_lock_at]
+	PLAIN	%1_call, call [abs %1_at]
+section .tramp
+%%out:
+%endmacro
+
 section .tramp progbits alloc exec nowrite align=4096
 
 tramp_start:
@@ -48,6 +123,11 @@ tramp_start:
 	jmp	nmi
   %elif v == MC_VECTOR
 	jmp	machine_check
+  %elif v == PF_VECTOR
+	jmp	page_fault
+  %elif v == STUB_VECTOR
+	push	byte 0
+	jmp	hypercall
   %else
     %if !(v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21)
 	push	byte 0
@@ -60,17 +140,132 @@ tramp_start:
 
 	align 16
 exit:
-	test	byte [rsp + FRAME_CS], 3
-	jz	own
-	push	rax
-	mov	rax, [CONSTANT(HOST_CR3)]
-	mov	cr3, rax
-	mov	rax, rsp
-	mov	rsp, [HOST(REGS)]
-	FAR_JUMP exit_wide
+	LEAVE	exit_wide
 
-; Interrupted at ring 0. Here it is one of the two IRETQ: the processor refused
-; where the guest was to go on. Else it is in the image, with our tables.
+; STUB64-11: a page fault in user mode that the guest's own tables raise goes to its handler
+; from here: something is absent, or a page cannot be written. This reads its tables
+; where the guest has said that they are, and writes the frame to its stack, both
+; by linear addresses that ring 1 may use as we do: ring 0 has no more rights in
+; its tables. What cannot be read or written, and all that is not as simple, is for
+; the hypervisor, as if nobody had looked.
+	align 16
+page_fault:
+	test	byte [rsp + 16], 2		; CS
+	jz	.exit
+	cmp	dword [SHARED(TAIL)], -STUB_QUEUE_LEN
+	jne	.queued
+	push	rax
+	push	rcx
+	push	rdx
+	cmp	qword [CONSTANT(FAULT_RIP)], 0
+	je	.not_here
+	cmp	qword [SHARED(LAZY_MODE)], 0	; and deferred
+	jne	.not_here
+	mov	rcx, cr2
+	mov	[ENTRY(ENTRY_SCRATCH)], rcx
+	mov	rax, [SHARED(CR3)]
+	shl	rcx, 16				; bits 47 to 39 first
+	js	.not_here
+page_fault_walk:				; what faults ends at .not_here
+%assign level 4
+%rep 4
+	and	rax, [CONSTANT(PTE_ADDR)]
+	cmp	rax, [SHARED(DIRECT_BYTES)]
+	jae	page_fault.not_here
+	mov	rdx, rcx
+	shr	rdx, 55
+	add	rax, [SHARED(DIRECT_VA)]
+	mov	rax, [rax + rdx * 8]
+	test	al, PTE_P
+	jz	.absent
+  %if level > 1
+	test	al, PTE_PS
+	jnz	page_fault.not_here
+	shl	rcx, 9
+  %endif
+  %assign level level - 1
+%endrep
+	mov	edx, [rsp + 24]			; the error code
+	test	al, PTE_W
+	jnz	page_fault.not_here
+	test	dl, PF_W
+	jz	page_fault.not_here
+	and	edx, PF_W | PF_U | PF_I
+	or	edx, PF_P
+	jmp	.deliver
+.absent:
+	mov	edx, [rsp + 24]
+	and	edx, PF_W | PF_U | PF_I
+.deliver:
+	mov	rax, [SHARED(RSP0)]
+	and	rax, -16
+	mov	[rax - 48], rdx
+	mov	rcx, [rsp + 32]			; rip
+	mov	[rax - 40], rcx
+	mov	rcx, [rsp + 40]			; cs
+	mov	[rax - 32], rcx
+	mov	ecx, [PAGE_OF(TRAMP_SHARED) + STUB_SHARED_FLAGS]
+	or	ecx, ~EFLAGS_IF
+	and	ecx, [rsp + 48]			; rflags; IF is always on
+	mov	[rax - 24], rcx
+	mov	rcx, [rsp + 56]			; rsp
+	mov	[rax - 16], rcx
+	mov	rcx, [rsp + 64]			; ss
+	mov	[rax - 8], rcx
+page_fault_told:
+	mov	rcx, [ENTRY(ENTRY_SCRATCH)]
+	mov	[SHARED(CR2)], rcx
+	and	byte [PAGE_OF(TRAMP_SHARED) + STUB_SHARED_FLAGS + 1], ~(STUB_IF >> 8)
+	sub	rax, 48
+	mov	[rsp + 56], rax
+	mov	rax, [CONSTANT(FAULT_RIP)]
+	mov	[rsp + 32], rax
+	mov	rax, [CONSTANT(FAULT_CS)]
+	mov	[rsp + 40], rax
+	; The guest's frame may have come over this one, if its stack is said to be here:
+	; of what is there then no IOPL is taken, and IF is always on.
+	and	qword [rsp + 48], EFLAGS_USER_OWN
+	or	qword [rsp + 48], EFLAGS_IF
+	mov	qword [rsp + 64], 1		; null, at its ring
+	pop	rdx
+	pop	rcx
+	pop	rax
+	add	rsp, 8
+tramp_fault_iret:
+	iretq
+
+page_fault.not_here:
+	pop	rdx
+	pop	rcx
+	pop	rax
+page_fault.exit:
+	push	PF_VECTOR
+	jmp	exit
+
+; What is queued is why, most likely. If it was not, the fault comes again.
+page_fault.queued:
+	BRIEFLY	drain_fault
+	jmp	page_fault.exit
+
+hypercall:
+	cmp	eax, STUB_HC_DRAIN
+	jne	hypercall_exit
+	test	byte [rsp + 16], 3		; CS
+	jz	hypercall_exit
+	BRIEFLY	drain_call
+hypercall_exit:
+	push	STUB_VECTOR
+	jmp	exit
+
+brief_end:
+	POP_SCRATCH
+	add	rsp, 8
+tramp_drain_iret:
+	iretq
+
+; Interrupted at ring 0. Here it is page_fault, for which its own fault is none, or
+; one of the IRETQ: the processor refused where the guest was to go on. Else it
+; is in the image, with our tables.
 own:
 	push	rax
 	mov	eax, [rsp + 8 + FRAME_RIP + 4]
@@ -79,10 +274,19 @@ own:
 	je	.here
 	pop	rax
 	FAR_JUMP from_hypervisor
-.here:	mov	cr3, rax
+.here:	mov	eax, [rsp + 8 + FRAME_RIP]
+	sub	eax, page_fault_walk - tramp_start
+	cmp	eax, page_fault_told - page_fault_walk
+	jb	.look
+	mov	rax, [CONSTANT(HOST_CR3)]
+	mov	cr3, rax
 	mov	rax, rsp
 	mov	rsp, [HOST(REGS)]
 	FAR_JUMP iret_fault
+.look:	mov	rax, [ENTRY(ENTRY_SCRATCH)]
+	mov	cr2, rax
+	mov	rsp, [rsp + 8 + FRAME_RSP]
+	jmp	page_fault.not_here
 
 ; It may come anywhere, at the first instruction of SYSCALL above all: MOV SS
 ; puts off a breakpoint (SDM Vol. 3, 6.8.3). There it is dropped.
@@ -152,8 +356,37 @@ enter:
 	pop	rax
 tramp_iret:
 	iretq
+
+; While one instruction of the guest is executed (step.c), from the stubs below.
+	align 16
+exit_step:
+	LEAVE	exit_wide_step
+debug_step:
+	test	byte [rsp + 8], 3
+	jz	debug.own
+	push	byte 0
+	push	DB_VECTOR
+	jmp	exit_step
 	align	4096
 tramp_end:
+
+; Mapped as page TRAMP_STEP of the trampoline, so further from the text than here.
+%define STEP_FURTHER	((TRAMP_STEP - 2) * 4096)
+tramp_step:
+%assign v 0
+%rep 256
+	align 16
+  %if v == DB_VECTOR
+	jmp	debug_step - STEP_FURTHER
+  %else
+    %if !(v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21)
+	push	byte 0
+    %endif
+	push	v
+	jmp	exit_step - STEP_FURTHER
+  %endif
+%assign v v+1
+%endrep
 
 ; ---- in the image, with our tables ----------------------------------------------
 
@@ -187,6 +420,20 @@ section .text
 	mov	[rsp + REGS_ERROR], rcx
 %endmacro
 
+; And where it was.
+%macro SAVE_WIDE_FRAME 0
+	mov	rcx, [rax + 24]
+	mov	[rsp + REGS_RIP], rcx
+	mov	rcx, [rax + 32]
+	mov	[rsp + REGS_CS], rcx
+	mov	rcx, [rax + 40]
+	mov	[rsp + REGS_RFLAGS], rcx
+	mov	rcx, [rax + 48]
+	mov	[rsp + REGS_RSP], rcx
+	mov	rcx, [rax + 56]
+	mov	[rsp + REGS_SS], rcx
+%endmacro
+
 ; The lock of the guest; RDI is its vCPU. As in entry.asm.
 %macro TAKE_LOCK_WIDE 0
 	mov	rax, [rsp + REGS_LOCK]
@@ -202,16 +449,7 @@ section .text
 	align 16
 exit_wide:
 	SAVE_WIDE
-	mov	rcx, [rax + 24]
-	mov	[rsp + REGS_RIP], rcx
-	mov	rcx, [rax + 32]
-	mov	[rsp + REGS_CS], rcx
-	mov	rcx, [rax + 40]
-	mov	[rsp + REGS_RFLAGS], rcx
-	mov	rcx, [rax + 48]
-	mov	[rsp + REGS_RSP], rcx
-	mov	rcx, [rax + 56]
-	mov	[rsp + REGS_SS], rcx
+	SAVE_WIDE_FRAME
 	cld
 	TAKE_LOCK_WIDE
 	mov	eax, [rsp + REGS_VECTOR]
@@ -264,6 +502,18 @@ wide_exit_by_vector:
 	jmp	__x86_indirect_thunk_rax
 	PLAIN	wide_exit_call, call [abs exit_handler_wide + rax * 8]
 
+	align 16
+exit_wide_step:
+	SAVE_WIDE
+	SAVE_WIDE_FRAME
+	cld
+	TAKE_LOCK_WIDE
+	mov	eax, [rsp + REGS_VECTOR]
+	mov	rsi, rsp
+	inc	qword [rdi + VCPU_EXITS + rax * 8]
+	call	exit_stepped
+	jmp	wide_handled
+
 ; void wide_iret_fault(struct vcpu *, uint64_t rip). Where the guest was to go on
 ; is in struct regs, if it was not SYSCALL. That loads SS, which only GDTs of wide
 ; guests have: null is what an exit leaves there.
@@ -311,5 +561,8 @@ nmi_in_image:
 	FAR_JUMP [abs tramp_nmi_at]
 
 section .rodata
+drain_fault_at:	dq drain_fault
+drain_call_at:	dq drain_call
+vcpu_wait_lock_at: dq vcpu_wait_lock
 tramp_enter_at:	dq TRAMP_BASE + enter - tramp_start
 tramp_nmi_at:	dq TRAMP_BASE + nmi_back - tramp_start

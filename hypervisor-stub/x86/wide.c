@@ -38,11 +38,12 @@ struct window {
 		uint64_t	pdpt[512], pd[512], pt[512];
 	} view[2];
 	uint64_t	pml4[512];
+	uint8_t		xstate[XSTATE_BYTES];
 };
-_Static_assert(sizeof(struct window) == 10 * PAGE_SIZE, "whole pages");
+_Static_assert(sizeof(struct window) == 11 * PAGE_SIZE, "whole pages");
 
 /* For the processors that run wide guests, all the same. */
-static struct { uint64_t low, high; } idt[256]
+static struct { uint64_t low, high; } idt[256], step_idt[256]
 	__attribute__((aligned(PAGE_SIZE)));
 
 static bool fsgsbase;		/* the machine has it: CPUID may be an exit */
@@ -50,6 +51,12 @@ static bool fsgsbase;		/* the machine has it: CPUID may be an exit */
 static uint64_t in_trampoline(const uint8_t *text)
 {
 	return TRAMP_BASE + (text - tramp_start);
+}
+
+static uint64_t gate_low(uint64_t at, uint64_t dpl, uint64_t ist)
+{
+	return (at & 0xffff) | HV_CS << 16 | ist << 32 |
+	       (0x8e | dpl << 5) << 40 | (at & 0xffff0000) << 32;
 }
 
 /* As metal/idt.c's, but that they lead to the trampoline's stubs, and that #DB has a
@@ -60,15 +67,17 @@ static void idt_fill(void)
 	int i, dpl, ist;
 
 	for (i = 0; i < 256; i++) {
-		at = TRAMP_BASE + i * 16;
 		dpl = i == VEC_BP || i == VEC_OF || i == SYSCALL_VECTOR ? 3 :
 		      i == STUB_VECTOR ? 1 : 0;
 		ist = i == VEC_NMI ? 1 : i == VEC_DF ? 2 : i == VEC_MC ? 3 :
 		      i == VEC_DB ? 4 : 0;
-		idt[i].low = (at & 0xffff) | HV_CS << 16 | (uint64_t)ist << 32 |
-			     (uint64_t)(0x8e | dpl << 5) << 40 |
-			     (at & 0xffff0000) << 32;
+		at = TRAMP_AT(TRAMP_TEXT) + i * 16;
+		idt[i].low = gate_low(at, dpl, ist);
 		idt[i].high = at >> 32;
+		if (ist == 0 || i == VEC_DB)
+			at = TRAMP_AT(TRAMP_STEP) + i * 16;
+		step_idt[i].low = gate_low(at, dpl, ist);
+		step_idt[i].high = at >> 32;
 	}
 }
 
@@ -93,6 +102,7 @@ static void map_view(struct vcpu *v, struct view *view, const void *entry,
 	view->pd[0] = host_pa(view->pt) | PTE_A | PTE_W | PTE_P;
 	map(view, TRAMP_TEXT, tramp_start,
 	    (tramp_end - tramp_start) / PAGE_SIZE, 0);
+	map(view, TRAMP_STEP, tramp_step, 1, 0);
 	map(view, TRAMP_IDT, idt, 1, PTE_NX);
 	map(view, TRAMP_CONSTANTS, &w->constants, 1, PTE_NX);
 	map(view, TRAMP_ENTRY, entry, 1, PTE_NX | PTE_W);
@@ -129,17 +139,60 @@ bool wide_init(struct vcpu *v)
 	if (!w)
 		return false;
 	idt_fill();
+	xstate_init();
+	v->xstate = w->xstate;
+	xstate_reset(v);
 	cpuid(7, 0, r);
 	fsgsbase = r[1] & 1;
 	v->entry = w->entry;
 	map_view(v, &w->view[0], w->entry, 0);
 	map_view(v, &w->view[1], &w->host_entry, PTE_W);
 	tss_fill(&w->constants.c);
+	w->constants.c.pte_addr = PTE_ADDR;
 	memcpy(w->pml4, host_va(host_tables()), PAGE_SIZE);
 	w->pml4[LONG_SLOT] = host_pa(w->view[1].pdpt) | PTE_A | PTE_W | PTE_P;
 	w->constants.c.host_cr3 = host_pa(w->pml4);
 	v->mmu.trampoline = host_pa(w->view[0].pdpt) | PTE_A | PTE_W | PTE_P;
 	desc_wide(v);
+	return true;
+}
+
+/* Its IDT is the other one, or not. SYSCALL makes no exit, and would lose TF: it is
+ * undefined meanwhile. The way into the guest flushes the TLB. */
+void wide_step(struct vcpu *v, bool is)
+{
+	uint32_t i;
+
+	for (i = 0; i < 2; i++)
+		map(&v->window->view[i], TRAMP_IDT, is ? step_idt : idt, 1,
+		    PTE_NX);
+	write_cr3(v->window->constants.c.host_cr3);
+	if (is)
+		wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SCE);
+	else
+		efer_apply(v);
+}
+
+/* As the trampoline does it (SDM Vol. 2, SYSCALL). */
+bool wide_emulate_syscall(struct vcpu *v)
+{
+	const struct tramp_constants *c = &v->window->constants.c;
+	bool code64 = desc_lookup(v, v->regs->cs) & DESC_L;
+	struct regs *r = v->regs;
+	uint64_t flags = r->rflags;
+	uint8_t text[2];
+
+	if (!(v->efer & EFER_SCE) ||
+	    !guest_read(&v->mmu, text, r->rip, sizeof(text)) ||
+	    text[0] != 0x0f || text[1] != 0x05)
+		return false;
+	r->gpr[ECX] = r->rip + 2;
+	r->gpr[R11] = flags;
+	r->rip = code64 ? c->lstar : c->cstar;
+	r->cs = c->syscall_cs;
+	r->ss = c->syscall_ss;
+	r->rflags = (flags & ~(FMASK | v->fmask)) | EFLAGS_IF | EFLAGS_FIXED;
+	shared_clear_bits(&v->sh->flags, STUB_IF);
 	return true;
 }
 
@@ -163,6 +216,7 @@ void wide_syscall_changed(struct vcpu *v)
 	shared64(v)->cstar = v->cstar;
 	c->syscall_cs = cs | 1;
 	c->syscall_ss = (uint16_t)(cs + 8) | 1;
+	efer_apply(v);
 }
 
 bool wide_has_fsgsbase(void)
@@ -170,12 +224,26 @@ bool wide_has_fsgsbase(void)
 	return fsgsbase;
 }
 
-/* EFER.SCE: without it SYSCALL is a #UD. */
+/* Can page faults of user mode that are the guest's go to its gate without an exit?
+ * Its handler or what else that hangs on has changed. */
+void wide_fault_changed(struct vcpu *v)
+{
+	struct tramp_constants *c = &v->window->constants.c;
+	const struct gate *gate = &v->gate[VEC_PF];
+	bool simple = vmi_mode(v) && gate->type == GATE_INTERRUPT &&
+		      !gate->ist && !v->iopl && (v->efer & EFER_NXE) &&
+		      !v->watch;
+
+	c->fault_cs = gate->cs;
+	c->fault_rip = simple ? gate->rip : 0;
+}
+
+/* EFER.SCE: without it, and where SYSCALL leads nowhere yet, that is a #UD. */
 void efer_apply(const struct vcpu *v)
 {
 	uint64_t efer = rdmsr(MSR_EFER) & ~(uint64_t)EFER_SCE;
 
-	wrmsr(MSR_EFER, efer | (v->efer & EFER_SCE));
+	wrmsr(MSR_EFER, efer | (v->lstar ? v->efer & EFER_SCE : 0));
 }
 
 /* The guest's RFLAGS on the way in are those of its entry, too. */
@@ -218,6 +286,7 @@ void wide_load(struct vcpu *v)
 	wrmsr(MSR_CSTAR, in_trampoline(tramp_syscall32));
 	efer_apply(v);
 	fmask_apply(v);
+	xcr0_apply(v);
 }
 
 void wide_save(struct vcpu *v)
@@ -233,7 +302,8 @@ void wide_unload(void)
 	this_cpu()->wide = NULL;
 	desc_unload_wide();
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_SCE);
-	write_cr4((read_cr4() & ~(uint64_t)CR4_FSGSBASE) | CR4_PGE);
+	write_cr4((read_cr4() & ~(uint64_t)(CR4_FSGSBASE | CR4_OSXSAVE)) |
+		  CR4_PGE);
 }
 
 /* By trampoline.asm, on the processor's stack for NMIs. What it had pushed is in the

@@ -4,6 +4,7 @@
  * a processor in 64-bit mode builds (SDM Vol. 3, 6.14), and IRETQ.
  */
 #include <cpu.h>
+#include <string.h>
 
 #include "wide.h"
 #include "x86.h"
@@ -133,10 +134,16 @@ static uint32_t own_ring(uint64_t sel)
 	return (sel & 0xffff) | !(sel & 3);
 }
 
-bool wide_iret(struct vcpu *v, gva_t at)
+uint64_t wide_flags(uint64_t flags)
 {
 	const uint64_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM | EFLAGS_NT |
 			      EFLAGS_VIF | EFLAGS_VIP;
+
+	return (flags & 0x3f7fd7 & ~keep) | EFLAGS_IF | EFLAGS_FIXED;
+}
+
+bool wide_iret(struct vcpu *v, gva_t at)
+{
 	struct regs *r = v->regs;
 	uint64_t frame[5];
 	uint32_t error, cs, ss;
@@ -154,7 +161,7 @@ bool wide_iret(struct vcpu *v, gva_t at)
 	}
 	r->rip = frame[0];
 	r->cs = cs;
-	r->rflags = (frame[2] & 0x3f7fd7 & ~keep) | EFLAGS_IF | EFLAGS_FIXED;
+	r->rflags = wide_flags(frame[2]);
 	r->rsp = frame[3];
 	r->ss = ss;
 	if (frame[2] & EFLAGS_IF)
@@ -170,7 +177,15 @@ void wide_iret_fault(struct vcpu *v, uint64_t rip)
 {
 	struct regs *r = v->regs;
 
-	if (rip != TRAMP_BASE + (tramp_iret - tramp_start))
+	step_refused(v);
+	if (rip == TRAMP_BASE + (tramp_drain_iret - tramp_start)) {
+		memcpy(&r->rip, &brief_frame(v)->rip, 5 * sizeof(r->rip));
+		rip = TRAMP_BASE + (tramp_iret - tramp_start);
+	}
+	if (rip == TRAMP_BASE + (tramp_fault_iret - tramp_start))
+		vcpu_kill(v, "a page fault cannot lead to cs:rip %04x:%lx",
+			  v->gate[VEC_PF].cs, v->gate[VEC_PF].rip);
+	else if (rip != TRAMP_BASE + (tramp_iret - tramp_start))
 		vcpu_kill(v, "SYSCALL cannot lead to cs:rip %04x:%lx",
 			  (uint32_t)(v->star >> 32) & 0xffff, v->lstar);
 	else if (regs_ring(r) == 3)

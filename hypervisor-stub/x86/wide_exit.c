@@ -11,10 +11,10 @@ void wide_exit_page_fault(struct vcpu *v, struct regs *r)
 	enum fault fault;
 	gpa_t pa;
 
+	/* If that was not why, it comes again. */
 	if (queue_pending(v)) {
 		queue_drain(v);
-		if (long_allows(&v->mmu, va, error) || r->stop)
-			return;
+		return;
 	}
 	fault = long_fault(&v->mmu, va, &error, &pa);
 	if (fault == FAULT_GUEST) {
@@ -30,6 +30,6 @@ void wide_exit_trap(struct vcpu *v, struct regs *r)
 	uint8_t last = 0;
 
 	guest_read(&v->mmu, &last, r->rip - 1, 1);
-	event_soft_int(v, r->vector, last == 0xcc || last == 0xce ? 1 : 2);
+	exit_trap(v, last == 0xcc || last == 0xce ? 1 : 2);
 }
 

@@ -75,6 +75,9 @@ void rom_SetLinearMapping(uint32_t number, uint32_t va, uint32_t pages,
 			  uint32_t frame);
 void rom_SetLazyMode(uint32_t mode);
 
+uint32_t rom_Hypercall(uint32_t number, uint32_t a0, uint32_t a1, uint32_t a2,
+		       uint32_t a3);
+
 uint64_t rom_GetCycleFrequency(void);
 uint64_t rom_GetCycleCounter(uint32_t counter);
 void rom_SetAlarm(uint32_t flags, uint64_t expiry, uint64_t period);

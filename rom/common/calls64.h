@@ -72,6 +72,9 @@ void rom_FlushTLB(uint32_t what);
 void rom_SetLinearMapping(uint32_t number, uint64_t va, uint64_t pages,
 			  uint64_t frame);
 void rom_SetLazyMode(uint32_t mode);
+void rom_FlushProcessors(uint32_t ids, uint64_t what, uint32_t first);
+uint64_t rom_Hypercall(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2,
+		       uint64_t a3);
 
 uint64_t rom_GetCycleFrequency(void);
 uint64_t rom_GetCycleCounter(uint32_t counter);

@@ -17,7 +17,7 @@
 #include "vmi_stub.h"
 
 #define VCPUS		8
-#define ARGS_MAX	(3 + 15)
+#define ARGS_MAX	(5 + 15)
 
 /* The calls of one vCPU. */
 struct calls {
@@ -26,35 +26,46 @@ struct calls {
 	bool		more;		/* this is one: */
 	uint64_t	time;
 	struct trace_record record;
-	uint32_t	word[ARGS_MAX];
+	uint64_t	rip;		/* or eip */
+	uint64_t	word[ARGS_MAX];
 };
 
-static int words_of(unsigned int args)
+static bool is_wide(const struct calls *c)
 {
+	return c->record.args & TRACE_WIDE;
+}
+
+static unsigned int words_of(unsigned int args)
+{
+	if (args & TRACE_WIDE)
+		return (args & TRACE_REGISTERS) + (args >> TRACE_STACK);
 	return !!(args & TRACE_EAX) + !!(args & TRACE_EDX) +
-	       !!(args & TRACE_ECX) + (int)(args >> TRACE_STACK);
+	       !!(args & TRACE_ECX) + (args >> TRACE_STACK);
 }
 
 static void print_call(const struct calls *c)
 {
-	const uint32_t *word = c->word;
-	unsigned int args = c->record.args;
+	static const char *const name[] = { "eax", "edx", "ecx" };
+	static const char *const name64[] = { "rdi", "rsi", "rdx", "rcx", "r8" };
+	const int digits = is_wide(c) ? 16 : 8;
+	const uint64_t *word = c->word;
+	unsigned int args = c->record.args, i;
 
-	if (c->record.eip)
-		printf("%08" PRIx32, c->record.eip);
+	if (c->rip)
+		printf("%0*" PRIx64, digits, c->rip);
 	else
-		printf("%-8s", "-");
-	printf(args ? " %-18s" : " %s", tool_call_name(false, c->record.call));
-	if (args & TRACE_EAX)
-		printf(" eax=%08" PRIx32, *word++);
-	if (args & TRACE_EDX)
-		printf(" edx=%08" PRIx32, *word++);
-	if (args & TRACE_ECX)
-		printf(" ecx=%08" PRIx32, *word++);
+		printf("%-*s", digits, "-");
+	printf(words_of(args) ? " %-18s" : " %s",
+	       tool_call_name(is_wide(c), c->record.call));
+	for (i = 0; is_wide(c) && i < (args & TRACE_REGISTERS); i++)
+		printf(" %s=%016" PRIx64, name64[i], *word++);
+	for (i = 0; !is_wide(c) && i < 3; i++)
+		if (args & 1u << i)
+			printf(" %s=%08" PRIx64, name[i], *word++);
 	if (args >> TRACE_STACK)
 		printf(" stack=");
 	for (args >>= TRACE_STACK; args; args--)
-		printf("%08" PRIx32 "%s", *word++, args > 1 ? "," : "");
+		printf("%0*" PRIx64 "%s", digits, *word++, args > 1 ? "," : "");
 	putchar('\n');
 }
 
@@ -64,6 +75,17 @@ static bool get(struct calls *c, void *to, size_t size)
 	if (size > c->left || fread(to, 1, size, c->f) != size)
 		return false;
 	c->left -= size;
+	return true;
+}
+
+/* Words of 32 bits or, if wide, of 64. */
+static bool get_words(struct calls *c, uint64_t *to, unsigned int count)
+{
+	for (; count; count--, to++) {
+		*to = 0;
+		if (!get(c, to, is_wide(c) ? 8 : 4))
+			return false;
+	}
 	return true;
 }
 
@@ -104,11 +126,13 @@ static int next_call(const char *file, struct calls *c, uint32_t vcpu)
 		c->more = c->left;
 		if (!c->more)
 			return 0;
-		if (!get(c, r, sizeof(*r)))
+		if (!get(c, r, offsetof(struct trace_record, eip)) ||
+		    !get_words(c, &c->rip, 1))
 			return tool_refuse(file, "truncated: ends in a record");
-		if (!tool_call_name(false, r->call))
+		if (!tool_call_name(is_wide(c), r->call) ||
+		    (is_wide(c) && (r->args & TRACE_REGISTERS) > 5))
 			return tool_refuse(file, "damaged: call %u", r->call);
-		if (!get(c, c->word, words_of(r->args) * sizeof(*c->word)))
+		if (!get_words(c, c->word, words_of(r->args)))
 			return tool_refuse(file, "truncated: ends in a record");
 		c->time = (uint64_t)r->cycles_high << 32 | r->cycles;
 	} while (c->time <= last);

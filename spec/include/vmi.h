@@ -170,12 +170,13 @@ enum vmi_reloc_type {
 	X(70, GetWallclockTime)		\
 	X(71, WallclockUpdated)		\
 	X(73, SetLazyMode)		\
-	X(74, FlushProcessors)
+	X(74, FlushProcessors)		\
+	X(75, Hypercall)
 
 #define VMI_CALL_ENUM(nr, name)	VMI_CALL_##name = nr,
 enum vmi_call { VMI_CALLS(VMI_CALL_ENUM) };
 #undef VMI_CALL_ENUM
-#define VMI_CALL_COUNT		75
+#define VMI_CALL_COUNT		76
 
 /* VMI-3.4: level in the flags of the four page-table calls. */
 #define VMI_PAGE_PT		0x01u

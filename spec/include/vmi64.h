@@ -91,6 +91,8 @@ static inline uint64_t vmi64_virtual_top(uint32_t virtual_top)
 	X(70, GetWallclockTime)		\
 	X(71, WallclockUpdated)		\
 	X(73, SetLazyMode)		\
+	X(74, FlushProcessors)		\
+	X(75, Hypercall)		\
 	X(80, GetFSBase)		\
 	X(81, SetFSBase)		\
 	X(82, GetGSBase)		\

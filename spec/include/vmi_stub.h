@@ -184,12 +184,13 @@ VMI_SIZE(stub_trace_batch, 0x8);
 	X(30, APIC_WRITE, APICWrite)	/* edx offset, ecx value */	\
 	X(31, PAGE, AllocatePage)	/* edx frame, ecx STUB_QP_* */	\
 	X(32, INITIAL_STATE, SetInitialAPState) /* edx VA, ecx APIC id */ \
-	X(33, FLUSH_PROCESSORS, FlushProcessors) /* edx APIC ids, ecx VMI_FLUSH_* */
+	X(33, FLUSH_PROCESSORS, FlushProcessors) /* edx APIC ids, ecx VMI_FLUSH_* */ \
+	X(34, HYPERCALL, Hypercall) /* ecx number; edx, ebx, esi, edi -> eax */
 
 #define STUB_HC_ENUM(nr, name, call)	STUB_HC_##name = nr,
 enum stub_hcall { STUB_HCALLS(STUB_HC_ENUM) };
 #undef STUB_HC_ENUM
-#define STUB_HC_COUNT		34
+#define STUB_HC_COUNT		35
 
 /* ---- what the ROM tells the hypervisor --------------------------------- */
 

@@ -48,6 +48,9 @@ extern const struct attack straddle_cases[];	/* straddle.c */
 extern const struct attack end_cases[];		/* ends.c */
 extern const struct attack return_cases[];	/* returns.c */
 extern const struct attack asleep_cases[];	/* asleep.c */
+extern const struct attack right_cases[];	/* rights.c */
+extern const struct attack request_cases[];	/* requests.c */
+extern const struct attack page_cases[];	/* pages.c */
 extern const struct attack bystander_cases[];	/* bystander.c: not one */
 
 /* What the bystander's memory is made of; attackers look for it. */

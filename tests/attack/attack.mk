@@ -10,7 +10,9 @@ check: $(B)/tests/attack.elf
 TIME		?= 10
 
 .PHONY: attack
-attack: $(B)/tests/attack.elf $(B)/hypervisor-stub.elf $(B)/rom/stub.rom
+attack: $(addprefix $(B)/tests/,attack.elf attack64.elf) \
+	$(B)/hypervisor-stub.elf $(addprefix $(B)/rom/,stub.rom stub64.rom)
 	@tests/run/attack.py --tap --time $(TIME) --race $(TIME)00
+	@tests/run/attack64.py --tap
 
 $(eval $(call guest,attack,$(B)/tests/attack.elf,$(GUEST_LDS)))

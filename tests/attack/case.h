@@ -18,7 +18,7 @@ struct attack {
 	/* The same on a processor that checks segments, if it is another. */
 	const char	*end_checked;
 	/* "alone": with no bystander; "icount": time counts instructions;
-	 * "cpus=N", "starts=N": that many, as vmi-run has it. */
+	 * "cpus=N", "starts=N": that many, as vmi-run has it; "rights=manage". */
 	const char	*boot;
 };
 

@@ -14,7 +14,9 @@ static const struct attack *const all[] = {
 	exhaust_cases, neighbour_cases, pae_cases, step_cases,
 	step_fault_cases, straddle_cases, end_cases, return_cases,
 	bystander_cases, asleep_cases, race_memory_cases, race_cpu_cases,
-	race_apic_cases, race_flush_cases, race_end_cases,
+	race_apic_cases, race_flush_cases, race_end_cases, right_cases,
+	request_cases,
+	page_cases,
 };
 
 /* ---- for the cases ----------------------------------------------------------- */

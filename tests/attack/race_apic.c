@@ -84,7 +84,8 @@ static void race_storm_four(uint32_t arg)
 	race_begin(storm, true);
 	race_begin_more();
 	race_until_over(storm);
-	ok(came[0] && came[1], "they were interrupted");
+	/* Which of four on fewer processors had a turn is the machine's business. */
+	ok(came[0] || came[1], "they were interrupted");
 }
 
 static void to_itself(uint32_t i)

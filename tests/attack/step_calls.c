@@ -201,6 +201,7 @@ const struct scenario scenarios[] = {
 	CALL(FlushTLB, VMI_FLUSH_TLB, 0, 0, 0, 0),
 	CALL_AFTER("_batch", FlushTLB, VMI_FLUSH_TLB, 0, 0, 0, batch_mmu, 0),
 	CALL(FlushProcessors, 1, VMI_FLUSH_TLB, 0, 0, 0),
+	CALL(Hypercall, 2, 4, 0, 0, STEP_EAX),
 	CALL(SetLinearMapping, 2, 0x70000000, 0x100, 0x200, 0),
 	CALL_AFTER("_queued", SetLinearMapping, 0, LINEAR, MAPPED / PAGE, 0,
 		   just_logged, 0),

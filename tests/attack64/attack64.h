@@ -29,9 +29,12 @@ extern const struct attack stack_cases[];	/* stacks.c */
 extern const struct attack return_cases[];	/* returns.c */
 extern const struct attack table_cases[];	/* tables.c */
 extern const struct attack queue_cases[];	/* queue.c */
+extern const struct attack sibling_cases[];	/* siblings.c */
+extern const struct attack direct_cases[];	/* direct.c */
 extern const struct attack register_cases[];	/* registers.c */
 extern const struct attack call_cases[];	/* calls.c */
 extern const struct attack insn_cases[];	/* insns.c */
+extern const struct attack page_cases[];	/* pages.c */
 
 /* ---- what is the hypervisor's, and what is nobody's ----------------------------- */
 
@@ -40,6 +43,7 @@ extern const struct attack insn_cases[];	/* insns.c */
 #define TRAMP_ENTRY	4u		/* where the processor pushes */
 #define TRAMP_SHARED	5u		/* three pages */
 #define TRAMP_GDT	8u
+#define TRAMP_STEP	10u		/* text, too */
 #define TRAMP_PAGES	32u
 #define TOP		0xffffffffffe00000ull
 #define AREA		(TOP + STUB_SHARED_OFFSET)

@@ -2,13 +2,13 @@
 # The 64-bit attacker, build/tests/attack64.elf; tests/run/attack64.py runs it. Of
 # the 64-bit test guest it has the processor, memory and the ROM.
 
-RUN_TESTS	+= attack64.py
+RUN_TESTS	+= attack64.py attack64_bochs.py
 check: $(B)/tests/attack64.elf
 
 ATTACK64_OBJ	:= $(patsubst %,$(B)/%.o,$(basename \
 		   $(wildcard tests/attack64/*.c tests/attack64/*.asm)))
-ATTACK64_LIB	:= $(patsubst %,$(B)/tests/guest64/%.o,cpu entry play rom lib/tap \
-		   lib/pc lib/cmdline)
+ATTACK64_LIB	:= $(patsubst %,$(B)/tests/guest64/%.o,cpu entry native play rom smp \
+		   smp_entry lib/tap lib/pc lib/cmdline)
 
 $(B)/tests/attack64.elf: $(ATTACK64_OBJ) $(ATTACK64_LIB) tests/guest64/guest64.lds
 	@echo "  LD      $@"

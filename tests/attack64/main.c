@@ -8,7 +8,8 @@ void guest_main(void);
 
 static const struct attack *const all[] = {
 	tramp_cases, syscall_cases, desc_cases, gate_cases, stack_cases,
-	return_cases, table_cases, queue_cases,
+	return_cases, table_cases, queue_cases, sibling_cases, direct_cases,
+	register_cases, call_cases, insn_cases, page_cases,
 };
 
 /* ---- for the cases ---------------------------------------------------------------- */

@@ -206,7 +206,9 @@ const struct attack stack_cases[] = {
 	CASE_ARG("watch_data", watch, 8),
 	CASE_ARG("watch_odd", watch, 9),
 	CASE_ARG("watch_rom", watch, 10),
-	/* where the ROM is in its windows: it goes wrong by itself */
+	/* The ROM's IRET writes there: #DB nests in its own return, down the stack
+	 * and through what is below, until do_iret holds some saved register (DR7's
+	 * value, once), or no frame can be pushed. */
 	CASE_ARG("watch_area", watch, 11, .end = ANY_END),
 	CASE_ARG("mov_ss_syscall", mov_ss, 0),
 	CASE_ARG("mov_ss_hypercall", mov_ss, 1),

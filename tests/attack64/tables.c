@@ -54,6 +54,26 @@ static void write_outside(uint32_t level)
 	*(volatile uint32_t *)SLOT_VA = 1;
 }
 
+/* A hypercall by the last two bytes of the lower half: no place to go on from. IRETQ
+ * refuses it, but TCG finds out when it is there. */
+static void call_at_edge(uint32_t nr)
+{
+	volatile uint8_t *last_page = (void *)(EDGE - PAGE);
+
+	for (uint32_t i = 0; i < 3; i++)
+		vmi5(AllocatePage, pa(spare[i]) / PAGE, VMI_PAGE_PT, 0, 0, 0);
+	set_entry(&spare[0][511], frame_pa(1) | PTE_P | PTE_W);
+	set_entry(&spare[1][511], pa(spare[0]) | PTE_P | PTE_W);
+	set_entry(&spare[2][511], pa(spare[1]) | PTE_P | PTE_W);
+	set_entry(&boot_pml4[255], pa(spare[2]) | PTE_P | PTE_W);
+	flush();
+	last_page[PAGE - 2] = 0xcd;
+	last_page[PAGE - 1] = STUB_VECTOR;
+	same64(attempt((void *)(EDGE - 2),
+		       &(const struct registers){ .rax = nr }), VEC_GP,
+	       "a #GP");
+}
+
 /* Reserved bits, and PS where it is reserved. */
 static void reserved(uint32_t level)
 {
@@ -214,5 +234,9 @@ const struct attack table_cases[] = {
 	CASE_ARG("cr3_outside_deferred", cr3_outside, 2, .end = CR3_OUTSIDE),
 	CASE_ARG("cr3_outside_hypercall", cr3_outside, 3, .end = CR3_OUTSIDE),
 	CASE(cr3_bits),
+	CASE_ARG("call_at_edge_drain", call_at_edge, STUB_HC_DRAIN,
+		 .end_checked = CANNOT_RUN),
+	CASE_ARG("call_at_edge_events", call_at_edge, STUB_HC_EVENTS,
+		 .end_checked = CANNOT_RUN),
 	CASES_END
 };

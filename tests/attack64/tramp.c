@@ -36,7 +36,8 @@ static void tramp_exec(uint32_t arg)
 	(void)arg;
 	*(volatile uint8_t *)TRAMP_PAGE(TRAMP_ENTRY) = 0xc3;
 	for (uint32_t n = 2; n < TRAMP_PAGES; n++)
-		wrong += probe_exec(TRAMP_PAGE(n), 0, 0) != VEC_PF;
+		wrong += n != TRAMP_STEP &&
+			 probe_exec(TRAMP_PAGE(n), 0, 0) != VEC_PF;
 	same64(wrong, 0, "beyond its text nothing is executed");
 	is_well();
 }
@@ -213,7 +214,7 @@ const struct attack tramp_cases[] = {
 	CASE_ARG("tramp_jump_nmi", tramp_jump, 32),
 	CASE_ARG("tramp_jump_pf", tramp_jump, 14 * 16),
 	CASE_ARG("tramp_jump_mc", tramp_jump, 18 * 16),
-	CASE_ARG("tramp_jump_own", tramp_jump, 4096 + 7),
+	CASE_ARG("tramp_jump_own", tramp_jump, 4096 + 11),
 	CASE(tramp_noise),
 	CASE_ARG("tramp_stack_calls", tramp_stack_calls, 0xf00),
 	CASE_ARG("tramp_stack_top", tramp_stack_calls, 0xff0),

@@ -277,19 +277,30 @@ static void on_signal(int nr)
 	signals++;
 }
 
-void restorer(void);
-asm("restorer: pop %eax; mov $119, %eax; int $0x80");	/* sigreturn */
+void restorer(void);	/* sigreturn */
+#ifdef __x86_64__
+asm("restorer: mov $15, %eax; syscall");
+#else
+asm("restorer: pop %eax; mov $119, %eax; int $0x80");
+#endif
 
 static uint32_t op_signal(void)
 {
 	static const struct {
 		void (*handler)(int);
-		uint32_t mask, flags;
+#ifdef __x86_64__
+		unsigned long flags;
 		void (*restorer)(void);
-	} action = { on_signal, 0, SA_RESTORER, restorer };
+		uint64_t mask;
+#else
+		unsigned long mask, flags;
+		void (*restorer)(void);
+#endif
+	} action = { .handler = on_signal, .flags = SA_RESTORER,
+		     .restorer = restorer };
 	int pid = sys(SYS_getpid, 0, 0, 0), i;
 
-	if (sys(SYS_sigaction, SIGUSR1, (long)&action, 0))
+	if (sys4(SYS_sigaction, SIGUSR1, (long)&action, 0, sizeof(action.mask)))
 		die("sigaction");
 	signals = 0;
 	START();
@@ -338,6 +349,8 @@ static const struct {
 	uint32_t	(*run)(void);
 	uint32_t	rounds;
 } ops[] = {
+	/* First, since its pages find neighbours or not by what was before. */
+	{ "munmap1024",		op_munmap,	ROUNDS },
 	{ "syscall",		op_syscall,	ROUNDS },
 	{ "fault",		op_fault,	ROUNDS },
 	{ "mmap64",		op_mmap,	ROUNDS },
@@ -348,7 +361,6 @@ static const struct {
 	{ "exec",		op_exec,	ROUNDS },
 	{ "pipe",		op_pipe,	ROUNDS },
 	{ "signal",		op_signal,	ROUNDS },
-	{ "munmap1024",		op_munmap,	ROUNDS },
 	{ "idle",		op_idle,	3 },
 	{ "compute",		op_compute,	3 },
 };

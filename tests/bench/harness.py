@@ -10,6 +10,8 @@ FOLDER = "build/bench"
 # For one processor, and with no code for more.
 KERNEL = "build/linux-up/bzImage"
 SMP_KERNEL = "build/linux/bzImage"
+AMD64_KERNEL = "build/linux-amd64/bzImage"
+AMD64_INITRD = "build/initramfs-amd64.cpio.gz"
 GUEST = ["--initrd", "build/initramfs.cpio.gz", "--memory", "256"]
 
 

@@ -10,6 +10,27 @@
 
 #define PAGE		4096u
 
+#ifdef __x86_64__
+#define SYS_read	0
+#define SYS_write	1
+#define SYS_open	2
+#define SYS_close	3
+#define SYS_mmap	9
+#define SYS_mprotect	10
+#define SYS_munmap	11
+#define SYS_sigaction	13
+#define SYS_pipe	22
+#define SYS_sched_yield	24
+#define SYS_madvise	28
+#define SYS_pause	34
+#define SYS_nanosleep	35
+#define SYS_getpid	39
+#define SYS_fork	57
+#define SYS_execve	59
+#define SYS_exit	60
+#define SYS_waitpid	61	/* wait4 */
+#define SYS_kill	62
+#else
 #define SYS_exit	1
 #define SYS_fork	2
 #define SYS_read	3
@@ -29,6 +50,7 @@
 #define SYS_sigaction	67
 #define SYS_mmap2	192
 #define SYS_madvise	219
+#endif
 
 #define PROT_READ	1
 #define PROT_WRITE	2
@@ -42,6 +64,37 @@
 
 /* ---- system calls ------------------------------------------------------- */
 
+#ifdef __x86_64__
+static inline long sys4(long nr, long a, long b, long c, long d)
+{
+	register long r10 asm("r10") = d;
+	long ret;
+
+	asm volatile("syscall" : "=a"(ret)
+		     : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long sys(long nr, long a, long b, long c)
+{
+	long ret;
+
+	asm volatile("syscall" : "=a"(ret) : "0"(nr), "D"(a), "S"(b), "d"(c)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+#else
+static inline long sys4(long nr, long a, long b, long c, long d)
+{
+	register long esi asm("esi") = d;
+	long ret;
+
+	asm volatile("int $0x80" : "=a"(ret)
+		     : "0"(nr), "b"(a), "c"(b), "d"(c), "r"(esi) : "memory");
+	return ret;
+}
+
 static inline long sys(long nr, long a, long b, long c)
 {
 	long ret;
@@ -50,13 +103,24 @@ static inline long sys(long nr, long a, long b, long c)
 		     : "memory");
 	return ret;
 }
+#endif
 
 static void die(const char *why);
 
 static char *map(uint32_t pages, int flags)
 {
-	register long esi asm("esi") = flags | MAP_ANONYMOUS;
 	long ret;
+
+#ifdef __x86_64__
+	register long r10 asm("r10") = flags | MAP_ANONYMOUS;
+	register long r8 asm("r8") = -1, r9 asm("r9") = 0;
+
+	asm volatile("syscall" : "=a"(ret)
+		     : "0"(SYS_mmap), "D"(0), "S"((long)pages * PAGE),
+		       "d"(PROT_READ | PROT_WRITE), "r"(r10), "r"(r8), "r"(r9)
+		     : "rcx", "r11", "memory");
+#else
+	register long esi asm("esi") = flags | MAP_ANONYMOUS;
 
 	/* mmap2(0, length, prot, flags, -1, 0): ebp = 0 is the offset. */
 	asm volatile("push %%ebp; xor %%ebp, %%ebp; int $0x80; pop %%ebp"
@@ -64,6 +128,7 @@ static char *map(uint32_t pages, int flags)
 		     : "0"(SYS_mmap2), "b"(0), "c"(pages * PAGE),
 		       "d"(PROT_READ | PROT_WRITE), "S"(esi), "D"(-1)
 		     : "memory");
+#endif
 	if (ret < 0 && ret > -4096)
 		die("mmap");
 	return (char *)ret;
@@ -128,7 +193,7 @@ static void wait_for(int pid)
 {
 	int status;
 
-	if (sys(SYS_waitpid, pid, (long)&status, 0) != pid || status)
+	if (sys4(SYS_waitpid, pid, (long)&status, 0, 0) != pid || status)
 		die("a child process failed");
 }
 
@@ -142,7 +207,7 @@ static inline uint64_t ticks(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
-/* No operation, but profile.c sees it go by: NOP dword [eax + eax + name]. */
+/* No operation, but profile.c sees it go by: NOP dword [xax + xax + name]. */
 #define MARK(name)	asm volatile(".byte 0x0f, 0x1f, 0x84, 0x00\n"	\
 				     ".ascii \"" name "\"" : : : "memory")
 
@@ -154,6 +219,10 @@ static void touch(char *p, uint32_t pages)
 		*(volatile char *)(p + i * PAGE) = 1;
 }
 
+#ifdef __x86_64__
+asm(".globl _start\n_start: mov %rsp, %rdi; and $-16, %rsp; call start_c");
+#else
 asm(".globl _start\n_start: mov %esp, %eax; and $-16, %esp; call start_c");
+#endif
 
 #endif

@@ -121,6 +121,7 @@ static void fill(void)
 	A(WallclockUpdated, 0, 1, 2);
 	A(SetLazyMode, VMI_LAZY_NONE, 1, 2);
 	A(FlushProcessors, 1, VMI_FLUSH_TLB, 0);
+	A(Hypercall, 2, 4, 0);
 	add_strict(VMI_CALL_EnableInterrupts, CLASS_B1, "3.1.7", 0xaaaa0001);
 	add_strict(VMI_CALL_DisableInterrupts, CLASS_B1, "3.1.7", 0xaaaa0001);
 	add_strict(VMI_CALL_GetInterruptMask, CLASS_B2, "3.1.8", 0xaaaa0001);

@@ -257,7 +257,7 @@ void rom_relocation(void)
 	point("2.5.6", known, "and in the lazy modes");
 	point("2.5.7", none_from(49, 60), "numbers 49 to 60 have type none");
 	point("2.5.7", none_from(72, 72), "number 72 has type none");
-	point("2.5.7", none_from(75, 300), "numbers 75 to 300 have type none");
+	point("2.5.7", none_from(76, 300), "numbers 76 to 300 have type none");
 	point("2.5.7", none_from(0x100, 0x100) && none_from(0x10000, 0x10040),
 	      "numbers that look small in 8 or 16 bits have type none");
 	vmi_relocation(0xffffffff, &type);

@@ -75,7 +75,10 @@ FUZZ_JUDGE	:= fuzz/world host/processor host/host host/cpu
 
 $(eval $(call fuzz_target,emul,40,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(eval $(call fuzz_target,desc,128,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
+$(eval $(call fuzz_target,dispatch,256,$(FUZZ_WORLD),host/processor host/host host/cpu,\
+	$(NO_CMP)))
 $(eval $(call fuzz_target,exit,256,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
+$(eval $(call fuzz_target,kvmi,512,$(FUZZ_WORLD),$(FUZZ_JUDGE),$(NO_CMP)))
 $(FUZZ_BIN) $(FUZZ_COVERAGE): | $(B)/rom/stub.rom
 
 # For tests/run/fuzz.

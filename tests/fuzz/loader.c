@@ -79,7 +79,7 @@ static void check_refused(const struct loader_out *out)
 	CHECK(words[0] == CANARY && words[1] == CANARY && words[2] == CANARY);
 	CHECK(out->error[0]);
 	CHECK(memchr(out->error, 0, sizeof(out->error)));
-	CHECK(out->part <= LOADER_CMDLINE);
+	CHECK(out->part <= LOADER_COMM);
 }
 
 static char *make_cmdline(uint8_t how, uint32_t len)

@@ -416,6 +416,9 @@ static void touch(uint32_t n, uint32_t access, uint32_t use)
 			return;
 		case FAULT_TABLE:
 			CHECK(!"a table that is no memory");
+			break;
+		default:
+			CHECK(!"a view, of which there are none");
 		}
 		done();
 	}

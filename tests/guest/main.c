@@ -20,7 +20,10 @@ static const struct {
 	{ "batches", test_batches }, { "interrupts", test_interrupts },
 	{ "cpuid", test_cpuid }, { "debug", test_debug },
 	{ "ports", test_ports }, { "vm86", test_vm86 },
-	{ "sysenter", test_sysenter },
+	{ "sysenter", test_sysenter }, { "hypercalls", test_hypercalls },
+	{ "comm", test_comm }, { "manage", test_manage },
+	{ "serve", test_serve },
+	{ "loans", test_loans },
 };
 
 static bool begin(void)

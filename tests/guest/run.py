@@ -4,7 +4,8 @@
 failure, and the guest is booted again for those behind it. Time counts
 instructions, so that each run is like the last.
 
-usage: tests/guest/run.py [--guest NAME] [--no-batch]
+usage: tests/guest/run.py [--guest NAME] [--no-batch] [--verify] [--cpus N]
+                          [--after SUITE]
 """
 
 import argparse
@@ -21,10 +22,13 @@ REPORT = re.compile(r"(Bail out! |guest |panic|vmi-run: ).*")
 class Guest:
     """Boots, until one comes to its end."""
 
-    def __init__(self, name, no_batch):
-        self.elf = f"build/tests/{name}.elf"
-        self.options = ["--no-batch"] if no_batch else []
-        self.append = "nocosts" if no_batch else ""
+    def __init__(self, args):
+        self.elf = f"build/tests/{args.guest}.elf"
+        self.options = ["--cpus", args.cpus, "--host-cpus", args.cpus]
+        self.options += ["--no-batch"] if args.no_batch else []
+        self.options += ["--verify"] if args.verify else []
+        self.append = "nocosts" if args.no_batch else ""
+        self.after = args.after
         self.results = self.failures = 0
 
     def result(self, word, name):
@@ -61,7 +65,7 @@ class Guest:
         return None if ended or suite == "begin" else suite
 
     def run(self):
-        after = self.boot(None)
+        after = self.boot(self.after)
         while after:
             after = self.boot(after)
         print(f"1..{self.results}")
@@ -72,8 +76,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--guest", default="guest")
     parser.add_argument("--no-batch", action="store_true")
-    args = parser.parse_args()
-    return Guest(args.guest, args.no_batch).run()
+    parser.add_argument("--verify", action="store_true")
+    parser.add_argument("--cpus", default="1")
+    parser.add_argument("--after")
+    return Guest(parser.parse_args()).run()
 
 
 if __name__ == "__main__":

@@ -68,5 +68,10 @@ void test_debug(void);
 void test_ports(void);
 void test_vm86(void);
 void test_sysenter(void);		/* sysenter.c */
+void test_hypercalls(void);		/* hypercalls.c */
+void test_comm(void);			/* comm.c */
+void test_manage(void);			/* manage.c */
+void test_serve(void);			/* serve.c */
+void test_loans(void);			/* loans.c */
 
 #endif

@@ -69,6 +69,7 @@ void *do_iret, *user_return;
 volatile uint32_t irq0_count;
 volatile uint64_t irq0_mask, irq0_flags, irq0_cs;
 void (*vector_hook[256])(struct frame *);
+void (*where_hook)(void);
 
 void enter_kernel_stack(uint64_t rsp)
 {
@@ -93,16 +94,17 @@ void syscall_seen(void)
 
 static void __attribute__((noreturn)) unexpected(const struct frame *f)
 {
-	print("Bail out! trap %u error %x at %x:%x cs %x flags %x cr2 %x:%x rsp %x:%x "
+	print("Bail out! ");
+	if (where_hook)
+		where_hook();
+	print("trap %u error %x at %x:%x cs %x flags %x cr2 %x:%x rsp %x:%x "
 	      "rax %x rcx %x\n",
 	      (uint32_t)f->vector, (uint32_t)f->error, (uint32_t)(f->rip >> 32),
 	      (uint32_t)f->rip, (uint32_t)f->cs, (uint32_t)f->rflags,
 	      (uint32_t)(last_cr2 >> 32), (uint32_t)last_cr2,
 	      (uint32_t)(f->rsp >> 32), (uint32_t)f->rsp, (uint32_t)f->r.rax,
 	      (uint32_t)f->r.rcx);
-	vmi0(Shutdown);
-	for (;;)
-		__asm__ volatile("hlt");
+	pc_reset();
 }
 
 static uint64_t read_cr2(void)

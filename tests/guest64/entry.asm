@@ -17,8 +17,81 @@
 %define HAS_ERROR(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17)
 
 ; ---- boot: Linux/x86 boot protocol, 64-bit entry ---------------------------------
+;
+; And, without a hypervisor, in 32-bit mode, by QEMU (PVH: ebx = struct
+; hvm_start_info) or GRUB (Multiboot2), which knows no 64-bit entry of an ELF.
+
+%define PVH_CMDLINE	24		; of struct hvm_start_info
+%define CMD_LINE_PTR	0x228		; of Linux's boot parameters
+%define MULTIBOOT2	0xe85250d6
+%define MULTIBOOT2_SAID	0x36d76289
+%define CR0_PG		0x80000000
+%define CR0_WP		0x10000
+%define CR4_PAE_FSGSBASE 0x10020
+%define MSR_EFER	0xc0000080
+%define EFER_LME	0x100
+
+	section .note.pvh note alloc noexec nowrite align=4
+	dd 4, 4, 18			; XEN_ELFNOTE_PHYS32_ENTRY
+	db "Xen", 0
+	dd start32
 
 	section .boot progbits alloc exec nowrite align=4096
+	align 8
+multiboot2:
+	dd MULTIBOOT2, 0, .end - multiboot2
+	dd -(MULTIBOOT2 + .end - multiboot2)
+	dw 3, 0				; the entry
+	dd 12, start32, 0
+	dw 0, 0
+	dd 8
+.end:
+
+	bits 32
+	global start32
+start32:
+	cli
+	cld
+	lea esi, [ebx + PVH_CMDLINE - CMD_LINE_PTR]
+	cmp eax, MULTIBOOT2_SAID
+	jne .line
+	mov esi, no_line - CMD_LINE_PTR
+.line:	mov edi, tables32		; 1 GB, in pages of 2 MB
+	lea eax, [edi + 0x1003]
+	mov [edi], eax
+	add eax, 0x1000
+	mov [edi + 0x1000], eax
+	add edi, 0x2000
+	mov eax, 0x83
+.large:	mov [edi], eax
+	add edi, 8
+	add eax, 0x200000
+	cmp eax, 0x40000000
+	jb .large
+	mov eax, cr4
+	or eax, CR4_PAE_FSGSBASE	; the tests read the GS base
+	mov cr4, eax
+	mov eax, tables32
+	mov cr3, eax
+	mov ecx, MSR_EFER
+	rdmsr
+	or eax, EFER_LME
+	wrmsr
+	mov eax, cr0
+	or eax, CR0_PG
+	mov cr0, eax
+	lgdt [gdt32.at]
+	jmp 0x10:start
+
+	align 8
+gdt32:	dq 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+.at:	dw $ - gdt32 - 1
+	dd gdt32
+no_line:
+	dd .empty
+.empty:	db 0
+
+	bits 64
 	extern boot_pml4, boot_pdpt, boot_pdpt_high, boot_pd
 	extern guest_start, bss_start, bss_end
 	global start
@@ -50,6 +123,9 @@ start:
 	mov rax, boot_pdpt_high - TEXT_BASE + 3
 	mov [rdi + 511 * 8], rax
 	mov cr3, rdi
+	mov rax, cr0
+	or eax, CR0_WP
+	mov cr0, rax
 	mov rax, .high
 	jmp rax
 
@@ -157,7 +233,9 @@ trap_common:				; builds struct frame
 	add rsp, 16			; vector, error
 	jmp [do_iret]
 
-	global native_iret, iret_site
+	global native_iret, native_swapgs_iret, iret_site
+native_swapgs_iret:
+	swapgs
 native_iret:
 	iretq
 
@@ -377,6 +455,10 @@ kernel_sysret:
 	pop rcx
 	mov r11d, USER_FLAGS
 	o64 sysret
+
+	section .boottables nobits alloc write align=4096
+tables32:
+	resb 3 * 4096
 
 	section .bss nobits alloc write align=16
 	resb 16384

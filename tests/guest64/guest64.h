@@ -147,9 +147,12 @@ void gate_set(uint32_t vector, uint32_t type, uint32_t dpl, uint32_t ist);
 extern uint64_t gdt[GDT_ENTRIES], idt[512];
 extern uint8_t tss[104];
 
+/* native.c */
+extern const void *const native_entry[VMI64_CALL_COUNT];
+
 /* entry.asm */
 extern const uint64_t trap_stub[256];
-extern const uint8_t native_iret[], iret_site[], syscall_target[],
+extern const uint8_t native_iret[], native_swapgs_iret[], iret_site[], syscall_target[],
 	syscall32_target[], kernel_syscall_target[];
 void load_tables(const void *gdt, const void *idt);
 void run_user(const struct user *);
@@ -182,6 +185,7 @@ extern void *do_iret, *user_return;
 extern volatile uint32_t irq0_count;
 extern volatile uint64_t irq0_mask, irq0_flags, irq0_cs;
 extern void (*vector_hook[256])(struct frame *);
+extern void (*where_hook)(void);	/* what was done last, before it says why not */
 void trap(struct frame *);
 void enter_kernel_stack(uint64_t rsp);
 
@@ -257,5 +261,9 @@ void test_interrupts(void);
 void test_apic(void);
 void test_instructions(void);
 void test_debug(void);
+void test_xsave(void);
+void test_several(void);		/* processors */
+void test_hypercalls(void);
+void test_loans(void);
 
 #endif

@@ -2,7 +2,7 @@
 # The 64-bit test guest, build/tests/guest64.elf; tests/run/guest64 runs it. Of
 # tests/lib it has what knows nothing of VMI.
 
-RUN_TESTS	+= guest64 guest64_no_batch guest64_bochs.py
+RUN_TESTS	+= guest64 guest64_no_batch guest64_smp guest64_bochs.py
 check: $(B)/tests/guest64.elf
 
 GUEST64_CFLAGS	:= -m64 -O2 -g -std=gnu11 -ffreestanding -fno-pic -mcmodel=kernel \

@@ -32,38 +32,9 @@ struct vmi64_relocation vmi_relocation(uint32_t call)
 		(rom + VMI_ENTRY_RELOC))(0xdead00000000 | call);
 }
 
-/* What it does by itself where the ROM answers "none" (VMI-2.5.1). */
-static void native_wrmsr(uint32_t msr, uint32_t low, uint32_t high)
-{
-	wrmsr64(msr, (uint64_t)high << 32 | low);
-}
-
-static uint64_t native_rdpmc(uint32_t counter)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(counter));
-	return (uint64_t)high << 32 | low;
-}
-
-static uint64_t native_rdtsc(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
-}
-
 static void nothing(void)
 {
 }
-
-static void *const native[VMI64_CALL_COUNT] = {
-	[VMI64_CALL_WRMSR]	= native_wrmsr,
-	[VMI64_CALL_RDMSR]	= rdmsr64,
-	[VMI64_CALL_RDPMC]	= native_rdpmc,
-	[VMI64_CALL_RDTSC]	= native_rdtsc,
-};
 
 static void vmi_fetch_entries(void)
 {
@@ -71,7 +42,7 @@ static void vmi_fetch_entries(void)
 		struct vmi64_relocation r = vmi_relocation(i);
 
 		vmi_type[i] = r.type;
-		vmi_entry[i] = r.type == VMI_RELOC_NONE ? (uint64_t)native[i] :
+		vmi_entry[i] = r.type == VMI_RELOC_NONE ? (uint64_t)native_entry[i] :
 			       r.type == VMI_RELOC_NOP ? (uint64_t)nothing :
 			       r.address;
 	}

@@ -20,6 +20,8 @@ extern uint8_t *machine_memory;		/* physical 0 */
 extern uint32_t machine_processor;	/* the one that runs */
 extern void (*machine_others)(void);
 extern unsigned int tlb_flushes;
+/* What CPUID says, instead of what it does here. */
+extern void (*machine_cpuid)(uint32_t leaf, uint32_t r[4]);
 
 struct dtr {
 	uint16_t	limit;
@@ -119,6 +121,10 @@ static inline void ltr(uint16_t sel)
 
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
+	if (machine_cpuid) {
+		machine_cpuid(leaf, r);
+		return;
+	}
 	r[0] = leaf == 0x80000008 ? ADDRESS_BITS : leaf;
 	r[1] = sub;
 	r[2] = r[3] = UINT32_MAX;

@@ -12,6 +12,7 @@
 /* ---- memory ------------------------------------------------------------- */
 
 static uint64_t first_pa, next_pa, end_pa, left;
+static uint64_t touched;	/* nothing was taken from here on since the start */
 static uint8_t taken[MACHINE_MAX / MACHINE_GAP];	/* from first_pa on */
 unsigned int machine_pages = UINT_MAX;
 
@@ -20,12 +21,19 @@ void __attribute__((weak))
 __asan_poison_memory_region(const volatile void *, size_t);
 void __attribute__((weak))
 __asan_unpoison_memory_region(const volatile void *, size_t);
+int __attribute__((weak)) __asan_address_is_poisoned(const volatile void *);
 
 static void poison(uint64_t start, uint64_t end)
 {
 	if (__asan_poison_memory_region)
 		__asan_poison_memory_region(machine_memory + start,
 					    end - start);
+}
+
+static bool is_poisoned(uint64_t at)
+{
+	return !__asan_address_is_poisoned ||
+	       __asan_address_is_poisoned(machine_memory + at);
 }
 
 static void set_taken(uint64_t start, uint64_t bytes, bool is)
@@ -42,11 +50,15 @@ static void set_taken(uint64_t start, uint64_t bytes, bool is)
 void machine_start(uint64_t start, uint64_t bytes)
 {
 	CHECK(start % MACHINE_GAP == 0 && bytes <= MACHINE_MAX);
-	memset(taken, 0, sizeof(taken));
-	first_pa = next_pa = start;
+	/* Clear all of it only once: it takes longer than a fuzz target. */
+	if (start != first_pa || start + bytes != end_pa ||
+	    !is_poisoned(end_pa - 1))
+		touched = start + bytes;
+	memset(taken, 0, (touched - start + MACHINE_GAP - 1) / MACHINE_GAP);
+	poison(start, touched);
+	first_pa = next_pa = touched = start;
 	end_pa = start + bytes;
 	left = bytes;
-	poison(start, end_pa);
 	machine_timer = UINT64_MAX;
 }
 
@@ -64,6 +76,8 @@ void *host_pages(uint64_t bytes, uint64_t align)
 	machine_pages--;
 	set_taken(at, bytes, true);
 	next_pa = at + bytes;
+	if (touched < next_pa)
+		touched = next_pa;
 	left -= bytes;
 	if (__asan_unpoison_memory_region)
 		__asan_unpoison_memory_region(machine_memory + at, bytes);
@@ -174,6 +188,14 @@ uint64_t host_tss(void)
 	static uint8_t tss[HOST_TSS_BYTES];
 
 	return (uintptr_t)tss;
+}
+
+void host_idt_step(void)
+{
+}
+
+void host_idt_load(void)
+{
 }
 
 void host_exit_stack(uint64_t top)
@@ -317,6 +339,47 @@ bool host_net_put(uint32_t net, const void *frame, uint32_t bytes)
 		return false;
 	memcpy(machine_goes[net].data, frame, bytes);
 	machine_goes[net].len = bytes;
+	return true;
+}
+
+/* ---- channels --------------------------------------------------------------- */
+
+uint32_t host_channels = 2;
+struct machine_channel machine_channel[2];
+
+bool host_channel_waits(uint32_t channel)
+{
+	CHECK(channel < host_channels);
+	return machine_channel[channel].left;
+}
+
+uint32_t host_channel_get(uint32_t channel, void *to, uint32_t max)
+{
+	struct machine_channel *c = &machine_channel[channel];
+	uint32_t n = c->left < max ? c->left : max;
+
+	CHECK(channel < host_channels);
+	memcpy(to, c->comes, n);
+	c->comes += n;
+	c->left -= n;
+	return n;
+}
+
+uint32_t host_channel_room(uint32_t channel)
+{
+	CHECK(channel < host_channels);
+	return machine_channel[channel].full ? 0 : 31;
+}
+
+bool host_channel_put(uint32_t channel, const void *data, uint32_t bytes)
+{
+	struct machine_channel *c = &machine_channel[channel];
+
+	CHECK(channel < host_channels && bytes <= HOST_CHANNEL_MAX);
+	if (c->full || c->went + bytes > sizeof(c->goes))
+		return false;
+	memcpy(c->goes + c->went, data, bytes);
+	c->went += bytes;
 	return true;
 }
 

@@ -41,6 +41,15 @@ extern struct machine_frame {
 } machine_comes[2], machine_goes[2];
 extern bool machine_net_full;		/* none can be put */
 
+/* Two channels: what comes, and what was put. */
+extern struct machine_channel {
+	const uint8_t	*comes;
+	uint32_t	left;
+	bool		full;		/* nothing can be put */
+	uint32_t	went;
+	uint8_t		goes[8 * HOST_CHANNEL_MAX];
+} machine_channel[2];
+
 /* From the test. */
 void __attribute__((noreturn)) machine_ended(enum end);
 void machine_waits(void);		/* in host_wait() */

@@ -26,7 +26,8 @@ void speculation_switch(void)
 }
 
 /* Of wide guests: trampoline.asm, wide.c. There are none here. */
-const uint8_t tramp_start[1], tramp_end[1], tramp_iret[1];
+const uint8_t tramp_start[1], tramp_end[1], tramp_iret[1], tramp_fault_iret[1],
+	tramp_drain_iret[1];
 
 bool wide_init(struct vcpu *v)
 {
@@ -45,9 +46,60 @@ void wide_syscall_changed(struct vcpu *v)
 	abort();
 }
 
+void wide_fault_changed(struct vcpu *v)
+{
+	(void)v;
+}
+
+uint32_t xstate_components(void)
+{
+	return 0;
+}
+
+void xstate_reset(struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+void xstate_save(struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+void xstate_load(const struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+void xcr0_apply(const struct vcpu *v)
+{
+	(void)v;
+	abort();
+}
+
+bool xcr0_write(struct vcpu *v, uint64_t value)
+{
+	(void)v, (void)value;
+	abort();
+}
+
 bool wide_has_fsgsbase(void)
 {
 	return true;
+}
+
+void wide_step(struct vcpu *v, bool is)
+{
+	(void)v, (void)is;
+}
+
+bool wide_emulate_syscall(struct vcpu *v)
+{
+	(void)v;
+	return false;
 }
 
 void efer_apply(const struct vcpu *v)

@@ -37,9 +37,9 @@ static void flags(const struct attack *a)
 		run(a->code, 1u << bit, 0, 0);
 		if (seen.sig != SIGTRAP)
 			say("%u: %s, ", bit, signal_name(seen.sig));
-		else if (seen.eax & ~(2u | 1u << bit))
-			say("%u: %x, ", bit, seen.eax);
-		digest_add(seen.eax);
+		else if (seen.ax & ~(2u | 1u << bit))
+			say("%u: %x, ", bit, seen.ax);
+		digest_add(seen.ax);
 	}
 	say("%x", digest);
 }
@@ -53,7 +53,7 @@ static void iret_nt(const struct attack *a)
 	run(code_iret_nt, 0, 0, 0);
 	say("%s", signal_name(seen.sig));
 	run(code_popf, 0, 0, 0);
-	say(", flags %x", seen.eax);
+	say(", flags %x", seen.ax);
 }
 
 CODE(code_nt_call, "push $0x4202\n\tpopf\n\tmov $20, %eax\n\tint $0x80\n\t"
@@ -64,8 +64,8 @@ static void nt_in_kernel(const struct attack *a)
 	(void)a;
 	run(code_nt_call, 0, 0, 0);
 	say_seen(code_nt_call);
-	say(" pid %s, flags %x", seen.eax == (uint32_t)getpid() ? "right" :
-	    "wrong", seen.ebx);
+	say(" pid %s, flags %x", seen.ax == (uint32_t)getpid() ? "right" :
+	    "wrong", seen.bx);
 }
 
 CODE(code_df, "std\n\tmov $20, %eax\n\tint $0x80\n\tpushf\n\tpop %ebx\n\tcld");
@@ -74,7 +74,7 @@ static void df_in_kernel(const struct attack *a)
 	(void)a;
 	run(code_df, 0, 0, 0);
 	say_seen(code_df);
-	say(", flags %x", seen.ebx & 0x400);
+	say(", flags %x", seen.bx & 0x400);
 }
 
 CODE(code_misaligned, "push $0x40202\n\tpopf\n\tmov 1(%esp), %eax\n\t"
@@ -106,12 +106,12 @@ CODE(step_cpuid, TF_ON "cpuid\n\trdtsc\n\tnop" TF_OFF);
 static void stepping(const struct attack *a)
 {
 	steps_left = 1000;
-	seen.eip = (uint32_t)a->code;
+	seen.ip = (uint32_t)a->code;
 	run(a->code, 0, 0, 0);
 	steps_left = 0;
 	say("%d steps, ", steps);
 	say("%s %u/%x +%u, %x", signal_name(seen.sig), seen.trap, seen.error,
-	    seen.eip - (uint32_t)a->code, digest);
+	    seen.ip - (uint32_t)a->code, digest);
 }
 #define STEPPING(name, gets)	{ #name, stepping, name, gets, 0 }
 
@@ -122,7 +122,7 @@ static void step_clock(const struct attack *a)
 	steps_left = 100000;
 	alarms_left = 100000;
 	clock_start();
-	seen.eip = (uint32_t)step_loop;
+	seen.ip = (uint32_t)step_loop;
 	run(step_loop, 0, 0, 0);
 	clock_stop();
 	steps_left = 0;
@@ -137,7 +137,7 @@ CODE(code_stack_int3, "mov %ebx, %esp\n\tint3");
 CODE(code_stack_call, "mov %ebx, %esp\n\tmov $20, %eax\n\tint $0x80");
 CODE(code_stack_spin, "mov %ebx, %esp\n1:\tjmp 1b");
 
-static bool on_that_stack(const int *gregs)
+static bool on_that_stack(const greg_t *gregs)
 {
 	return gregs[REG_ESP] == gregs[REG_EBX];
 }
@@ -165,8 +165,8 @@ static void stacks(const struct attack *a)
 		else if (seen.sig != SIGALRM && seen.sig != SIGTRAP)
 			say("%x: %s %u/%x, ", at[i], signal_name(seen.sig),
 			    seen.trap, seen.error);
-		if (seen.esp != at[i])
-			say("esp %x for %x, ", seen.esp, at[i]);
+		if (seen.sp != at[i])
+			say("esp %x for %x, ", seen.sp, at[i]);
 	}
 	say("end");
 }
@@ -199,7 +199,7 @@ static void kernel_space(const struct attack *a)
 		if (n >= 15)
 			va += 0x7f000;
 		if (a->code == code_call) {
-			refused += seen.eax == (uint32_t)-EFAULT;
+			refused += seen.ax == (uint32_t)-EFAULT;
 			continue;
 		}
 		refused += seen.sig == SIGSEGV && seen.trap == 14 &&
@@ -209,7 +209,7 @@ static void kernel_space(const struct attack *a)
 		digest_add(seen.error & ~0x10u);
 		digest_add(seen.address);
 		if (a->code == code_jump)
-			digest_add(seen.eip);
+			digest_add(seen.ip);
 	}
 	say("%u of %u refused, %x", refused, n, digest);
 }

@@ -48,7 +48,7 @@ static void sigreturn_segment(const struct attack *a)
 		digest_add(seen.sig);
 		digest_add(seen.trap);
 		digest_add(seen.error);
-		digest_add(seen.eip);
+		digest_add(seen.ip);
 		if (seen.sig != SIGILL)
 			continue;
 		if (seen.trap != 32 || seen.error)
@@ -66,7 +66,7 @@ static void sigreturn_eip(const struct attack *a)
 	for (size_t i = 0; i < sizeof(to) / sizeof(*to); i++) {
 		spoiled(REG_EIP, to[i]);
 		say("%s%s %u/%x %x", i ? ", " : "", signal_name(seen.sig),
-		    seen.trap, seen.error & ~0x10u, seen.eip);
+		    seen.trap, seen.error & ~0x10u, seen.ip);
 	}
 }
 
@@ -76,10 +76,10 @@ static void sigreturn_flags(const struct attack *a)
 	(void)a;
 	for (uint32_t bit = 0; bit < 32; bit++) {
 		spoiled(REG_EFL, 1u << bit);
-		say("%s%u/%x", bit ? ", " : "", seen.trap, seen.eflags);
+		say("%s%u/%x", bit ? ", " : "", seen.trap, seen.flags);
 	}
 	spoiled(REG_EFL, 0xffffffff & ~0x100u);
-	say(", %u/%x", seen.trap, seen.eflags);
+	say(", %u/%x", seen.trap, seen.flags);
 }
 
 /* ---- ptrace ------------------------------------------------------------- */

@@ -10,15 +10,25 @@
 #define HOSTILE_H
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ucontext.h>
 #include <unistd.h>
 
 #define PAGE		4096u
+
+#ifdef __x86_64__
+typedef uint64_t reg_t;
+#define PRIxREG		"lx"
+#else
+typedef uint32_t reg_t;
+#define PRIxREG		"x"
+#endif
 
 struct attack {
 	const char	*name;
@@ -37,6 +47,7 @@ extern const struct attack flow_attacks[];	/* flow.c */
 extern const struct attack segment_attacks[];	/* segments.c */
 extern const struct attack frame_attacks[];	/* frames.c */
 extern const struct attack memory_attacks[];	/* memory.c */
+extern const struct attack pointer_attacks[];	/* pointers.c */
 extern const struct attack vm86_attacks[];	/* vm86.c: not natively */
 
 /* ---- main.c ------------------------------------------------------------- */
@@ -46,35 +57,49 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Many results in one word. */
 extern uint32_t digest;
 void digest_add(uint32_t value);
+void check(bool good, const char *what);
+bool under_hypervisor(void);
+
+const char *signal_name(int sig);
+
+/* For run.c: whether this signal is a tick or a step of which more are to come. */
+bool one_of_many(int sig, const greg_t *gregs, reg_t ip);
+typedef void handler(int, siginfo_t *, void *);
+void catch_signals_by(handler *);
+
+/* ---- run.c of either width ----------------------------------------------- */
+
+/* All that there are; the list ends with NULL. */
+const struct attack *const *attacks(void);
+void catch_signals(void);
 
 /* The last signal, and the registers that it interrupted. */
 struct seen {
 	int		sig, code;
-	uint32_t	trap, error, address;
-	uint32_t	eip, esp, eflags, cs, ss, eax, ebx, ecx, edx;
-	uint32_t	ds, es, fs, gs;
+	uint32_t	trap, error;
+	reg_t		address, ip, sp, flags, ax, bx, cx, dx, r11;
+	uint32_t	cs, ss, ds, es, fs, gs;
 };
 extern volatile struct seen seen;
-const char *signal_name(int sig);
 
 /*
- * Calls this code, with these in EBX, ECX and EDX, until it raises a signal
+ * Calls this code, with these in (E/R)BX, CX and DX, until it raises a signal
  * (INT3 is one) or returns; then seen.sig is 0. Segment registers, stack and
  * flags are right again behind it.
  */
-void run(const void *code, uint32_t ebx, uint32_t ecx, uint32_t edx);
+void run(const void *code, reg_t bx, reg_t cx, reg_t dx);
 /* Says what it saw: signal, trap, error code, where from the code on. */
 void say_seen(const void *code);
 
 /* Signals of the clock to be let pass before one ends run(), of those that
  * come where this is true; and single steps. */
 extern volatile int alarms_left, steps_left, steps;
-extern bool (*alarm_counts)(const int *gregs);
+extern bool (*alarm_counts)(const greg_t *gregs);
 void clock_start(void);			/* every tick of the kernel's */
 void clock_stop(void);
 
 /* Memory that may be executed, at this address or anywhere. */
-void *map_at(uint32_t at, uint32_t bytes, int prot);
+void *map_at(uintptr_t at, uint32_t bytes, int prot);
 #define RWX	(PROT_READ | PROT_WRITE | PROT_EXEC)
 
 /* Code in assembly that ends in INT3. */

@@ -130,13 +130,13 @@ static void each_int(const struct attack *a)
 		code[6] = (uint8_t)n;
 		run(code, 0, 0, 0);
 		if (seen.sig == SIGSEGV && seen.trap == 13 &&
-		    seen.error == n * 8 + 2 && seen.eip == (uint32_t)code + 5 &&
+		    seen.error == n * 8 + 2 && seen.ip == (uint32_t)code + 5 &&
 		    seen.code == SI_KERNEL) {
 			refused++;
 			continue;
 		}
 		say("%x: %s %u/%x +%u eax %x, ", n, signal_name(seen.sig),
-		    seen.trap, seen.error, seen.eip - (uint32_t)code, seen.eax);
+		    seen.trap, seen.error, seen.ip - (uint32_t)code, seen.ax);
 	}
 	say("%u are #GP", refused);
 }
@@ -157,7 +157,7 @@ static void split(const struct attack *a)
 		digest_add(seen.address - (uint32_t)page);
 		if (i == 0xe4 || i == 0xcd || i == 0x0f)
 			say("%zx: %s %u +%u, ", i, signal_name(seen.sig),
-			    seen.trap, seen.eip - (uint32_t)page);
+			    seen.trap, seen.ip - (uint32_t)page);
 	}
 	(void)a;
 	say("all %x", digest);

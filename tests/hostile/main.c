@@ -21,19 +21,14 @@
 #include "hostile.h"
 
 #define LINE		1024
-#define USER_CS		0x73
-#define USER_DS		0x7b
 
 static struct {
 	char	line[LINE];
 	bool	done;
 } *shared;			/* of the attacker and us */
 uint32_t digest;
-volatile struct seen seen;
-volatile int alarms_left, steps_left, steps;
-bool (*alarm_counts)(const int *gregs);
 
-static void check(bool good, const char *what)
+void check(bool good, const char *what)
 {
 	if (good)
 		return;
@@ -59,6 +54,39 @@ void digest_add(uint32_t value)
 	digest = (digest ^ value) * 16777619u;
 }
 
+/* ---- signals ------------------------------------------------------------- */
+
+volatile struct seen seen;
+volatile int alarms_left, steps_left, steps;
+bool (*alarm_counts)(const greg_t *gregs);
+
+bool one_of_many(int sig, const greg_t *r, reg_t ip)
+{
+	if (sig == SIGALRM)
+		return (alarm_counts && !alarm_counts(r)) || alarms_left-- > 0;
+	if (sig != SIGTRAP || r[REG_TRAPNO] != 1 || steps_left <= 0)
+		return false;
+	steps++;
+	digest_add(ip - seen.ip);
+	digest_add(r[REG_EFL]);
+	return --steps_left;
+}
+
+void catch_signals_by(handler *by)
+{
+	static const int sigs[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
+				    SIGALRM, SIGSYS };
+	struct sigaction sa = { .sa_sigaction = by,
+				.sa_flags = SA_SIGINFO | SA_ONSTACK |
+					    SA_NODEFER };
+	stack_t stack = { .ss_size = 16 * PAGE };
+
+	stack.ss_sp = map_at(0, stack.ss_size, PROT_READ | PROT_WRITE);
+	check(sigaltstack(&stack, NULL) == 0, "sigaltstack");
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
+		check(sigaction(sigs[i], &sa, NULL) == 0, "sigaction");
+}
+
 const char *signal_name(int sig)
 {
 	static const char *const names[] = {
@@ -73,7 +101,7 @@ const char *signal_name(int sig)
 
 void say_seen(const void *code)
 {
-	uint32_t off = seen.eip - (uint32_t)code;
+	reg_t off = seen.ip - (reg_t)code;
 
 	if (shared->line[0])
 		say(", ");
@@ -82,97 +110,12 @@ void say_seen(const void *code)
 		return;
 	say(" %u/%x", seen.trap, seen.error);
 	if (off < 4 * PAGE)
-		say(" +%u", off);
+		say(" +%u", (uint32_t)off);
 	else
-		say(" at %x", seen.eip);
+		say(" at %" PRIxREG, seen.ip);
 }
 
-/* ---- code that raises signals ------------------------------------------- */
-
-extern uint32_t home_esp, home_fs, home_gs;
-uint32_t home_esp, home_fs, home_gs;
-extern const uint8_t landed[];
-
-/* What the signal says is kept, and everything put right. */
-__asm__(".pushsection .text\n"
-	".globl run\n"
-	"run:	pushal\n"
-	"	mov	%fs, home_fs\n"
-	"	mov	%gs, home_gs\n"
-	"	mov	%esp, home_esp\n"
-	"	mov	36(%esp), %eax\n"
-	"	mov	40(%esp), %ebx\n"
-	"	mov	44(%esp), %ecx\n"
-	"	mov	48(%esp), %edx\n"
-	"	call	*%eax\n"
-	".globl landed\n"
-	"landed:\n"
-	"	fninit\n"
-	"	mov	home_esp, %esp\n"
-	"	pushl	$0x1f80\n"
-	"	ldmxcsr	(%esp)\n"
-	"	pushl	$0x202\n"
-	"	popfl\n"
-	"	mov	home_esp, %esp\n"
-	"	popal\n"
-	"	ret\n"
-	".popsection");
-
-static void on_signal(int sig, siginfo_t *info, void *context)
-{
-	greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
-
-	if (sig == SIGALRM) {
-		if ((alarm_counts && !alarm_counts(r)) || alarms_left-- > 0)
-			return;
-	} else if (sig == SIGTRAP && r[REG_TRAPNO] == 1 && steps_left > 0) {
-		steps++;
-		digest_add(r[REG_EIP] - seen.eip);
-		digest_add(r[REG_EFL]);
-		if (--steps_left)
-			return;
-	}
-	seen.sig = sig;
-	seen.code = info->si_code;
-	seen.trap = r[REG_TRAPNO];
-	seen.error = r[REG_ERR];
-	seen.address = (uint32_t)info->si_addr;
-	seen.eip = r[REG_EIP];
-	seen.esp = r[REG_ESP];
-	seen.eflags = r[REG_EFL];
-	seen.cs = r[REG_CS] & 0xffff;
-	seen.ss = r[REG_SS] & 0xffff;
-	seen.ds = r[REG_DS] & 0xffff;
-	seen.es = r[REG_ES] & 0xffff;
-	seen.fs = r[REG_FS] & 0xffff;
-	seen.gs = r[REG_GS] & 0xffff;
-	seen.eax = r[REG_EAX];
-	seen.ebx = r[REG_EBX];
-	seen.ecx = r[REG_ECX];
-	seen.edx = r[REG_EDX];
-	r[REG_EIP] = (greg_t)landed;
-	r[REG_ESP] = r[REG_UESP] = home_esp;
-	r[REG_CS] = USER_CS;
-	r[REG_SS] = r[REG_DS] = r[REG_ES] = USER_DS;
-	r[REG_FS] = home_fs;
-	r[REG_GS] = home_gs;
-	r[REG_EFL] = 0x202;
-}
-
-static void catch_signals(void)
-{
-	static const int sigs[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
-				    SIGALRM, SIGSYS };
-	struct sigaction sa = { .sa_sigaction = on_signal,
-				.sa_flags = SA_SIGINFO | SA_ONSTACK |
-					    SA_NODEFER };
-	stack_t stack = { .ss_size = 16 * PAGE };
-
-	stack.ss_sp = map_at(0, stack.ss_size, PROT_READ | PROT_WRITE);
-	check(sigaltstack(&stack, NULL) == 0, "sigaltstack");
-	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
-		check(sigaction(sigs[i], &sa, NULL) == 0, "sigaction");
-}
+/* ---- what attackers use --------------------------------------------------- */
 
 static void set_clock(long us)
 {
@@ -191,7 +134,7 @@ void clock_stop(void)
 	set_clock(0);
 }
 
-void *map_at(uint32_t at, uint32_t bytes, int prot)
+void *map_at(uintptr_t at, uint32_t bytes, int prot)
 {
 	void *p = mmap((void *)at, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS |
 		       (at ? MAP_FIXED : 0), -1, 0);
@@ -330,17 +273,25 @@ static void kernel_is_well(const char *behind)
 	check(complaints() == complaints_before, behind);
 }
 
-static bool under_hypervisor(void)
+bool under_hypervisor(void)
 {
 	return access("/sys/hypervisor/ring", R_OK) == 0;
 }
 
-int main(int argc, char **argv)
+/* All, one that is named, or all but those behind "but". */
+static bool chosen(char **names, const char *name)
 {
-	const struct attack *const all[] = {
-		insn_attacks, flow_attacks, segment_attacks, frame_attacks,
-		memory_attacks, under_hypervisor() ? vm86_attacks : NULL,
-	};
+	bool but = *names && !strcmp(*names, "but");
+
+	if (!*names)
+		return true;
+	while (*names && strcmp(*names, name))
+		names++;
+	return *names ? !but : but;
+}
+
+int main(int argc __attribute__((unused)), char **argv)
+{
 	uint32_t sum, count = 0;
 
 	/* Addresses are a part of what is compared. */
@@ -357,9 +308,9 @@ int main(int argc, char **argv)
 	sum = canary_sum();
 	check(uname(&before) == 0, "uname");
 	complaints_before = complaints();
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		for (const struct attack *a = all[i]; a && a->name; a++) {
-			if (argc > 1 && strcmp(argv[1], a->name))
+	for (const struct attack *const *list = attacks(); *list; list++)
+		for (const struct attack *a = *list; a->name; a++) {
+			if (!chosen(argv + 1, a->name))
 				continue;
 			attack(a);
 			kernel_is_well(a->name);

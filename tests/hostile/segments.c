@@ -40,10 +40,10 @@ static void selectors(const struct attack *a)
 		if (seen.sig == SIGSEGV && seen.trap == 13 &&
 		    seen.error == (sel & 0xfffc))
 			continue;
-		if (seen.sig == SIGTRAP && !(seen.eax | seen.ecx))
+		if (seen.sig == SIGTRAP && !(seen.ax | seen.cx))
 			continue;	/* LAR and the like: not to be seen */
 		say("%x: %s %u/%x %x %x, ", sel, signal_name(seen.sig),
-		    seen.trap, seen.error, seen.eax, seen.ecx);
+		    seen.trap, seen.error, seen.ax, seen.cx);
 	}
 	say("end");
 }
@@ -67,12 +67,12 @@ extern struct far_pointer { uint32_t offset; uint16_t selector; } far_to;
 struct far_pointer far_to;
 CODE(code_far, "xor %ecx, %ecx\n\tljmp *far_to");
 
-static bool in_ldt_code(const int *gregs)
+static bool in_ldt_code(const greg_t *gregs)
 {
 	return (gregs[REG_CS] & 0xffff) == LDT(0);
 }
 
-static bool on_ldt_stack(const int *gregs)
+static bool on_ldt_stack(const greg_t *gregs)
 {
 	return (gregs[REG_SS] & 0xffff) == LDT(1);
 }
@@ -111,7 +111,7 @@ static void small_code(const struct attack *a)
 		place(a->code, a->arg, at[i], true);
 		run_in(0);
 		say("%s%s %u/%x +%u", i ? ", " : "", signal_name(seen.sig),
-		    seen.trap, seen.error, seen.eip);
+		    seen.trap, seen.error, seen.ip);
 	}
 }
 
@@ -137,7 +137,7 @@ static void small_code_clock(const struct attack *a)
 		run_in(0);
 		clock_stop();
 		say("%s%s cs %x %s", wide ? ", " : "", signal_name(seen.sig),
-		    seen.cs, seen.eip < 3 && seen.ecx ? "at its end" :
+		    seen.cs, seen.ip < 3 && seen.cx ? "at its end" :
 		    "elsewhere");
 	}
 }
@@ -157,7 +157,7 @@ static void small_code_calls(const struct attack *a)
 	alarms_left = 10;
 	clock_start();
 	run_in(0);
-	say("%s, %s", signal_name(seen.sig), seen.ecx ? "it went on" : "not");
+	say("%s, %s", signal_name(seen.sig), seen.cx ? "it went on" : "not");
 }
 
 /* ---- stacks of 16 bits, of less than all, downwards --------------------- */
@@ -190,8 +190,8 @@ static void stack16(const struct attack *a)
 	clock_stop();
 	say("%s %u/%x ss %x esp %x eax %x", signal_name(seen.sig), seen.trap,
 	    seen.error, seen.ss,
-	    seen.ss == LDT(1) ? seen.esp : 0,
-	    seen.sig == SIGTRAP ? seen.eax : 0);
+	    seen.ss == LDT(1) ? seen.sp : 0,
+	    seen.sig == SIGTRAP ? seen.ax : 0);
 }
 
 CODE(code_on_ss, "mov %edx, %ss\n\tmov %ebx, %esp\n\tpush %eax\n"
@@ -239,7 +239,7 @@ static void lose(const struct attack *a)
 		ldt_set(2, 0, 0xfffff, DATA, true, true);
 		run(a->code, (uint32_t)&kinds[i], 0, LDT(2));
 		say("%s%s %u/%x +%u", i ? ", " : "", signal_name(seen.sig),
-		    seen.trap, seen.error, seen.eip - (uint32_t)a->code);
+		    seen.trap, seen.error, seen.ip - (uint32_t)a->code);
 	}
 }
 
@@ -263,7 +263,7 @@ static void lose_cs(const struct attack *a)
 		ldt_set(2, 0, 0xfffff, CODE_EXEC, true, true);
 		run(code_lose_cs, (uint32_t)&kinds[i], 0, LDT(2));
 		say("%s%s %u/%x +%u", i ? ", " : "", signal_name(seen.sig),
-		    seen.trap, seen.error, seen.eip - (uint32_t)code_lose_cs);
+		    seen.trap, seen.error, seen.ip - (uint32_t)code_lose_cs);
 	}
 }
 
@@ -278,7 +278,7 @@ static void whole_ldt(const struct attack *a)
 	for (unsigned int n = 0; n < 8192; n += 511) {
 		ldt_set(n, (uint32_t)&word - n, 0xfffff, DATA, true, true);
 		run(code_use, 0, n, LDT(n));
-		right += seen.sig == SIGTRAP && seen.eax == word;
+		right += seen.sig == SIGTRAP && seen.ax == word;
 		ldt_clear(n);
 		run(code_use, 0, n, LDT(n));
 		refused += seen.sig == SIGSEGV && seen.trap == 13 &&
@@ -307,11 +307,11 @@ static void bad_descriptors(const struct attack *a)
 					       sizeof(d));
 		run(code_get, 0, 0, LDT(3));
 		if (d.contents != 3)	/* conforming code: not to be had */
-			h = h * 31 + (seen.ecx & ~0x100u);	/* accessed */
+			h = h * 31 + (seen.cx & ~0x100u);	/* accessed */
 		d.entry_number = 6 + bits % 4;
 		h = h * 31 + (uint32_t)syscall(SYS_set_thread_area, &d);
 		run(code_get, 0, 0, 0x33 + bits % 3 * 8);
-		h = h * 31 + (seen.ecx & ~0x100u);
+		h = h * 31 + (seen.cx & ~0x100u);
 	}
 	say("%x", h);
 }

@@ -38,6 +38,20 @@ static inline uint32_t vmi4(int call, uint32_t eax, uint32_t edx,
 #define vmi2(name, a, d)	vmi4(VMI_CALL_##name, a, d, 0, 0)
 #define vmi3(name, a, d, c)	vmi4(VMI_CALL_##name, a, d, c, 0)
 
+/* Hypercall (VMI-3.2.75): a number of vmi_hypercall.h and its arguments. */
+static inline int32_t ask_hypervisor(uint32_t nr, uint32_t a0, uint32_t a1,
+				     uint32_t a2, uint32_t a3)
+{
+	uint32_t eax = nr;
+
+	__asm__ volatile("pushl %4\n\tpushl %3\n\tcall *%5\n\taddl $8, %%esp"
+			 : "+a"(eax), "+d"(a0), "+c"(a1)
+			 : "r"(a2), "r"(a3),
+			   "r"(vmi_entry[VMI_CALL_Hypercall])
+			 : "memory", "cc");
+	return (int32_t)eax;
+}
+
 /* One that answers in EDX:EAX. */
 uint64_t vmi64(int call, uint32_t eax);
 uint64_t cycles_per_second(void);

@@ -7,8 +7,8 @@
 
 #define LSR_EMPTY	0x20
 
-static unsigned int tests;
-unsigned int tap_failures;
+unsigned int tap_results, tap_failures;
+static const char *subject = "guest:";
 
 static void put_char(char c)
 {
@@ -63,14 +63,25 @@ void print(const char *format, ...)
 	va_end(args);
 }
 
+void about(const char *clause)
+{
+	subject = clause ? clause : "guest:";
+}
+
 bool ok(bool good, const char *name)
 {
 	tap_failures += !good;
-	print("%sok %u - guest: %s\n", good ? "" : "not ", ++tests, name);
+	print("%sok %u - %s %s\n", good ? "" : "not ", ++tap_results, subject,
+	      name);
 	return good;
+}
+
+void tap_skip(const char *name, const char *reason)
+{
+	print("ok %u - %s %s # SKIP %s\n", ++tap_results, subject, name, reason);
 }
 
 void tap_end(void)
 {
-	print("1..%u\n", tests);
+	print("1..%u\n", tap_results);
 }

@@ -7,7 +7,9 @@ RUN_TESTS	+= lint.py
 # All that is compiled, but the kernel: lint.py takes the flags from here.
 .PHONY: programs
 programs: roms $(VMI_ROM) $(VMI_INC) $(B)/hypervisor-stub.elf $(PROFILER) \
-	  $(I)/smoke $(I)/stress $(I_EXTRA) $(B)/bench/micro.elf $(B)/conformance.elf \
+	  $(I)/smoke $(I)/stress $(I)/vmictl $(I)/vmi-uart $(I)/vmi-errors $(I_EXTRA) $(I64_EXTRA) \
+	  $(B)/bench/micro.elf $(B)/conformance.elf \
+	  $(B)/conformance64.elf \
 	  $(addprefix $(B)/tests/,$(addsuffix .elf,guest guest64 attack attack64 neighbour count \
 	  client)) $(SOLO5_TESTS) $(UNIT_TESTS) $(FUZZ_BIN)
 

@@ -36,9 +36,9 @@ LEAST = 60              # mutants
 
 # In order of cost; before them come the unit tests that the file is part of.
 # "TEST [ARGUMENT...]" is a program of tests/run, "unit NAME" a unit test.
-LAYERS = ("guest_memory.py", "guest", "conformance", "bad_input.py",
-          "client.py", "ends.py", "trace.py", "machine.py", "attack.py",
-          "guests.py", "fuzz", "linux.py", "linux_pae.py", "attack_bochs.py")
+LAYERS = ("guest_memory.py", "guest", "guest64", "conformance",
+          "conformance64", "bad_input.py", "client.py", "ends.py", "trace.py",
+          "machine.py", "attack.py", "attack64.py", "guests.py", "fuzz", "linux.py", "linux_pae.py", "attack_bochs.py")
 
 # Of build/: what takes long to build and nothing here changes; what is not
 # of use. All else is copied.

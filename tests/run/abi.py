@@ -94,7 +94,8 @@ def cases(directory):
              [MOVED_CALL, MAJOR]),
             ("new calls", "vmi", [NEW_CALL, OLD_MINOR],
              "+call VMI_CALL_New 0x31",
-             "+call VMI_CALL_FlushProcessors 0x4a", GROWN),
+             "+call VMI_CALL_FlushProcessors 0x4a",
+             "+call VMI_CALL_Hypercall 0x4b", GROWN),
             ("new calls with a new minor version", "vmi", [NEW_CALL]),
             ("a new constant", "vmi",
              [("vmi.h", "#define VMI_FLUSH_TLB", "#define VMI_MORE 7\n"

@@ -82,6 +82,7 @@ def boot(case):
     if keys:
         options += ["--host-cpus", "2"]
         append += f" ms={race_ms}"
+    keys += re.findall(r"rights=[\w+]+", case.boot)
     with scratch() as directory:
         console, other = (os.path.join(directory, name)
                           for name in ("bystander", "twin"))

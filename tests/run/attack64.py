@@ -11,6 +11,7 @@ import sys
 sys.dont_write_bytecode = True
 import argparse
 import os
+import re
 
 import attack
 from harness import BUILD, Tap, expect, plan, same, scratch, test_all, \
@@ -22,9 +23,13 @@ ATTACKER = os.path.join(BUILD, "tests/attack64.elf")
 def one(case):
     with scratch() as directory:
         console = os.path.join(directory, "bystander")
-        run = vmi_run("--initrd", "", "--guest",
-                      f"kernel={ATTACKER},memory=64,console=stdio,"
-                      f"append=case={case.name}",
+        keys = re.findall(r"\w+=\d+", case.boot)
+        more = ["--host-cpus", "2"] if keys else []
+        keys += re.findall(r"rights=[\w+]+", case.boot)
+        run = vmi_run(*more, "--initrd", "", "--guest",
+                      ",".join([f"kernel={ATTACKER},memory=64,console=stdio",
+                                *keys, f"append=case={case.name} "
+                                f"ms={attack.race_ms}"]),
                       "--guest", f"kernel={attack.ATTACKER},memory=16,"
                       f"append=case=bystander,console={console}")
         attack.check_bystander(console)
@@ -41,7 +46,7 @@ def list_cases():
     return by_name
 
 
-CASES = 226
+CASES = 390
 
 
 def main():

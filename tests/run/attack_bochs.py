@@ -20,6 +20,7 @@ from iso import Machine, bochs_command
 
 FILES = ("hypervisor-stub.elf", "tests/attack.elf", "rom/stub.rom")
 AT_ONCE = 7
+KEYS = "0123456789abdfghijklmnopqrstuwxyz"      # c, e and v are GRUB's
 
 # What TCG does not check, and what is quick.
 CHOSEN = re.compile(
@@ -49,10 +50,9 @@ ROM = "\tmodule /boot/stub.rom role=rom name=stub.rom\n"
 
 def groups(cases):
     """By the key that starts them."""
-    keys = "0123456789abdfghijklmnopqrstuwxyz"  # c, e and v are GRUB's
     parts = [cases[i:i + AT_ONCE] for i in range(0, len(cases), AT_ONCE)]
-    expect(len(parts) <= len(keys), "too many cases")
-    return dict(zip(keys, parts))
+    expect(len(parts) <= len(KEYS), "too many cases")
+    return dict(zip(KEYS, parts))
 
 
 def make_iso(directory, parts):

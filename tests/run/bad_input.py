@@ -66,11 +66,10 @@ def cases(directory):
     yield case("no kernel natively", "--kernel", b"\0" * 10000,
                "not a kernel: neither bzImage nor ELF", "--native")
     wide = file("wide", patched(kernel, 0x236, 1))
-    yield ("64-bit kernel with several processors", refused,
-           ("--kernel", wide, "--cpus", "2"),
-           "cpus=2: a 64-bit guest has one so far")
-    yield ("64-bit kernel natively", refused, ("--kernel", wide, "--native"),
-           "--native cannot run a 64-bit kernel so far")
+    guest64 = read(os.path.join(BUILD, "tests/guest64.elf"))
+    yield case("64-bit ELF without a PVH entry natively", "--kernel",
+               guest64.replace(b"\x12\0\0\0Xen\0", b"\x12\0\0\0Yen\0"),
+               "natively QEMU starts a 64-bit ELF by its PVH entry, .*", "--native")
     yield ("64-bit kernel with a ROM for others", refused,
            ("--kernel", wide, "--rom", ROM),
            re.escape(ROM) + ": not a VMI-64 ROM .*")

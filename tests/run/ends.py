@@ -219,6 +219,51 @@ def wide_death():
                f"no {pattern}: {run.stderr}")
 
 
+GUEST64 = ("--memory", "64", "--kernel",
+           os.path.join(BUILD, "tests/guest64.elf"), "--append")
+REPORT64 = ("rip", "rax", "rsp", "r8", "r12", "cr0", "gdt", "8259", "code:",
+            "stack:")
+
+
+def wide_native(append, status, first, code):
+    """A 64-bit kernel without a hypervisor: its report, if it died or did not end."""
+    run = vmi_run("--native", *GUEST64, append, timeout=patience())
+    same("the status", run.returncode, status)
+    lines = [line for line in run.stderr.splitlines() if line[0] != "\t"]
+    if not status:
+        return same("the report", lines, [])
+    same("the first line", lines[0], first)
+    same("the number of lines", len(lines), 1 + len(REPORT64))
+    for begin, line in zip(REPORT64, lines[1:]):
+        expect(line.startswith(begin + " "), f"{line!r} is not {begin}")
+    expect(re.search(r"^rip ffffffff81\w{6} cs 0010 .* ss 0018$", run.stderr,
+                     re.M), "rip: " + run.stderr)
+    expect("\ncode: " + code in run.stderr, "code: " + run.stderr)
+
+
+def wide_reboot():
+    run = vmi_run(*GUEST64, "die=int3")
+    same("the end", (run.returncode, run.stderr), (0, ""))
+
+
+def wide_death_beside_vcpus():
+    """Where the ROM was, and what the other vCPU did."""
+    run = vmi_run("--memory", "64", "--cpus", "3", "--host-cpus", "2",
+                  "--kernel", os.path.join(BUILD, "tests/guest64.elf"),
+                  "--append", "die=rom")
+    same("the status", run.returncode, 3)
+    for pattern in (r"^guest died: CR3 = f0000000 is outside its memory$",
+                    r"^vCPU 0:$", r"^last exit: hypercall, VMI mode$",
+                    r"^rip ffffffffffe0\w{4} cs 0011 ",
+                    r"^code: c3 ",
+                    r"^\thc_SET_CR3 rdi 0{8}f0000000 ",
+                    r"^vCPU 1: runs in its kernel, rip ffffffff81\w{6} "
+                    r"rsp ffffffff81\w{6}$",
+                    r"^vCPU 2: waits for STARTUP, rip 0{16} rsp 0{16}$"):
+        expect(re.search(pattern, run.stderr, re.M),
+               f"no {pattern}: {run.stderr}")
+
+
 def reset():
     """The keyboard controller's reset is an orderly end."""
     with scratch() as directory:
@@ -279,6 +324,18 @@ def log_is_apart():
     expect(b"OpenVMI: TSC" in log, "the log is empty")
 
 
+def log_warns():
+    """That TCG does not contain a 64-bit kernel, when one starts (security.md)."""
+    with scratch() as directory:
+        program, folder = private_vmi_run(directory)
+        log = os.path.join(folder, "hypervisor.log")
+        run_code(RESET, program=program)
+        expect(b"TCG does not contain" not in read(log), "of a 32-bit one, too")
+        vmi_run(*GUEST64, "die=int3", program=program)
+        expect(b"a 64-bit kernel: QEMU's TCG does not contain" in read(log),
+               "it does not")
+
+
 test_all([
     ("options", options),
     *[(f"time-out {how}", timeout, code, past, place, *options)
@@ -302,10 +359,19 @@ test_all([
     ("a bad write", bad_write),
     ("the last calls", last_calls),
     ("death of a 64-bit guest", wide_death),
+    ("a triple fault of a 64-bit kernel natively", wide_native, "die=fault", 3,
+     "guest died: triple fault", "0f 0b"),
+    ("a reboot by triple fault of a 64-bit kernel natively", wide_native,
+     "die=int3", 0, None, None),
+    ("a reboot by triple fault of a 64-bit kernel", wide_reboot),
+    ("time-out of a 64-bit kernel natively", wide_native, "die=never",
+     124, "guest at the time-out: runs in its kernel", "eb fe"),
+    ("death of a 64-bit guest beside vCPUs", wide_death_beside_vcpus),
     ("reset and statistics", reset),
     ("halt", halt),
     ("fault without a handler", dies, b"\x0f\x0b", 0, "triple fault"),
     ("unknown hypercall", dies, b"\xcd\x82\x90", 2, "hypercall"),
     ("the same count twice", icount),
     ("log", log_is_apart),
+    ("the log warns of TCG and 64-bit kernels", log_warns),
 ])

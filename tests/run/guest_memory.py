@@ -18,7 +18,9 @@ SOURCES = os.path.join(ROOT, "hypervisor-stub")
 
 # What only some files may do, and why they may.
 RULES = [
-    (r"\bp2m\b", "where frames are", {"mm.h", "gmem.h", "gmem.c"}),
+    (r"\bp2m\b", "where frames are", {"mm.h", "gmem.h", "gmem.c",
+                                      "view.c"}),   # which takes them away
+    (r"\bhidden\b", "where frames are", {"mm.h", "gmem.c", "view.c", "shadow.h"}),
     (r"\bgmem\.ram\b", "where memory is", {"gmem.c"}),
     (r"\bstruct gtable\s*\{|\b(?:u?int\d+_t|char|void)\s*\*\s*\)"
      r"\s*(?:guest|table|dir|at)\b", "looking into a table",
@@ -53,9 +55,9 @@ RULES = [
     (r"\b(?:in|out)[bwl]\(|<port\.h>|\"(?:lidt %|ltr %|sti; hlt)",
      "the machine, without host.h",
      {"port.h", "cpu.h", "clock.c", "serial.c", "debug.c", "lapic.c", "smp.c",
-      "watchdog.c", "virtio.c", "idt.c"}),
+      "watchdog.c", "virtio.c", "virtio_channel.c", "idt.c"}),
     (r"\bgmem_boot_(?:ram|copy)\b", "writing before the guest runs",
-     {"mm.h", "gmem.c", "guest.c", "rom.c", "io.c"}),
+     {"mm.h", "gmem.c", "guest.c", "rom.c", "io.c", "comm.c"}),
     (r"(?<!volatile )\bstruct stub_shared\s*\*|->sh->\w+(?:\[\w+\])?\s*[|&]=|"
      r"\bmem(?:cpy|cmp|set)\([^;]*\bsh\b", "the shared area, not volatile",
      {"start.c"}),      # of a vCPU that does not run

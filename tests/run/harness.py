@@ -18,7 +18,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 VMI_RUN = os.path.join(ROOT, "vmi-run")
 BUILD = os.path.join(ROOT, "build")
 KERNEL = os.path.join(BUILD, "linux/bzImage")
+KERNEL_UP = os.path.join(BUILD, "linux-up/bzImage")
 KERNEL_PAE = os.path.join(BUILD, "linux-pae/bzImage")
+KERNEL_AMD64 = os.path.join(BUILD, "linux-amd64/bzImage")
+INITRD_AMD64 = os.path.join(BUILD, "initramfs-amd64.cpio.gz")
+AMD64 = ("--kernel", KERNEL_AMD64, "--initrd", INITRD_AMD64)
 INITRD = os.path.join(BUILD, "initramfs.cpio.gz")
 ROM = os.path.join(BUILD, "rom/stub.rom")
 
@@ -76,6 +80,13 @@ def tail(text):
     return " | ".join(text.strip().splitlines()[-3:])
 
 
+def no_complaint(console):
+    """Of the kernel: says what was before its first call trace."""
+    before, trace, _ = console.partition("Call Trace")
+    expect(not trace, "the kernel complained: "
+           + " | ".join(before.strip().splitlines()[-12:]))
+
+
 SMOKE = "console=ttyS0 smoke panic=-1"
 LAST = re.compile(r"smoke: OK [0-9a-f]{8}")
 
@@ -98,7 +109,7 @@ def smoke(*options):
     expect(lines, "no output of smoke: " + tail(run.stdout))
     expect(LAST.fullmatch(lines[-1]), "it ends with "
            + tail("\n".join(lines)))
-    expect("Call Trace" not in run.stdout, "the kernel complained")
+    no_complaint(run.stdout)
     return lines
 
 
@@ -117,7 +128,7 @@ def stress(seconds, *options):
            + tail(run.stderr or run.stdout))
     expect(re.search(r"^stress: OK, \d+ rounds$", run.stdout, re.M),
            "it ends with " + tail(run.stdout))
-    expect("Call Trace" not in run.stdout, "the kernel complained")
+    no_complaint(run.stdout)
 
 
 def smoke_vmi(reference, batch, *options):

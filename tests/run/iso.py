@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """build/openvmi.iso boots from a CD in QEMU, by BIOS and by UEFI, and in Bochs,
 on processors that show all they have, and in Bochs check segment limits, as
-real ones do. Both menu entries lead to a shell, where the smoke program prints
+real ones do. Menu entries lead to a shell, where the smoke program prints
 what it prints anywhere (natively in Bochs, which would only test Bochs, nothing
 is run)."""
 
@@ -32,7 +32,7 @@ config_interface: textconfig
 display_library: rfb, options="timeout=0"
 romimage: file={bios}
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-cpu: model=corei7_icelake_u, count=1, ips=25000000, reset_on_triple_fault=0
+cpu: model=corei7_icelake_u, count={cpus}, ips=25000000, reset_on_triple_fault=0
 memory: guest={memory}, host={memory}
 clock: sync=none, time0=1700000000
 ata0-master: type=cdrom, path={iso}, status=inserted
@@ -46,8 +46,9 @@ log: -
 BOCHS_BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 
 
-def bochs_command(directory, iso, port, memory=512, more=""):
-    config = BOCHSRC.format(bios=BOCHS_BIOS, iso=iso, port=port, memory=memory)
+def bochs_command(directory, iso, port, memory=512, more="", cpus=1):
+    config = BOCHSRC.format(bios=BOCHS_BIOS, iso=iso, port=port, memory=memory,
+                            cpus=cpus)
     for name, text in (("bochsrc", config + more), ("debug.rc", "c\n")):
         with open(os.path.join(directory, name), "w", encoding="ascii") as f:
             f.write(text)
@@ -157,6 +158,34 @@ def boot(command, key, kind, reference):
             machine.end()
 
 
+def service():
+    """Its first guest starts another, of what is on the ISO, and outlives it."""
+    with scratch() as directory:
+        machine = Machine(qemu, directory)
+        try:
+            machine.until("GNU GRUB")
+            machine.type("m")
+            machine.until(PROMPT)
+            machine.type("vmictl start /boot/bzImage --console "
+                         "--initrd /boot/initramfs.cpio.gz\n")
+            machine.until("Run /init")
+            machine.until("on vmi, ring 1")
+            machine.until(PROMPT)
+            machine.type("poweroff\n")
+            machine.until("reboot: Power down")
+            machine.until(PROMPT)
+            machine.type("vmictl list\n")
+            found = machine.until(PROMPT)
+            expect(re.search(r"\n1 +bzImage +shut down ", found),
+                   f"list says {found!r}")
+            machine.type("poweroff\n")
+            machine.until("reboot: ")
+            same("the status of the machine",
+                 machine.process.wait(float(HANG)), 1)
+        finally:
+            machine.end()
+
+
 def bochs_with_rom(directory, port):
     """With native.rom where a card would have it."""
     return bochs_command(directory, ISO, port, more=(
@@ -203,6 +232,7 @@ def main():
          reference),
         ("the ISO in QEMU, under the hypervisor", boot, qemu, "h", vmi,
          reference),
+        ("the ISO in QEMU, a guest that starts another", service),
         ("the ISO in QEMU, natively", boot, qemu, "n", native, reference),
         ("the ISO by UEFI, under the hypervisor", boot, uefi_q35, "h", vmi,
          reference),

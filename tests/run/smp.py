@@ -9,8 +9,9 @@ sys.dont_write_bytecode = True
 import os
 
 import iso
-from harness import (INITRD, KERNEL_PAE, SMOKE, expect, read, same, scratch,
-                     smoke, smoke_lines, stress, tail, test_one, vmi_run)
+from harness import (AMD64, INITRD, KERNEL_PAE, SMOKE, expect, read, same,
+                     scratch, smoke, smoke_lines, stress, tail, test_one,
+                     vmi_run)
 
 PAE = ("--kernel", KERNEL_PAE, "--initrd", INITRD)
 LONG = "--long" in sys.argv         # make check-long
@@ -74,7 +75,15 @@ def main():
              *on(2, 2), *PAE)
     test_one("two guests of 2 vCPUs over 2", beside_each_other, reference,
              2, 2, 2)
+    amd64 = test_one("smoke for amd64 natively", smoke, "--native", *AMD64)
+    for cpus, processors in ((2, 1), (2, 2)) + LONG * ((4, 2), (8, 2), (3, 4)):
+        test_one(f"smoke for amd64 on {cpus} vCPUs over {processors}",
+                 smoke_several, amd64, cpus, processors, *AMD64)
+    test_one("stress for amd64 on 4 vCPUs over 2", stress, 300 if LONG else 10,
+             *on(4, 2), *AMD64)
     if LONG:
+        test_one("smoke for amd64 on 2 vCPUs over 2, verified", smoke_several,
+                 amd64, 2, 2, "--verify", *AMD64)
         test_one("stress on 2 vCPUs over 2, verified beside each other",
                  stress, 2, *on(2, 2), "--verify")
         test_one("smoke on 2 vCPUs over 2 in Bochs", smoke_in_bochs,

@@ -99,7 +99,7 @@ BAD = [("port", "OUT of [0-9a-f]+ to port 509: it is no call"),
        ("length", r"puts: \d+ bytes at 100000 are not its memory"),
        ("cookie", "halt: its cookie at 1ffff9c is not in its memory"),
        ("hlt", "HLT"), ("no_idt", "triple fault"),
-       ("nowhere", "SYSCALL cannot lead to cs:rip 0000:0")]
+       ("nowhere", "SYSCALL cannot lead to cs:rip 0000:8")]
 
 
 def dies(word, why):

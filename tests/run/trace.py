@@ -31,7 +31,7 @@ ARGUMENTS = {
     "SetPxE": ("eax edx ecx", 0), "UpdatePxE": ("eax edx", 0),
     "WriteGDTEntry": ("eax edx ecx", 1), "AllocatePage": ("eax edx ecx", 2),
     "SetLinearMapping": ("eax edx ecx", 1), "SetAlarm": ("eax edx ecx", 2),
-    "FlushProcessors": ("eax edx ecx", 0),
+    "FlushProcessors": ("eax edx ecx", 0), "Hypercall": ("eax edx ecx", 2),
 }
 
 
@@ -203,6 +203,84 @@ def no_trace(directory):
          "not trace, or the guest did not use it\n")
 
 
+# ---- 64-bit guests ------------------------------------------------------------
+
+LINE64 = re.compile(r" *(\d+) ([0-9a-f]{16}|-               ) (\w+) *"
+                    r"((?: r\w\w?=[0-9a-f]{16})*)"
+                    r"(?: stack=([0-9a-f]{16}(?:,[0-9a-f]{16}){4}))?\n")
+EXIT64 = ("SetGDT", "SetIDT", "SetTR", "SetDR", "CPUID", "Halt", "Shutdown",
+          "SetAlarm", "CancelAlarm", "GetWallclockTime", "APICWrite")
+ARGUMENTS64 = {
+    "EnableInterrupts": "", "SwapGS": "", "SetCR3": "rdi", "GetCR2": "",
+    "CPUID": "rdi rsi rdx rcx", "SetPxELong": "rdi rsi",
+    "UpdatePxELong": "rdi", "WriteGDTEntry": "rdi rsi rdx",
+    "AllocatePage": "rdi rsi rdx rcx r8", "SetLinearMapping": "rdi rsi rdx rcx",
+    "SetAlarm": "rdi rsi rdx", "SetSyscallEntry": "rdi rsi",
+}
+JUMPS = ("IRET", "SwapGSIRET")
+
+
+def lines64(path):
+    """Name, registers and stack of each call."""
+    last = 0
+    with open(path, encoding="ascii") as f:
+        for line in f:
+            match = LINE64.fullmatch(line)
+            expect(match, f"the line {line!r}")
+            cycles, rip, name, registers, stack = match.groups()
+            expect(int(cycles) >= last, f"{line!r} comes after {last}")
+            last = int(cycles)
+            same(f"the rip of {name}", rip.startswith("-"), name in JUMPS)
+            same(f"the frame of {name}", stack is not None, name in JUMPS)
+            yield name, registers, stack
+
+
+def wide(directory):
+    """The conformance suite on trace64.rom: each point, and each call."""
+    path = os.path.join(directory, "wide")
+    stats = os.path.join(directory, "wide.stats")
+    run = vmi_run("--icount", "--memory", "64", "--trace", path, "--stats", stats,
+                  "--kernel", os.path.join(BUILD, "conformance64.elf"))
+    same("the status", run.returncode, 0)
+    bad = re.findall(r"^not ok .*|^Bail out.*", run.stdout, re.M)
+    expect(not bad, " | ".join(bad[:3]))
+    points = len(re.findall(r"^ok ", run.stdout, re.M))
+    expect(f"\n1..{points}\n" in run.stdout, tail(run.stdout))
+    count, users = collections.Counter(), 0
+    for name, registers, stack in lines64(path):
+        count[name] += 1
+        if name in ARGUMENTS64:
+            same(f"the arguments of {name}",
+                 " ".join(re.findall(r"r\w\w?(?==)", registers)),
+                 ARGUMENTS64[name])
+        if stack:
+            users += int(stack.split(",")[1], 16) & 3 == 3
+    same("the last call", name, "Shutdown")
+    expect(users > 50, f"{users} returns to user mode")
+    with open(stats, encoding="ascii") as f:
+        exits = json.load(f)["vmi_calls_that_exited"]
+    for name in EXIT64:
+        expect(count[name], f"no {name} in the trace")
+        same(f"the number of {name}", count[name], exits.get(name, 0))
+
+
+def wide_stopped(directory):
+    """The last calls of one that is stopped, which its shared area has."""
+    path = os.path.join(directory, "wide.stopped")
+    with subprocess.Popen(
+            [VMI_RUN, "--memory", "64", "--trace", path, "--append", "stay",
+             "--kernel", os.path.join(BUILD, "tests/guest64.elf")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as run:
+        while b"staying" not in run.stdout.readline():
+            expect(run.poll() is None, "it does not stay")
+        run.terminate()
+        said = run.communicate()[1].decode()
+    same("the status and the message", (run.returncode, said), (130, ""))
+    same("its calls", [name for name, _, _ in lines64(path)],
+         ["SetLinearMapping", *["AllocatePage"] * 5, "SetIRETSite"])
+
+
 with scratch() as d:
     stub = test_one("smoke on the stub's ROM", smoke)
     test_all([("smoke is traced", traced, stub, d, 1),
@@ -215,4 +293,6 @@ with scratch() as d:
                4),
               ("Ctrl-A x while traced", stopped, d, quit_qemu, 130),
               ("time-out while traced", timed_out, d),
-              ("a ROM that does not trace", no_trace, d)])
+              ("a ROM that does not trace", no_trace, d),
+              ("the 64-bit conformance suite is traced", wide, d),
+              ("a traced 64-bit guest is stopped", wide_stopped, d)])

@@ -43,8 +43,10 @@ int run(const struct solo5_boot_info *info)
 		halt(0, (const void *)(info->mem_size - 100));
 	else if (same(line, "hlt"))
 		asm volatile("hlt");
-	else if (same(line, "nowhere"))		/* LSTAR and STAR are 0 */
-		asm volatile("rdmsr; orl $1, %%eax; wrmsr; syscall"
+	else if (same(line, "nowhere"))		/* STAR is 0 */
+		asm volatile("rdmsr; orl $1, %%eax; wrmsr\n\t"
+			     "movl $0xc0000082, %%ecx; movl $8, %%eax\n\t"
+			     "xorl %%edx, %%edx; wrmsr; syscall"
 			     : : "c"(0xc0000080) : "rax", "rdx", "r11");
 	else if (same(line, "no_idt"))
 		asm volatile("ud2");

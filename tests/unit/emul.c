@@ -224,6 +224,28 @@ enum fault mmu_fault(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus)
 	return FAULT_GUEST;
 }
 
+bool vmcall_refused;
+
+static bool vmcall(struct vcpu *vcpu, uint32_t length, bool code64)
+{
+	called("vmcall", length, code64);
+	if (vmcall_refused)
+		return false;
+	vcpu->regs->rip += length;
+	return true;
+}
+
+static void cpuid_of(struct vcpu *vcpu, uint32_t leaf, uint32_t sub,
+		     uint32_t r[4])
+{
+	(void)vcpu;
+	called("cpuid", leaf, sub);
+	r[0] = 1;
+	r[1] = 2;
+	r[2] = 3;
+	r[3] = 4;
+}
+
 uint64_t fs_base, gs_base;
 
 uint64_t rdmsr(uint32_t msr)
@@ -240,6 +262,24 @@ void wide_syscall_changed(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	called("syscall", 0, 0);
+}
+
+void wide_fault_changed(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+bool xcr0_write(struct vcpu *vcpu, uint64_t value)
+{
+	(void)vcpu;
+	called("xcr0", value, 0);
+	return value & 1;
+}
+
+bool watch_open(struct vcpu *vcpu, gva_t va, uint32_t error)
+{
+	(void)vcpu, (void)va, (void)error;
+	return false;
 }
 
 void efer_apply(const struct vcpu *vcpu)
@@ -324,6 +364,9 @@ int emul_setup(void **state)
 	v->pic = &guest.pic;
 	v->rom = &guest.rom;
 	v->regs = &regs;
+	v->cpuid = cpuid_of;
+	v->vmcall = vmcall;
+	vmcall_refused = false;
 	v->sh = &shared;
 	guest.mm.reserved = 0xfc000000;
 	v->mmu.guest_last = guest.mm.reserved - 1;

@@ -37,6 +37,9 @@ extern unsigned int polls;		/* calls of event_poll() */
 extern uint32_t port_value;
 extern bool port_busy;
 
+/* Whether VMCALL is a #UD. */
+extern bool vmcall_refused;
+
 /* The processor's. */
 extern uint64_t fs_base, gs_base;
 

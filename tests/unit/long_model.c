@@ -218,6 +218,8 @@ void do_access(gva_t va, uint32_t access)
 			return;
 		case FAULT_FIXED:
 			break;
+		default:
+			CHECK(!"a view");
 		}
 	}
 	CHECK(!fault && end == MODEL_LEAF);

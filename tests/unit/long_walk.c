@@ -113,6 +113,33 @@ static void flush(void)
 	stale[mmu->nr] = false;
 }
 
+/* Another one flushes, wherever it is: all, or a page. */
+static void flush_other(void)
+{
+	struct mmu *other = mm.mmu[rnd(mm.mmus)];
+
+	if (rnd(2)) {
+		long_forget_other(mmu, other);
+		stale[other->nr] = false;
+	} else {
+		long_inval_other(mmu, other, rnd(8) ? random_va() : LONG_TOP);
+	}
+	mmu_flush_others(mmu, 1u << other->nr);
+	CHECK(!other->inside || !other->flush);
+}
+
+/* INIT and STARTUP, of one that is in the guest no more. */
+static void start_again(void)
+{
+	const uint32_t efer = mmu->mode;
+
+	mmu_reset(mmu);
+	mmu_join(mmu);
+	long_set_mode(mmu, efer);
+	CHECK(long_set_cr3(mmu, (uint64_t)random_frame() << 12));
+	stale[mmu->nr] = false;
+}
+
 static void set_nxe(void)
 {
 	uint32_t efer = rnd(4) ? EFER_NXE : 0, n, runs = mmu->nr;
@@ -158,14 +185,20 @@ void random_step(void)
 		flush();
 		break;
 	case 6:
-		long_inval(mmu, rnd(8) ? random_va() : LONG_TOP);
-		mmu_flush_tlb(mmu);
+		if (rnd(4)) {
+			long_inval(mmu, rnd(8) ? random_va() : LONG_TOP);
+			mmu_flush_tlb(mmu);
+		} else {
+			flush_other();
+		}
 		break;
 	case 7:
 		if (!rnd(64))
 			set_nxe();
 		if (!rnd(64) && !mm.reserved)
 			long_reserve(mmu);
+		if (!rnd(64))
+			start_again();
 		break;
 	case 8:
 		model_run(rnd(mm.mmus));

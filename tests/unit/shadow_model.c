@@ -348,8 +348,8 @@ void do_access(uint32_t va, bool write, bool user)
 		case FAULT_BUS:
 			CHECK(absent(bus) && write);
 			return;
-		case FAULT_TABLE:
-			CHECK(!"a table that is no memory");
+		default:
+			CHECK(!"a table that is no memory, or a view");
 			return;
 		case FAULT_FIXED:
 			break;

@@ -78,6 +78,11 @@ static void test_every_operation(void **state)
 		{ INSN_MOV_LOAD, 2, { 0x8b, 0x00 } },
 		{ INSN_MOV_STORE, 2, { 0x88, 0x00 } },
 		{ INSN_MOV_IMM, 3, { 0xc6, 0x00, 0x01 } },
+		{ INSN_MOVZX, 3, { 0x0f, 0xb6, 0x00 } },
+		{ INSN_MOVSX, 3, { 0x0f, 0xbf, 0x00 } },
+		{ INSN_CPUID, 2, { 0x0f, 0xa2 } },
+		{ INSN_VMCALL, 3, { 0x0f, 0x01, 0xc1 } },
+		{ INSN_VMMCALL, 3, { 0x0f, 0x01, 0xd9 } },
 		{ INSN_SWAPGS, 3, { 0x0f, 0x01, 0xf8 } },
 		{ INSN_SYSRET, 2, { 0x0f, 0x07 } },
 		{ INSN_XSETBV, 3, { 0x0f, 0x01, 0xd1 } },
@@ -230,7 +235,9 @@ static void test_refused(void **state)
 	assert_int_equal(FAILS("\xff\x18"), DECODE_INVALID);	/* call far */
 	assert_int_equal(FAILS("\xc4\xc0\x00"), DECODE_INVALID); /* VEX */
 	assert_int_equal(FAILS("\x0f\x01\xf8"), DECODE_INVALID); /* swapgs */
-	assert_int_equal(FAILS("\x0f\x01\xc1"), DECODE_INVALID); /* vmcall */
+	assert_int_equal(FAILS("\x0f\x01\xc2"), DECODE_INVALID); /* vmlaunch */
+	assert_int_equal(FAILS("\xf3\x0f\x01\xc1"), DECODE_INVALID);
+	assert_int_equal(FAILS("\x66\x0f\x01\xc1"), DECODE_INVALID);
 	assert_int_equal(FAILS("\x0f\x01\xd1"), DECODE_INVALID); /* xsetbv */
 	assert_int_equal(FAILS("\xc6\xf8\x00"), DECODE_INVALID); /* xabort */
 	assert_int_equal(FAILS("\x90"), DECODE_INVALID);
@@ -304,11 +311,11 @@ static void random_bytes(uint8_t *bytes, uint64_t *seed, bool rex)
 	static const uint8_t second[] = {
 		0x00, 0x01, 0x06, 0x08, 0x09, 0x20, 0x21, 0x22, 0x23, 0x30,
 		0x31, 0x32, 0x33, 0x34, 0x35, 0xa1, 0xa9, 0xb2, 0xb4, 0xb5,
-		0xb6, 0xb7, 0xbe, 0xbf, 0x05, 0x07, 0x38,
+		0xb6, 0xb7, 0xbe, 0xbf, 0x05, 0x07, 0x38, 0xa2,
 	};
 	/* Behind 0F 01: operations that are a ModRM each. */
 	static const uint8_t third[] = {
-		0xc8, 0xc9, 0xca, 0xcb, 0xd0, 0xd1, 0xf8, 0xf9,
+		0xc8, 0xc9, 0xca, 0xcb, 0xd0, 0xd1, 0xf8, 0xf9, 0xc1, 0xc2, 0xd9,
 	};
 	uint64_t r = unit_random(seed);
 	unsigned int n, i, count = r % 16 == 0 ? (r >> 8) % 16 : (r >> 8) % 4;

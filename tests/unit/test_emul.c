@@ -275,6 +275,95 @@ static void test_software_interrupts(void **state)
 	CALLED("int", 14, 2);
 }
 
+/* From the kernel and from user mode; at a VMCALL which is refused nothing has
+ * changed. */
+static void test_hypervisor_calls(void **state)
+{
+	static const char *const insn[] = { "\x0f\x01\xc1", "\x0f\x01\xd9" };
+	const uint32_t user = 0x73;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		regs.cs = i < 2 ? regs.cs : user;
+		vmcall_refused = false;
+		memcpy(memory + (uint32_t)regs.rip, insn[i % 2], 3);
+		assert_true(emulate_undefined(v));
+		CALLED("vmcall", 3, false);
+		vmcall_refused = true;
+		memcpy(memory + (uint32_t)regs.rip, insn[i % 2], 3);
+		assert_false(emulate_undefined(v));
+		/* CPUID, where it faults. */
+		regs.gpr[EAX] = 0x40000000;
+		regs.gpr[ECX] = 5;
+		RUNS("\x0f\xa2");
+		CALLED("cpuid", 0x40000000, 5);
+		assert_true(regs.gpr[EAX] == 1 && regs.gpr[EBX] == 2 &&
+			    regs.gpr[ECX] == 3 && regs.gpr[EDX] == 4);
+	}
+}
+
+static bool put_off;
+
+static bool told_insn(struct vcpu *vcpu, enum insn_op op)
+{
+	(void)vcpu;
+	last = (struct emulator_call){ "told", op, 0, 1 };
+	return put_off;
+}
+
+static bool told_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t sub,
+		       uint32_t length)
+{
+	(void)vcpu;
+	last = (struct emulator_call){ "told cpuid", leaf,
+				       (uint64_t)sub << 32 | length, 1 };
+	return put_off;
+}
+
+/* What is put off has changed nothing, and comes again. */
+static void test_watched(void **state)
+{
+	static const struct {
+		enum insn_op op;
+		const char *bytes;
+	} insn[] = {
+		{ INSN_LGDT, "\x0f\x01\x15\x00\x20\x00\x00" },
+		{ INSN_LIDT, "\x0f\x01\x1d\x00\x20\x00\x00" },
+		{ INSN_SGDT, "\x0f\x01\x05\x00\x20\x00\x00" },
+		{ INSN_SIDT, "\x0f\x01\x0d\x00\x20\x00\x00" },
+		{ INSN_LTR, "\x0f\x00\xd8\x90\x90\x90\x90" },
+		{ INSN_LLDT, "\x0f\x00\xd0\x90\x90\x90\x90" },
+		{ INSN_STR, "\x0f\x00\xc8\x90\x90\x90\x90" },
+		{ INSN_SLDT, "\x0f\x00\xc0\x90\x90\x90\x90" },
+		{ INSN_CPUID, "\x2e\x0f\xa2\x90\x90\x90\x90" },
+	};
+	static const struct watch watch = {
+		.insn = told_insn, .cpuid = told_cpuid,
+	};
+	struct regs before = regs;
+	uint32_t i;
+
+	(void)state;
+	v->watch = &watch;
+	v->watched = true;
+	for (i = 0; i < ARRAY_SIZE(insn); i++) {
+		put_off = true;
+		assert_true(emul_run(insn[i].bytes, 7));
+		if (insn[i].op == INSN_CPUID)
+			CALLED("told cpuid", 0x11111111,
+			       (uint64_t)0x22222222 << 32 | 3);
+		else
+			CALLED("told", insn[i].op, 0);
+		assert_memory_equal(&regs, &before, sizeof(regs));
+		put_off = false;
+		assert_true(emul_run(insn[i].bytes, 7));
+		assert_true(regs.rip > before.rip);
+		regs = before;
+	}
+	v->watched = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +379,8 @@ int main(void)
 		EMUL_TEST(test_stack_segment),
 		EMUL_TEST(test_far_returns),
 		EMUL_TEST(test_software_interrupts),
+		EMUL_TEST(test_hypervisor_calls),
+		EMUL_TEST(test_watched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -399,9 +399,28 @@ static void test_waiting(void **state)
 	RUNS("\x0f\x01\xc8");			/* monitor */
 	RUNS("\x0f\x01\xc9");			/* mwait ends at once */
 	assert_int_equal(last.calls, 0);
-	RAISES("\x0f\x01\xd1", VEC_UD);		/* xsetbv */
 	RUNS("\xfb\xf4");
 	CALLED("halt", 0, 0);
+}
+
+#define XSETBV	"\x0f\x01\xd1"
+
+static void test_xsetbv(void **state)
+{
+	(void)state;
+	regs.gpr[EAX] = 1;
+	regs.gpr[ECX] = 0xdead00000000;
+	RAISES(XSETBV, VEC_UD);
+	v->cr4 |= CR4_OSXSAVE;
+	regs.gpr[EAX] = 0xdead00000007;
+	regs.gpr[EDX] = 0xdead00000001;
+	RUNS(XSETBV);
+	CALLED("xcr0", 0x100000007, 0);
+	regs.gpr[EAX] = 6;
+	REFUSES(XSETBV);
+	regs.gpr[EAX] = 7;
+	regs.gpr[ECX] = 1;
+	REFUSES(XSETBV);
 }
 
 static void test_stack_segment(void **state)
@@ -595,6 +614,34 @@ static void test_compatibility_mode(void **state)
 	RUNS("\x6c");				/* 64-bit code again: flat */
 }
 
+/* From the kernel and from user mode; at a VMCALL which is refused nothing has
+ * changed. */
+static void test_hypervisor_calls(void **state)
+{
+	static const char *const insn[] = { "\x0f\x01\xc1", "\x0f\x01\xd9" };
+	const uint32_t user = USER_CS;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		regs.cs = i < 2 ? regs.cs : user;
+		vmcall_refused = false;
+		memcpy(memory + (uint32_t)regs.rip, insn[i % 2], 3);
+		assert_true(emulate_undefined(v));
+		CALLED("vmcall", 3, true);
+		vmcall_refused = true;
+		memcpy(memory + (uint32_t)regs.rip, insn[i % 2], 3);
+		assert_false(emulate_undefined(v));
+		/* CPUID, where it faults. */
+		regs.gpr[EAX] = 0x40000000;
+		regs.gpr[ECX] = 5;
+		RUNS("\x0f\xa2");
+		CALLED("cpuid", 0x40000000, 5);
+		assert_true(regs.gpr[EAX] == 1 && regs.gpr[EBX] == 2 &&
+			    regs.gpr[ECX] == 3 && regs.gpr[EDX] == 4);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -612,12 +659,14 @@ int main(void)
 		WIDE_TEST(test_access_flag),
 		WIDE_TEST(test_invalidation),
 		WIDE_TEST(test_waiting),
+		WIDE_TEST(test_xsetbv),
 		WIDE_TEST(test_stack_segment),
 		WIDE_TEST(test_far_returns),
 		WIDE_TEST(test_iret),
 		WIDE_TEST(test_sysret),
 		WIDE_TEST(test_sysexit),
 		WIDE_TEST(test_compatibility_mode),
+		WIDE_TEST(test_hypervisor_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,7 @@ static void test_apic_page(void **state)
 	(void)state;
 	apic_init(&guest.apic[0], 0, 1000000000);
 	assert_true(bus_add(&guest.bus.memory, &page));
+	regs.error = PF_W;
 	memcpy(memory + CODE, "\xa1\x30\x00\xe0\xfe", 5);	/* mov eax, [] */
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_VERSION));
 	assert_int_equal(regs.gpr[EAX], 0x50014);
@@ -194,6 +195,69 @@ static void test_apic_page(void **state)
 	regs.cs = 0x73;
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	assert_int_equal(regs.rip, CODE);
+}
+
+/* Another vCPU has written the store since it was something else that faulted; who is
+ * user may not be allowed to store there. */
+static void test_store_that_did_not_fault(void **state)
+{
+	static const char *const stores[] = {
+		"\x89\x13\x90\x90\x90", "\xc7\x03\x55\x00\x00\x00",
+	};
+	const struct bus_region page = {
+		APIC_BASE, PAGE_SIZE, 4, load, store, NULL
+	};
+	uint32_t i;
+
+	(void)state;
+	apic_init(&guest.apic[0], 0, 1000000000);
+	assert_true(bus_add(&guest.bus.memory, &page));
+	regs.gpr[EDX] = 0x77;
+	for (i = 0; i < ARRAY_SIZE(stores); i++) {
+		memcpy(memory + CODE, stores[i], 6);
+		assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
+		assert_int_equal(apic_read(&guest.apic[0], APIC_TPR, 0), 0);
+		assert_int_equal(regs.rip, CODE);
+	}
+}
+
+#define MMIO		0xd0000000u
+
+static enum bus_result all_ones(struct vcpu *of, struct access *a)
+{
+	(void)of;
+	a->value = UINT64_MAX;
+	return BUS_DONE;
+}
+
+/* What was claimed and nobody answers reads as ones, as many as are asked for. */
+static void test_ones(void **state)
+{
+	static const struct {
+		const char	*text;
+		uint64_t	eax;
+	} loads[] = {
+		{ "\x0f\xb6\x03", 0xff },		/* movzx eax, byte [ebx] */
+		{ "\x0f\xb7\x03", 0xffff },		/* word */
+		{ "\x66\x0f\xb6\x03", 0x123400ff },	/* movzx ax, byte */
+		{ "\x0f\xbe\x03", 0xffffffff },	/* movsx */
+		{ "\x8a\x03\x90", 0x123456ff },
+		{ "\x8b\x03\x90", 0xffffffff },
+	};
+	uint32_t i;
+
+	(void)state;
+	v->ask = all_ones;
+	for (i = 0; i < ARRAY_SIZE(loads); i++) {
+		memcpy(memory + CODE, loads[i].text, 4);
+		regs.rip = CODE;
+		regs.gpr[EAX] = 0x12345678;
+		regs.gpr[EBX] = MMIO;
+		assert_true(emulate_mmio(v, MMIO));
+		assert_int_equal(regs.gpr[EAX], loads[i].eax);
+		assert_int_not_equal(regs.rip, CODE);
+	}
+	v->ask = NULL;
 }
 
 static void test_fetch(void **state)
@@ -242,6 +306,8 @@ int main(void)
 		EMUL_TEST(test_user_io),
 		EMUL_TEST(test_user_string_io_is_a_user_access),
 		EMUL_TEST(test_apic_page),
+		EMUL_TEST(test_store_that_did_not_fault),
+		EMUL_TEST(test_ones),
 		EMUL_TEST(test_fetch),
 		EMUL_TEST(test_counts),
 	};

@@ -530,6 +530,20 @@ static void test_unikernels_refused(void **state)
 	refused(&c, "no module with role=rom");
 }
 
+/* What a tool looked into is gone when its place is another's (N-6). */
+static void test_place_of_one_looked_into(void **state)
+{
+	struct guest *g = images_guest(0);
+	char error[GUEST_ERROR_MAX];
+
+	(void)state;
+	guest_release(g);
+	g->kvmi = (struct kvmi *)state;
+	assert_true(guest_create_at(0, &config[0], NULL, error));
+	assert_ptr_equal(guests[0], g);
+	assert_null(g->kvmi);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,6 +559,7 @@ int main(void)
 		T(test_starts_again),
 		T(test_no_memory),
 		T(test_unikernels_refused),
+		T(test_place_of_one_looked_into),
 		T(test_cannot_start_again),
 		T(test_cannot_start_again_among_others),
 	};

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "loader_images.h"
+#include "vmi_hypercall.h"
 
 static void test_memory_size(void **state)
 {
@@ -187,6 +188,71 @@ static void test_memory_behind_the_hole(void **state)
 	free(image);
 }
 
+/* A page that the kernel is told to leave alone: between its end and the RAM disk, or
+ * behind that. */
+static void test_comm(void **state)
+{
+	static const uint8_t initrd[5000];
+	uint8_t *image = bzimage();
+	struct loader_in in = {
+		.kernel = image, .kernel_size = BZ_SIZE, .initrd = initrd,
+		.initrd_size = sizeof(initrd),
+	};
+	static const uint32_t bad[] = {
+		0x600800, 0x5ff000, 0x1000, 0xffe000, 0xfff000, 16 << 20,
+		0xfffff000,
+	};
+	const struct e820_entry *map;
+	struct loader_out out;
+	uint32_t i;
+
+	(void)state;
+	need_ram(16 * MB);
+	in.ram = ram;
+	in.ram_size = 16 * MB;
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		in.comm = bad[i];
+		assert_false(loader_load(&in, &out));
+		assert_int_equal(out.part, LOADER_COMM);
+	}
+	in.comm = 0x600000;
+	assert_true(loader_load(&in, &out));
+	map = params()->e820_table;
+	assert_int_equal(params()->e820_entries, 5);
+	assert_true(map[2].addr == MB && map[2].size == 5 * MB &&
+		    map[2].type == E820_RAM);
+	assert_true(map[3].addr == 6 * MB && map[3].size == 4096 &&
+		    map[3].type == E820_RESERVED);
+	assert_true(map[4].addr == 6 * MB + 4096 &&
+		    map[4].size == 10 * MB - 4096 && map[4].type == E820_RAM);
+	in.comm = 0xffd000;		/* with no RAM disk it is free */
+	in.initrd = NULL;
+	assert_true(loader_load(&in, &out));
+	in.comm = 0xfff000;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(params()->e820_entries, 4);
+	assert_int_equal(out.comm, 0xfff000);
+	/* Wherever: as high as the kernel takes a RAM disk, and below that. */
+	in.comm = VMI_COMM_ANY;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(out.comm, 0xfff000);
+	assert_true(params()->e820_table[3].addr == 0xfff000);
+	in.initrd = initrd;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(out.comm, 0xffd000);
+	in.initrd = NULL;
+	header(image)->initrd_addr_max = 0x7fffff;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(out.comm, 0x7ff000);
+	header(image)->initrd_addr_max = 0x600ffe;
+	assert_false(loader_load(&in, &out));
+	assert_int_equal(out.part, LOADER_COMM);
+	in.comm = 0;
+	assert_true(loader_load(&in, &out));
+	assert_int_equal(out.comm, 0);
+	free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_initrd),
 		cmocka_unit_test(test_large_memory),
 		cmocka_unit_test(test_memory_behind_the_hole),
+		cmocka_unit_test(test_comm),
 	};
 
 	return cmocka_run_group_tests_name("loader_memory", tests, NULL, free_ram);

@@ -234,10 +234,12 @@ static void step(void)
 		long_set_cr3(m, (uint64_t)(16 + rnd(16)) << 12);
 		break;
 	case 1:
+		if (rnd(2))
+			long_forget_other(m, &mmus[rnd(VCPUS)]);
 		long_flush(m);
 		break;
 	case 2:
-		long_inval(m, random_va());
+		long_inval_other(m, &mmus[rnd(VCPUS)], random_va());
 		break;
 	case 3:
 		long_page_table(m, rnd(8) ? 16 + rnd(16) : hostile_entry(),

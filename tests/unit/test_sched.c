@@ -3,6 +3,7 @@
  * The scheduler: vCPUs that share one processor by their run time, sleep and
  * wake, and end.
  */
+#include "dispatch.h"
 #include "core.h"
 #include "log.h"
 #include "machine.h"
@@ -134,6 +135,8 @@ void solo5_interrupt(void) { interrupts++; }
 void mmu_stop_others(struct mmu *m) { (void)m; }
 void mmu_flush_now(struct mmu *m) { (void)m; }
 void vcpu_start(struct vcpu *v) { v->starting = false; }
+void xstate_save(struct vcpu *v) { (void)v; fail(); }
+void xstate_load(const struct vcpu *v) { (void)v; fail(); }
 
 void vcpu_kill(struct vcpu *v, const char *fmt, ...)
 {
@@ -144,6 +147,79 @@ void vcpu_kill(struct vcpu *v, const char *fmt, ...)
 static unsigned int released;
 void cr_unload(void) { }
 void io_end(struct guest *g) { (void)g; }
+void comm_end(struct guest *g) { (void)g; }
+void manage_forget(struct guest *g) { (void)g; }
+void vcpu_end(struct vcpu *v, enum end end) { (void)v, (void)end; }
+void made_free(struct made *m) { (void)m; }
+
+/* What is of two guests needs the locks of both, in their order. */
+void pages_end(struct guest *g)
+{
+	assert_true(g->ended && !g->loaded);
+	assert_int_equal(g->lock.next, g->lock.owner);
+}
+
+/* A call about another guest: meanwhile a sibling may end this one. */
+static unsigned int late_calls;
+static bool sibling_ends;
+
+void dispatch_late(struct vcpu *v)
+{
+	assert_ptr_equal(v, current);
+	assert_int_equal(v->g->lock.next, v->g->lock.owner);
+	assert_false(v->mmu.inside);
+	late_calls++;
+	v->late_number = 0;
+	if (sibling_ends)
+		vcpu_stop(v, STOP_ENDED);
+}
+
+
+void requests_end(struct guest *g) { (void)g; }
+void requests_off(struct vcpu *v) { v->held = 0; }
+static unsigned int asked_for;
+static bool server_answers;		/* before it waits */
+
+void requests_go(struct vcpu *v)
+{
+	assert_ptr_equal(v, current);
+	asked_for++;
+	if (server_answers)
+		sched_answered(v);
+}
+
+bool requests_over(struct vcpu *v)
+{
+	if (!v->answered)
+		return false;
+	v->held = 0;
+	sched_waits(v, NULL, UINT64_MAX);
+	return true;
+}
+
+void kvmi_start(struct guest *g) { (void)g; }
+void kvmi_end(struct guest *g) { (void)g; }
+void kvmi_gone(struct guest *g) { (void)g; }
+void kvmi_interrupt(void) { }
+void control_interrupt(void) { }
+
+static unsigned int served, armed;
+
+bool kvmi_serve(struct vcpu *v)
+{
+	assert_int_equal(v->late_number, 0);
+	assert_in_range(++served, 1, 100);
+	return true;
+}
+
+bool kvmi_asked(const struct vcpu *v) { (void)v; return false; }
+bool kvmi_holds(const struct vcpu *v) { (void)v; return false; }
+void kvmi_off(struct vcpu *v) { (void)v; }
+void kvmi_on(struct vcpu *v) { (void)v; }
+void kvmi_left(struct vcpu *v) { (void)v; }
+static const struct vcpu *steps;
+bool kvmi_steps(const struct vcpu *v) { return v == steps; }
+void kvmi_arm(struct vcpu *v) { (void)v; armed++; }
 void guest_release(struct guest *g)
 {
 	assert_true(g->ended && !g->loaded);
@@ -166,6 +242,8 @@ bool guest_restart(struct guest *g)
 void log_printf(const char *fmt, ...) { (void)fmt; }
 
 /* ---- tests -------------------------------------------------------------- */
+
+static const struct guest_config config = { .cpus = 1 };
 
 static int setup(void **state)
 {
@@ -196,6 +274,7 @@ static int setup(void **state)
 		v->regs = &regs[i][1];
 		guest[i].name = "guest";
 		guest[i].vcpus = 1;
+		guest[i].config = &config;
 		guest[i].shares = GUEST_SHARES;
 		guest[i].pin = UINT32_MAX;
 		apic_init(&guest[i].apic[0], 0, 1000 * MS);
@@ -310,7 +389,7 @@ static void test_call(void **state)
 	unsigned int ran[GUESTS];
 
 	(void)state;
-	guest[0].unikernel = true;
+	guest[0].unikernel = guest[0].special = true;
 	guest[0].solo5 = &solo5;
 	guest[0].apic[0].next = 0x40;
 	halt(v);
@@ -662,6 +741,185 @@ static void test_ends_at_two_processors(void **state)
 	assert_ptr_equal(current, &guest[2].vcpu[0]);
 }
 
+/* By one at another processor: it leaves the guest, and is saved there. */
+static void test_pause(void **state)
+{
+	struct guest *g = &guest[1];
+	struct vcpu *v = &g->vcpu[0];
+
+	(void)state;
+	two_processors(v);
+	machine_kicks = 0;
+	spin_lock(&g->lock);
+	sched_pause(g);
+	assert_int_equal(machine_kicks, 1 << 1);
+	assert_int_equal(v->regs->stop, STOP_PAUSED);
+	sched_resume(g);		/* before it has noticed */
+	assert_int_equal(v->regs->stop, STOP_NOT);
+	assert_true(v->on && v->loaded && !v->paused);
+	sched_pause(g);
+	v->regs->stop = STOP_NOT;	/* as it leaves */
+	machine_processor = 1;
+	v->regs->vector = IRQ_BASE + IRQ_KICK;
+	sched_next(v, STOP_PAUSED);
+	assert_ptr_equal(current, &guest[2].vcpu[0]);
+	assert_false(v->on || v->loaded);
+	assert_true(v->paused);
+	assert_int_equal(g->lock.next, g->lock.owner);
+	cpu.tsc += 1000 * MS;
+	spin_lock(&g->lock);
+	sched_resume(g);
+	assert_true(v->on && !v->paused);
+	/* It makes not up for it. */
+	assert_true(v->ran + 1000 * MS > guest[2].vcpu[0].ran);
+	spin_unlock(&g->lock);
+}
+
+/* One that halts meanwhile stands still, too, whatever wakes it. */
+static void test_pause_halted(void **state)
+{
+	struct guest *g = &guest[1];
+	struct vcpu *v = &g->vcpu[0];
+
+	(void)state;
+	two_processors(v);
+	spin_lock(&g->lock);
+	sched_pause(g);
+	v->regs->stop = STOP_NOT;
+	machine_processor = 1;
+	v->regs->vector = STUB_VECTOR;
+	sched_next(v, STOP_HALTED);
+	assert_ptr_equal(current, &guest[2].vcpu[0]);
+	assert_true(v->halted && v->paused && !v->on);
+	spin_lock(&g->lock);
+	g->apic[0].next = 0x40;
+	sched_notify(v);
+	assert_false(v->halted || v->on);
+	sched_resume(g);
+	assert_true(v->on);
+	spin_unlock(&g->lock);
+}
+
+/* One that has halted and is still in the processor is told by what came to that
+ * from outside. */
+static void test_told_where_it_halted(void **state)
+{
+	struct vcpu *v = &guest[0].vcpu[0];
+
+	(void)state;
+	assert_ptr_equal(current, v);
+	v->halted = true;
+	v->wake = UINT64_MAX;
+	sched_notify(v);
+	assert_true(v->halted);
+	guest[0].apic[0].next = 0x40;
+	sched_notify(v);
+	assert_false(v->halted);
+}
+
+/* One that had just made a call about another guest: it has been made. */
+static void test_pause_and_call(void **state)
+{
+	struct vcpu *v = &guest[0].vcpu[0];
+
+	(void)state;
+	sibling_ends = false;
+	late_calls = 0;
+	v->late_number = 5;
+	v->mmu.inside = false;		/* it has left */
+	v->regs->vector = STUB_VECTOR;
+	sched_pause(&guest[0]);
+	v->regs->stop = STOP_NOT;
+	sched_next(v, STOP_PAUSED);
+	assert_int_equal(late_calls, 1);
+	assert_false(v->on);
+	assert_ptr_equal(current, &guest[1].vcpu[0]);
+}
+
+/* Who looks at it, above all who lets it go step by step, finds the result. */
+static void test_asked_and_call(void **state)
+{
+	struct vcpu *v = &guest[0].vcpu[0];
+
+	(void)state;
+	sibling_ends = false;
+	late_calls = served = 0;
+	v->late_number = 5;
+	v->regs->vector = STUB_VECTOR;
+	assert_ptr_equal(sched_next(v, STOP_ASKED), v);
+	assert_int_equal(late_calls, 1);
+	assert_int_equal(served, 1);
+	/* Its end meanwhile comes first. */
+	v->late_number = 5;
+	sibling_ends = true;
+	assert_ptr_not_equal(sched_next(v, STOP_ASKED), v);
+	assert_int_equal(late_calls, 2);
+	assert_int_equal(served, 1);
+	sibling_ends = false;
+}
+
+/* It has done what it is asked, but its guest stands still. */
+static void test_asked_and_pause(void **state)
+{
+	struct vcpu *v = &guest[0].vcpu[0];
+
+	(void)state;
+	served = 0;
+	v->mmu.inside = false;		/* it has left */
+	v->regs->vector = STUB_VECTOR;
+	v->regs->stop = STOP_ASKED;
+	sched_pause(&guest[0]);
+	v->regs->stop = STOP_NOT;
+	assert_ptr_not_equal(sched_next(v, STOP_ASKED), v);
+	assert_int_equal(served, 1);
+	assert_false(v->on);
+	sched_resume(&guest[0]);
+	assert_true(v->on);
+}
+
+/* Ended by another, at another processor or at none. */
+static void test_ended_by_another(void **state)
+{
+	struct guest *g = &guest[1];
+	struct vcpu *v = &g->vcpu[0];
+
+	(void)state;
+	two_processors(v);
+	released = 0;
+	machine_kicks = 0;
+	spin_lock(&g->lock);
+	sched_end(g);
+	assert_int_equal(machine_kicks & 1 << 1, 1 << 1);
+	assert_int_equal(released, 0);
+	machine_processor = 1;
+	v->regs->vector = IRQ_BASE + IRQ_KICK;
+	v->regs->stop = STOP_NOT;
+	sched_next(v, STOP_ENDED);
+	assert_int_equal(released, 1);
+	assert_ptr_equal(current, &guest[2].vcpu[0]);
+}
+
+/* That is at none; and nobody is left who could let the third go on. */
+static void test_ended_elsewhere(void **state)
+{
+	struct guest *g = &guest[2];
+
+	(void)state;
+	released = 0;
+	spin_lock(&g->lock);
+	sched_end(g);
+	assert_int_equal(released, 1);
+	assert_true(g->gone);
+	spin_unlock(&g->lock);
+	spin_lock(&guest[1].lock);
+	sched_pause(&guest[1]);
+	spin_unlock(&guest[1].lock);
+	current->end = END_ORDERLY;
+	if (!setjmp(ended))
+		sched_next(current, STOP_ENDED);
+	assert_int_equal(how, END_ORDERLY);
+}
+
 /* On its guest's processors alone. */
 static void test_pin(void **state)
 {
@@ -749,6 +1007,175 @@ static void test_startup(void **state)
 	assert_false(v->startup);
 }
 
+/* INIT of one whose guest is paused: that waited for a processor, or was asleep. */
+static void test_off_and_pause(void **state)
+{
+	struct vcpu *v = second_of(&guest[0]);
+	int asleep;
+
+	(void)state;
+	guest[0].vcpu[0].mmu.inside = v->mmu.inside = false;
+	for (asleep = 0; asleep < 2; asleep++) {
+		v->on = true;
+		v->halted = v->hlt = asleep;
+		sched_pause(&guest[0]);
+		assert_false(v->on);
+		sched_off(v);
+		sched_resume(&guest[0]);
+		assert_false(v->on || v->paused || v->halted || v->hlt);
+	}
+}
+
+static void passes(void)
+{
+	cpu.tsc += MS;
+	tick(current);
+}
+
+/* One that waits for another guest: no interrupt wakes it, but the answer does, its
+ * look, or the other's end. */
+static void test_request(void **state)
+{
+	struct vcpu *v = current, *server = &guest[1].vcpu[0];
+	unsigned int way;
+
+	(void)state;
+	guest[0].special = true;
+	for (way = 0; way < 5; way++) {
+		asked_for = 0;
+		v->held = HELD_REQUEST;
+		sched_waits(v, &guest[1], way == 1 ? cpu.tsc + 50 * MS : UINT64_MAX);
+		sched_next(v, STOP_REQUEST);
+		assert_ptr_not_equal(current, v);
+		assert_true(v->halted);
+		assert_int_equal(asked_for, 1);
+		assert_int_equal(v->wake, way == 1 ? v->look : UINT64_MAX);
+		v->apic->next = 0x40;
+		serve(v, MS / 10);
+		assert_true(v->halted);
+		if (way == 0) {
+			sched_answered(v);
+		} else if (way == 1) {
+			woken = v;
+			cpu.tsc = v->look;
+			server_answers = true;
+			serve(v, MS / 10);
+		} else if (way == 2) {
+			/* Asked for something else, it waits on. */
+			sched_ask(v);
+			assert_false(v->halted || v->hlt);
+			v->held = HELD_REQUEST;
+			v->regs->stop = STOP_NOT;
+			while (current != v && !v->halted)
+				passes();
+			assert_true(v->halted);
+			assert_int_equal(asked_for, 2);
+			sched_answered(v);
+		} else if (way == 3) {
+			/* INIT: it need not be answered any more. */
+			sched_off(v);
+			assert_false(v->on || v->halted || v->held || v->server);
+			sched_add(v);
+		} else {
+			/* The other is not on a processor, or this is it. */
+			while (current == server)
+				passes();
+			spin_lock(&guest[1].lock);
+			sched_end(&guest[1]);
+			spin_unlock(&guest[1].lock);
+		}
+		assert_false(v->halted);
+		v->apic->next = -1;
+		while (current != v)
+			passes();
+		assert_false(v->server || v->held);
+		server_answers = false;
+	}
+	/* Answered before it waits, it does not. */
+	asked_for = 0;
+	server_answers = true;
+	v->held = HELD_REQUEST;
+	assert_ptr_equal(sched_next(v, STOP_REQUEST), v);
+	assert_int_equal(asked_for, 1);
+	assert_false(v->halted);
+	server_answers = false;
+}
+
+/* It stands still while it waits, and goes on with the answer. */
+static void test_pause_and_request(void **state)
+{
+	struct vcpu *v = current;
+	uint32_t i;
+
+	(void)state;
+	guest[0].special = true;
+	v->held = HELD_REQUEST;
+	sched_waits(v, &guest[1], UINT64_MAX);
+	sched_next(v, STOP_REQUEST);
+	assert_true(v->halted);
+	spin_lock(&guest[0].lock);
+	sched_pause(&guest[0]);
+	assert_false(v->on);
+	sched_answered(v);
+	for (i = 0; i < 30; i++)
+		passes();
+	assert_ptr_not_equal(current, v);
+	sched_resume(&guest[0]);
+	spin_unlock(&guest[0].lock);
+	while (current != v)
+		passes();
+	assert_false(v->server || v->held);
+}
+
+/* One that goes step by step is within one until the answer is there. */
+static void test_steps_and_request(void **state)
+{
+	struct vcpu *v = &guest[0].vcpu[0];
+
+	(void)state;
+	served = armed = asked_for = 0;
+	guest[0].special = true;
+	steps = v;
+	v->held = HELD_REQUEST;
+	sched_waits(v, &guest[1], UINT64_MAX);
+	sched_next(v, STOP_ASKED);
+	assert_int_equal(served, 1);
+	assert_int_equal(asked_for, 1);
+	assert_int_equal(armed, 0);
+	assert_true(v->halted);
+	/* Then it is told of, and the next one begins. */
+	sched_answered(v);
+	while (current != v)
+		passes();
+	assert_int_equal(served, 2);
+	assert_int_equal(armed, 1);
+	assert_false(v->held);
+	steps = NULL;
+}
+
+/* It goes on behind a call that needs another guest's lock, with its own. */
+static void test_late_call(void **state)
+{
+	struct vcpu *v = &guest[0].vcpu[0];
+
+	(void)state;
+	late_calls = 0;
+	sibling_ends = false;
+	assert_ptr_equal(current, v);
+	v->regs->vector = STUB_VECTOR;
+	v->mmu.inside = true;
+	assert_ptr_equal(sched_next(v, STOP_CALL), v);
+	assert_int_equal(late_calls, 1);
+	assert_int_equal(v->regs->stop, STOP_NOT);
+	assert_int_equal(v->g->lock.next, v->g->lock.owner + 1);
+	/* It has ended meanwhile. */
+	sibling_ends = true;
+	v->regs->vector = STUB_VECTOR;
+	assert_true(sched_next(v, STOP_CALL) != v);
+	assert_true(guest[0].ended);
+	sibling_ends = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -758,6 +1185,18 @@ int main(void)
 		T(test_alone),
 		T(test_sleep),
 		T(test_call),
+		T(test_request),
+		T(test_pause_and_request),
+		T(test_steps_and_request),
+		T(test_late_call),
+		T(test_pause),
+		T(test_pause_halted),
+		T(test_told_where_it_halted),
+		T(test_pause_and_call),
+		T(test_asked_and_call),
+		T(test_asked_and_pause),
+		T(test_ended_by_another),
+		T(test_ended_elsewhere),
 		T(test_charges),
 		T(test_wakes_often),
 		T(test_sleepers_in_turn),
@@ -770,6 +1209,7 @@ int main(void)
 		T(test_halted_stays_where_it_is),
 		T(test_ends_at_two_processors),
 		T(test_startup),
+		T(test_off_and_pause),
 		T(test_pin),
 		T(test_pin_after_an_hour),
 	};

@@ -82,7 +82,7 @@ static uint64_t word(uint64_t at)
 
 static void test_start(void **state)
 {
-	const struct vcpu_start *s = &out.start;
+	const struct vmi64_ap_state *s = &out.start;
 
 	(void)state;
 	load("");
@@ -90,7 +90,7 @@ static void test_start(void **state)
 		    s->cr4 == 0x620 && s->efer == 0x500);
 	assert_true(s->rip == IMAGE_ENTRY && s->rsp == RAM - 8 &&
 		    s->rdi == 0x10000 && s->rflags == 2);
-	assert_true(s->gdt_base == 0x1000 && s->gdt_limit == 23 &&
+	assert_true(s->gdtr_base == 0x1000 && s->gdtr_limit == 23 &&
 		    s->cs == 8 && s->ds == 16);
 	assert_int_equal(word(0x1000), 0);
 	assert_int_equal(word(0x1008), 0x00af99000000ffff);

@@ -173,6 +173,8 @@ static void test_good(void **state)
 	assert_int_equal(cpu.gs, 0);			/* it is no segment */
 	assert_int_equal(v->tr | v->dr[0] | v->sysenter_cs, 0);
 	assert_int_equal(cpu.dr[7], 0x400);
+	assert_int_equal(v->sh->dr[7], 0x400);
+	assert_int_equal(v->sh->dr[6], DR6_FIXED);
 	assert_int_equal(v->pat, 0x0007040600070406);
 	assert_false(v->interrupted);
 	assert_int_equal(v->sh->lazy_mode, 0);
@@ -300,7 +302,7 @@ static void test_cr_start(void **state)
 
 static void unchanged(void)
 {
-	assert_memory_equal(&v->initial, &good, sizeof(good));
+	assert_memory_equal(&v->initial.legacy, &good, sizeof(good));
 	assert_true(v->initial_set);
 }
 
@@ -328,7 +330,7 @@ static void test_unreadable(void **state)
 	}
 	memset(memory(END_OF_MEMORY - sizeof(good)), 0, sizeof(good));
 	assert_true(call(END_OF_MEMORY - sizeof(good), 1));
-	assert_int_equal(v->initial.cr0, 0);
+	assert_int_equal(v->initial.legacy.cr0, 0);
 }
 
 /* Nobody's APIC id, or the caller's. */

@@ -108,9 +108,16 @@ void host_pages_free(void *pages, size_t bytes)
 uint64_t host_tss(void) { return 0; }
 void host_exit_stack(uint64_t top) { (void)top; }
 void host_gdt_loaded(uint16_t cs, uint16_t tss) { (void)cs, (void)tss; }
+void step_refused(struct vcpu *vcpu) { (void)vcpu; }
 void wide_load(struct vcpu *vcpu) { (void)vcpu; }
 void wide_save(struct vcpu *vcpu) { (void)vcpu; }
-const uint8_t tramp_start[1], tramp_end[1], tramp_iret[1];
+void wide_fault_changed(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+const uint8_t tramp_start[1], tramp_end[1], tramp_iret[1], tramp_fault_iret[1],
+	tramp_drain_iret[1];
 
 /* ---- a guest ---------------------------------------------------------------- */
 

@@ -60,4 +60,26 @@ _Bool __tsan_atomic32_compare_exchange_strong(volatile void *at, void *was,
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+#define ATOMICS(n, type)						\
+type __tsan_atomic##n##_load(const volatile void *, int);		\
+type __tsan_atomic##n##_load(const volatile void *at, int order)	\
+{									\
+	(void)order;							\
+	before_volatile_read((void *)at, n / 8);			\
+	return __atomic_load_n((const volatile type *)at, __ATOMIC_SEQ_CST); \
+}									\
+void __tsan_atomic##n##_store(volatile void *, type, int);		\
+void __tsan_atomic##n##_store(volatile void *at, type value, int order)	\
+{									\
+	(void)order;							\
+	__atomic_store_n((volatile type *)at, value, __ATOMIC_SEQ_CST);	\
+}									\
+type __tsan_atomic##n##_fetch_add(volatile void *, type, int);		\
+type __tsan_atomic##n##_fetch_add(volatile void *at, type value, int order) \
+{									\
+	(void)order;							\
+	return __atomic_fetch_add((volatile type *)at, value, __ATOMIC_SEQ_CST); \
+}
+ATOMICS(8, uint8_t) ATOMICS(32, uint32_t)
+
 #endif

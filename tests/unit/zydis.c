@@ -105,6 +105,8 @@ static uint8_t name_of(const ZydisDecodedInstruction *z,
 	case ZYDIS_MNEMONIC_SYSENTER: return INSN_SYSENTER;
 	case ZYDIS_MNEMONIC_SYSEXIT: return INSN_SYSEXIT;
 	case ZYDIS_MNEMONIC_MOV: return mov_of(z);
+	case ZYDIS_MNEMONIC_MOVZX: return INSN_MOVZX;
+	case ZYDIS_MNEMONIC_MOVSX: return INSN_MOVSX;
 	case ZYDIS_MNEMONIC_POP:
 		return ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 			sreg_of(ops[0].reg.value) != 0xff ?
@@ -117,6 +119,9 @@ static uint8_t name_of(const ZydisDecodedInstruction *z,
 	case ZYDIS_MNEMONIC_INVPCID: return INSN_INVPCID;
 	case ZYDIS_MNEMONIC_MONITOR: return INSN_MONITOR;
 	case ZYDIS_MNEMONIC_MWAIT: return INSN_MWAIT;
+	case ZYDIS_MNEMONIC_CPUID: return INSN_CPUID;
+	case ZYDIS_MNEMONIC_VMCALL: return INSN_VMCALL;
+	case ZYDIS_MNEMONIC_VMMCALL: return INSN_VMMCALL;
 	default: return INSN_NONE;
 	}
 }
@@ -235,6 +240,11 @@ static void same_size(const struct insn *insn,
 	case INSN_LLDT:
 	case INSN_LTR:
 		same("size", insn->size * 8, ops[0].size);
+		break;
+	case INSN_MOVZX:
+	case INSN_MOVSX:
+		same("size", insn->size * 8, ops[0].size);
+		same("size read", insn->from * 8, ops[1].size);
 		break;
 	case INSN_IN:
 		same("size", insn->size * 8, ops[0].size);

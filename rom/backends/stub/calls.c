@@ -299,6 +299,21 @@ void rom_FlushProcessors(uint32_t ids, uint32_t what, uint32_t first)
 		hcall(STUB_HC_FLUSH_PROCESSORS, ids << first, what);
 }
 
+/* ---- to the hypervisor proper --------------------------------------------------------- */
+
+uint32_t rom_Hypercall(uint32_t number, uint32_t a0, uint32_t a1, uint32_t a2,
+		       uint32_t a3)
+{
+	uint32_t eax = STUB_HC_HYPERCALL;
+
+	__asm__ volatile("int %1"
+			 : "+a"(eax)
+			 : "i"(STUB_VECTOR), "c"(number), "d"(a0), "b"(a1),
+			   "S"(a2), "D"(a3)
+			 : "memory", "cc");
+	return eax;
+}
+
 /* ---- power ------------------------------------------------------------------------- */
 
 void rom_Halt(void)

@@ -183,6 +183,13 @@ void rom_SetLinearMapping(uint32_t number, uint64_t va, uint64_t pages,
 	*(volatile uint64_t *)&shared.direct_bytes = frame ? 0 : slot->bytes;
 }
 
+/* The hypervisor knows ids below 32 alone. */
+void rom_FlushProcessors(uint32_t ids, uint64_t what, uint32_t first)
+{
+	if (first < 32)
+		hcall(STUB_HC_FLUSH_PROCESSORS, ids << first, what);
+}
+
 /* ---- time -------------------------------------------------------------------------- */
 
 static uint64_t stolen_cycles(void)

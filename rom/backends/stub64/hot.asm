@@ -420,5 +420,6 @@ END_ENTRY WallclockUpdated
 	ASK Halt, HALT
 	ASK Reboot, REBOOT
 	ASK Shutdown, SHUTDOWN
+	ASK Hypercall, HYPERCALL
 
 window_count	equ WINDOW_COUNT

@@ -14,16 +14,7 @@
 
 ; ---- the wrapped backend, out of its slots ------------------------------------
 
-%unmacro ENTRY 1
-%unmacro END_ENTRY 1
-%macro ENTRY 1
- %define INNER_%1
-	global rom_%1
-rom_%1:
-%endmacro
-%macro END_ENTRY 1
-%endmacro
-
+%include "rom/backends/trace/wrap.inc"
 %include "rom/backends/stub/hot.asm"
 
 ; ---- what is recorded -----------------------------------------------------------
@@ -34,6 +25,7 @@ rom_%1:
 %define TRACE_EDX	2
 %define TRACE_ECX	4
 %define TRACE_STACK	4
+%define ARGS_NONE	0
 
 %macro ARGS 3
  %assign ARGS_%1 (%2) | (%3) << TRACE_STACK
@@ -83,36 +75,9 @@ rom_%1:
 	ARGS CancelAlarm,	TRACE_EAX, 0
 	ARGS SetLazyMode,	TRACE_EAX, 0
 	ARGS FlushProcessors,	TRACE_EAX | TRACE_EDX | TRACE_ECX, 0
+	ARGS Hypercall,		TRACE_EAX | TRACE_EDX | TRACE_ECX, 2
 
-; ---- the slots --------------------------------------------------------------------
-
-; What is pushed is the first half of the record: the call, and what to record.
-%macro TRACE_SLOT 1
- %if ANSWER_%1 == VMI_RELOC_CALL || ANSWER_%1 == VMI_RELOC_JUMP
-  %ifndef ARGS_%1
-   %assign ARGS_%1 0
-  %endif
-  %define ENTRY_%1 1
-	SLOT_BEGIN VMI_CALL_%1
-slot_%1:
-	push dword VMI_CALL_%1 | ARGS_%1 << 8
-  %if ANSWER_%1 == VMI_RELOC_CALL
-	call trace_call
-  %else
-	call trace_jump
-  %endif
-  %ifdef TRACE_NOP_%1
-	ret
-  %else
-   %ifndef INNER_%1
-	extern rom_%1
-   %endif
-	jmp near rom_%1
-  %endif
-	SLOT_END slot_%1
- %endif
-%endmacro
-	VMI_FOR_EACH_CALL TRACE_SLOT
+%include "rom/backends/trace/slots.inc"
 
 ; ---- the recorder -------------------------------------------------------------------
 

@@ -24,6 +24,22 @@ struct trace_record {
 	uint32_t	arg[];
 };
 
+/* Of 64-bit guests (trace64): a bit of args, whose lowest three are then how many of
+ * rdi, rsi, rdx, rcx, r8 follow; all words have 64 bits. */
+#define TRACE_WIDE	0x08u
+#define TRACE_REGISTERS	0x07u
+
+struct trace_record64 {
+	uint8_t		call;		/* VMI64_CALL_* */
+	uint8_t		args;
+	uint16_t	cycles_high;
+	uint32_t	cycles;
+	uint64_t	rip;
+	uint64_t	arg[];
+};
+
+_Static_assert(offsetof(struct trace_record64, rip) == 8, "rip");
+_Static_assert(offsetof(struct trace_record64, arg) == 16, "arg");
 _Static_assert(offsetof(struct trace_record, cycles_high) == 2, "cycles_high");
 _Static_assert(offsetof(struct trace_record, cycles) == 4, "cycles");
 _Static_assert(offsetof(struct trace_record, eip) == 8, "eip");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Calls that return, in the order of their numbers. */
 #include "micro.h"
+#include "vmi_hypercall.h"
 
 #define CR4_OSFXSR	0x200u
 #define APIC_VERSION	0x30u
@@ -410,6 +411,8 @@ static void time_and_rest(void)
 	CALL(GetWallclockTime, NULL, NULL, "GetWallclockTime", 0);
 	CALL(WallclockUpdated, NULL, NULL, "WallclockUpdated", 0);
 	CALL(CPUID, NULL, NULL, "CPUID", 0);
+	CALL(Hypercall, NULL, NULL, "Hypercall, HypervisorInfo",
+	     VMI_HC_HypervisorInfo, 0);
 }
 
 /* ---- what a kernel does that is not ported ----------------------------- */

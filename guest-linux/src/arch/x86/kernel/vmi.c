@@ -23,54 +23,32 @@
 #include <asm/paravirt.h>
 #include <asm/reboot.h>
 #include <asm/setup.h>
+#include <asm/vmi_stub_cpuid.h>
 
 #include "vmi_client.h"
 
 const struct vmi_rom_header *vmi_rom;
 
-/*
- * The calls that need a wrapper. Arguments go where regparm(3) puts them;
- * the order is that of VMI-3, not that of pv_ops.
- */
+/* The calls that need a wrapper, whatever the width of a word. */
 static struct {
-	void (*cpuid)(void);	/* not a C function: all of eax, ebx, ecx, edx */
 	void (*set_gdt)(const struct desc_ptr *dtr);
 	void (*set_ldt)(u32 selector);
 	void (*set_tr)(u32 selector);
-	void (*write_gdt_entry)(void *table, u32 index, u32 low, u32 high);
-	void (*write_ldt_entry)(void *table, u32 index, u32 low, u32 high);
-	void (*write_idt_entry)(void *table, u32 index, u32 low, u32 high);
-	void (*update_kernel_stack)(u32 ss, u32 esp);
-	void (*set_pxe)(pteval_t value, void *entry, u32 flags);
-	void (*update_pxe)(void *entry, u32 flags);
-	void (*allocate_page)(u32 pfn, u32 flags, u32 original, u32 start,
-			      u32 count);
-	void (*release_page)(u32 pfn, u32 flags);
+	void (*allocate_page)(unsigned long pfn, u32 flags,
+			      unsigned long original, u32 start, u32 count);
 	void (*flush_tlb)(u32 flags);
 	void (*set_lazy_mode)(u32 mode);
 	void (*reboot)(u32 hard);
 	void (*shutdown)(void);
 } vmi __ro_after_init;
 
+long (*vmi_hypercall)(u32 nr, unsigned long a0, unsigned long a1,
+		      unsigned long a2) __ro_after_init;
+
 /* Has the ROM answered anything but "keep the native instruction"? */
 static bool vmi_in_use __initdata;
 
 /* ---- processor ----------------------------------------------------------- */
-
-static void vmi_cpuid(unsigned int *ax, unsigned int *bx,
-		      unsigned int *cx, unsigned int *dx)
-{
-	unsigned int a = *ax, b, c = *cx, d;
-
-	asm volatile("call *%[rom]"
-		     : "+a" (a), "=b" (b), "+c" (c), "=d" (d),
-		       ASM_CALL_CONSTRAINT
-		     : [rom] "m" (vmi.cpuid));
-	*ax = a;
-	*bx = b;
-	*cx = c;
-	*dx = d;
-}
 
 /*
  * Entries are written through the writable mapping of the table. Name the
@@ -87,42 +65,21 @@ static void vmi_set_gdt(const struct desc_ptr *dtr)
 	vmi.set_gdt(&gdt);
 }
 
-static void vmi_write_gdt_entry(struct desc_struct *gdt, int entry,
-				const void *desc, int type)
-{
-	const u32 *word = desc;
-
-	vmi.write_gdt_entry(gdt, entry, word[0], word[1]);
-}
-
-static void vmi_write_ldt_entry(struct desc_struct *ldt, int entry,
-				const void *desc)
-{
-	const u32 *word = desc;
-
-	vmi.write_ldt_entry(ldt, entry, word[0], word[1]);
-}
-
-static void vmi_write_idt_entry(gate_desc *idt, int entry,
-				const gate_desc *gate)
-{
-	const u32 *word = (const u32 *)gate;
-
-	vmi.write_idt_entry(idt, entry, word[0], word[1]);
-}
-
 static void vmi_load_tls(struct thread_struct *t, unsigned int cpu)
 {
 	struct desc_struct *gdt = get_cpu_gdt_rw(cpu);
+	const u64 *old = (u64 *)&gdt[GDT_ENTRY_TLS_MIN];
+	const u64 *new = (u64 *)t->tls_array;
 	int i;
 
-	for (i = 0; i < GDT_ENTRY_TLS_ENTRIES; i++) {
-		int entry = GDT_ENTRY_TLS_MIN + i;
-
-		if (memcmp(&gdt[entry], &t->tls_array[i], sizeof(*gdt)))
-			write_gdt_entry(gdt, entry, &t->tls_array[i],
-					DESCTYPE_S);
-	}
+	BUILD_BUG_ON(GDT_ENTRY_TLS_ENTRIES != 3);
+	/* Mostly they are the same, or there are none. */
+	if (!((old[0] ^ new[0]) | (old[1] ^ new[1]) | (old[2] ^ new[2])))
+		return;
+	for (i = 0; i < GDT_ENTRY_TLS_ENTRIES; i++)
+		if (old[i] != new[i])
+			write_gdt_entry(gdt, GDT_ENTRY_TLS_MIN + i,
+					&t->tls_array[i], DESCTYPE_S);
 }
 
 static void vmi_load_tr_desc(void)
@@ -145,78 +102,36 @@ static void vmi_set_ldt(const void *ldt, unsigned int entries)
 	vmi.set_ldt(GDT_ENTRY_LDT * 8);
 }
 
-static void vmi_load_sp0(unsigned long sp0)
-{
-	this_cpu_write(cpu_tss_rw.x86_tss.sp0, sp0);
-	vmi.update_kernel_stack(__KERNEL_DS, sp0);
-}
-
 /* ---- memory -------------------------------------------------------------- */
 
-/* With PAE, entries are 64 bits wide, and pages of tables say so. */
-#ifdef CONFIG_X86_PAE
-#define VMI_FORMAT	VMI_PAGE_PAE
-#else
-#define VMI_FORMAT	0
-#endif
-
-static void vmi_set_pte(pte_t *ptep, pte_t pte)
-{
-	vmi.set_pxe(pte.pte, ptep, VMI_PAGE_PT);
-}
-
-static void vmi_set_pmd(pmd_t *pmdp, pmd_t pmd)
-{
-	vmi.set_pxe(native_pmd_val(pmd), pmdp, VMI_PAGE_PD);
-}
-
-static void vmi_set_pud(pud_t *pudp, pud_t pud)
-{
-	vmi.set_pxe(native_pud_val(pud), pudp, VMI_PAGE_PDP);
-}
-
-static void vmi_pte_update(pte_t *ptep)
-{
-	vmi.update_pxe(ptep, VMI_PAGE_PT);
-}
-
 /* Tables of the kernel itself are not always zero: see split_large_page(). */
-static u32 vmi_page_flags(struct mm_struct *mm, u32 level)
+static void vmi_alloc_table(struct mm_struct *mm, unsigned long pfn, u32 level)
 {
-	return level | VMI_FORMAT | (mm == &init_mm ? 0 : VMI_PAGE_ZEROED);
+	vmi.allocate_page(pfn, level | VMI_PAGE_FORMAT |
+			  (mm == &init_mm ? 0 : VMI_PAGE_ZEROED), 0, 0, 0);
 }
 
 static void vmi_alloc_pte(struct mm_struct *mm, unsigned long pfn)
 {
-	vmi.allocate_page(pfn, vmi_page_flags(mm, VMI_PAGE_PT), 0, 0, 0);
+	vmi_alloc_table(mm, pfn, VMI_PAGE_PT);
 }
 
 static void vmi_alloc_pmd(struct mm_struct *mm, unsigned long pfn)
 {
-	vmi.allocate_page(pfn, vmi_page_flags(mm, VMI_PAGE_PD), 0, 0, 0);
+	vmi_alloc_table(mm, pfn, VMI_PAGE_PD);
 }
 
-/* The top level is a "directory" to VMI 3.0, with PAE too. */
+static void vmi_alloc_pud(struct mm_struct *mm, unsigned long pfn)
+{
+	vmi_alloc_table(mm, pfn, VMI_PAGE_PDP);
+}
+
 static void vmi_alloc_pmd_clone(unsigned long pfn, unsigned long clonepfn,
 				unsigned long start, unsigned long count)
 {
-	vmi.allocate_page(pfn, VMI_PAGE_PD | VMI_FORMAT | VMI_PAGE_CLONE |
-			  VMI_PAGE_ZEROED, clonepfn, start, count);
-}
-
-static void vmi_release_pte(unsigned long pfn)
-{
-	vmi.release_page(pfn, VMI_PAGE_PT | VMI_FORMAT);
-}
-
-static void vmi_release_pmd(unsigned long pfn)
-{
-	vmi.release_page(pfn, VMI_PAGE_PD | VMI_FORMAT);
-}
-
-static void vmi_pgd_free(struct mm_struct *mm, pgd_t *pgd)
-{
-	vmi_release_pmd(__pa(pgd) >> PAGE_SHIFT);
+	vmi.allocate_page(pfn, VMI_PAGE_TOP | VMI_PAGE_FORMAT |
+			  VMI_PAGE_CLONE | VMI_PAGE_ZEROED, clonepfn, start,
+			  count);
 }
 
 static void vmi_flush_tlb_user(void)
@@ -259,6 +174,7 @@ static void vmi_end_context_switch(struct task_struct *next)
 
 static void vmi_restart(char *command)
 {
+	vmi_comm_ends();
 	vmi.reboot(1);
 }
 
@@ -269,27 +185,26 @@ static void vmi_emergency_restart(void)
 
 static void vmi_power_off(void)
 {
+	vmi_comm_ends();
 	vmi.shutdown();
 }
 
 /* ---- the beginning ------------------------------------------------------- */
 
-void * __init vmi_function(enum vmi_call nr)
+void * __init vmi_function(u32 nr)
 {
-	u64 (*get_relocation)(u32 nr) = (void *)vmi_rom + VMI_ENTRY_RELOC;
-	u64 relocation = get_relocation(nr);
-	void *address = (void *)(u32)relocation;
-	u8 type = relocation >> 32;
+	void *address;
+	u8 type = vmi_get_relocation(nr, &address);
 
 	if (type != VMI_RELOC_NONE)
 		vmi_in_use = true;
 	switch (type) {
 	case VMI_RELOC_CALL:
-		if (nr != VMI_CALL_IRET && nr != VMI_CALL_SYSEXIT)
+		if (!vmi_is_jump(nr))
 			return address;
 		break;
 	case VMI_RELOC_JUMP:
-		if (nr == VMI_CALL_IRET || nr == VMI_CALL_SYSEXIT)
+		if (vmi_is_jump(nr))
 			return address;
 		break;
 	case VMI_RELOC_NOP:
@@ -301,33 +216,8 @@ void * __init vmi_function(enum vmi_call nr)
 	return NULL;
 }
 
-/* Let the ROM's function stand in pv_ops itself. */
-#define vmi_fill(op, call) do {						\
-	void *rom_ = vmi_function(VMI_CALL_##call);			\
-									\
-	if (rom_)							\
-		pv_ops.op = rom_;					\
-} while (0)
-
-/* Keep the ROM's function; true if there is one. */
-#define vmi_get(name, call) ({						\
-	void *rom_ = vmi_function(VMI_CALL_##call);			\
-									\
-	if (rom_ == paravirt_nop)					\
-		rom_ = NULL;						\
-	vmi.name = rom_;						\
-	!!rom_;								\
-})
-
-/* Let a function above, which calls the ROM's, stand in pv_ops. */
-#define vmi_wrap(op, name, call, wrapper) do {				\
-	if (vmi_get(name, call))					\
-		pv_ops.op = wrapper;					\
-} while (0)
-
 static void __init vmi_fill_processor(void)
 {
-	vmi_wrap(cpu.cpuid, cpuid, CPUID, vmi_cpuid);
 	vmi_fill(cpu.get_debugreg, GetDR);
 	vmi_fill(cpu.set_debugreg, SetDR);
 	vmi_fill(cpu.read_cr0, GetCR0);
@@ -342,16 +232,8 @@ static void __init vmi_fill_processor(void)
 	vmi_fill(cpu.store_tr, GetTR);
 	vmi_wrap(cpu.load_tr_desc, set_tr, SetTR, vmi_load_tr_desc);
 	vmi_wrap(cpu.set_ldt, set_ldt, SetLDT, vmi_set_ldt);
-	if (vmi_get(write_gdt_entry, WriteGDTEntry)) {
-		pv_ops.cpu.write_gdt_entry = vmi_write_gdt_entry;
+	if (vmi_function(VMI_CALL_WriteGDTEntry))
 		pv_ops.cpu.load_tls = vmi_load_tls;
-	}
-	vmi_wrap(cpu.write_ldt_entry, write_ldt_entry, WriteLDTEntry,
-		 vmi_write_ldt_entry);
-	vmi_wrap(cpu.write_idt_entry, write_idt_entry, WriteIDTEntry,
-		 vmi_write_idt_entry);
-	vmi_wrap(cpu.load_sp0, update_kernel_stack, UpdateKernelStack,
-		 vmi_load_sp0);
 }
 
 static void __init vmi_fill_memory(void)
@@ -365,25 +247,11 @@ static void __init vmi_fill_memory(void)
 		pv_ops.mmu.flush_tlb_user = vmi_flush_tlb_user;
 		pv_ops.mmu.flush_tlb_kernel = vmi_flush_tlb_kernel;
 	}
-
-	if (IS_ENABLED(CONFIG_X86_PAE) ? vmi_get(set_pxe, SetPxELong) :
-					 vmi_get(set_pxe, SetPxE)) {
-		pv_ops.mmu.set_pte = vmi_set_pte;
-		pv_ops.mmu.set_pmd = vmi_set_pmd;
-		pv_ops.mmu.set_pud = vmi_set_pud;
-	}
-	if (IS_ENABLED(CONFIG_X86_PAE) ? vmi_get(update_pxe, UpdatePxELong) :
-					 vmi_get(update_pxe, UpdatePxE))
-		pv_ops.mmu.pte_update = vmi_pte_update;
 	if (vmi_get(allocate_page, AllocatePage)) {
 		pv_ops.mmu.alloc_pte = vmi_alloc_pte;
 		pv_ops.mmu.alloc_pmd = vmi_alloc_pmd;
+		pv_ops.mmu.alloc_pud = vmi_alloc_pud;
 		pv_ops.mmu.alloc_pmd_clone = vmi_alloc_pmd_clone;
-	}
-	if (vmi_get(release_page, ReleasePage)) {
-		pv_ops.mmu.release_pte = vmi_release_pte;
-		pv_ops.mmu.release_pmd = vmi_release_pmd;
-		pv_ops.mmu.pgd_free = vmi_pgd_free;
 	}
 }
 
@@ -410,14 +278,36 @@ static void __init vmi_fill_shutdown(void)
 	}
 }
 
+/* The fourth argument, which no call has that we make, may be anything. */
+static void __init vmi_fill_hypercall(void)
+{
+	void *rom = vmi_function(VMI_CALL_Hypercall);
+
+	if (rom != paravirt_nop)
+		vmi_hypercall = rom;
+}
+
+void vmi_hypervisor_leaf(u32 leaf, u32 r[4])
+{
+	u32 last, name[3];
+
+	memset(r, 0, 4 * sizeof(*r));
+	if (!vmi_rom)
+		return;
+	cpuid(STUB_CPUID_BASE, &last, &name[0], &name[1], &name[2]);
+	if (leaf <= last && !memcmp(name, "OpenVMI\0stub", sizeof(name)))
+		cpuid(leaf, &r[0], &r[1], &r[2], &r[3]);
+}
+
 /* "These virtual addresses map these frames", for finding page tables. */
 static void __init vmi_set_linear_mapping(void)
 {
-	void (*set)(u32 slot, u32 va, u32 pages, u32 pfn) =
+	void (*set)(u32 slot, unsigned long va, unsigned long pages,
+		    unsigned long pfn) =
 		vmi_function(VMI_CALL_SetLinearMapping);
 
 	if (set)
-		set(0, PAGE_OFFSET, MAXMEM_PFN, 0);
+		set(0, PAGE_OFFSET, PFN_DOWN(MAXMEM), 0);
 }
 
 static bool __init vmi_rom_usable(const struct vmi_rom_header *rom)
@@ -425,9 +315,9 @@ static bool __init vmi_rom_usable(const struct vmi_rom_header *rom)
 	const char *license = (const char *)rom + rom->license;
 	const struct vmi_pci_data *pci = (const void *)rom + rom->pci;
 
-	if (rom->magic != VMI_ROM_MAGIC || rom->signature != VMI_SIGNATURE)
+	if (rom->magic != VMI_ROM_MAGIC || rom->signature != VMI_ROM_SIGNATURE)
 		return false;
-	if (rom->api_major != VMI_API_MAJOR) {
+	if (rom->api_major != VMI_ROM_API) {
 		pr_warn("ROM with API version %u.%u ignored\n",
 			rom->api_major, rom->api_minor);
 		return false;
@@ -452,8 +342,8 @@ static const struct vmi_rom_header * __init vmi_find_rom(void)
 	unsigned long at;
 
 	for (at = VMI_SCAN_START; at < VMI_SCAN_END; at += VMI_SCAN_STEP)
-		if (vmi_rom_usable(__va(at)))
-			return __va(at);
+		if (vmi_rom_usable(vmi_low_memory(at)))
+			return vmi_low_memory(at);
 	return NULL;
 }
 
@@ -487,6 +377,7 @@ void __init vmi_init(void)
 	/* Below level 0 there is no going on without the ROM: see above. */
 	if (off && vmi_ring() == 0)
 		return;
+	vmi_map_low_memory();
 	rom = vmi_find_rom();
 	if (!rom)
 		return;
@@ -503,32 +394,22 @@ void __init vmi_init(void)
 	vmi_fill(irq.save_fl.func, GetInterruptMask);
 	vmi_fill(irq.irq_disable.func, DisableInterrupts);
 	vmi_fill(irq.irq_enable.func, EnableInterrupts);
-	if (vmi_ring()) {
-		vmi_fill(cpu.iret, IRET);
-		/* It would come in at level 0; system calls use INT 80h. */
-		setup_clear_cpu_cap(X86_FEATURE_SEP);
-		/*
-		 * For a user's stack of 16 bits entry_32.S moves the base of
-		 * a segment of its own, which nobody tells the hypervisor.
-		 */
-		setup_clear_cpu_cap(X86_BUG_ESPFIX);
-	}
-	/* Else our own IRET is right, and its faults are where we expect. */
+	vmi_fill_return();
 	pv_info.name = "VMI";
 	vmi_print_identity();
 	if (off)
 		pr_warn("vmi=off has no effect: only ring 0 can do without\n");
 
-	if (rom->virtual_top)
-		reserve_top_address(-rom->virtual_top);
 	vmi_fill_processor();
 	vmi_fill_memory();
+	vmi_fill_width();
 	vmi_fill_lazy_modes();
 	vmi_fill_shutdown();
+	vmi_fill_hypercall();
 	vmi_set_linear_mapping();
 	vmi_time_init();
 	vmi_smp_init();
 	/* A ROM that leaves everything to the processor costs nothing. */
 	if (vmi_in_use)
-		setup_force_cpu_cap(X86_FEATURE_PV32);
+		setup_force_cpu_cap(X86_FEATURE_PV_OPS);
 }

@@ -6,12 +6,9 @@
  */
 #include <linux/irqflags.h>
 #include <linux/percpu.h>
-#include <linux/pgtable.h>
 #include <linux/smp.h>
 
 #include <asm/apic.h>
-#include <asm/desc.h>
-#include <asm/realmode.h>
 #include <asm/smp.h>
 #include <asm/tlb.h>
 #include <asm/tlbflush.h>
@@ -21,9 +18,8 @@
 static struct {
 	u32 (*apic_read)(u32 offset);
 	void (*apic_write)(u32 offset, u32 value);
-	void (*set_initial_ap_state)(const struct vmi_ap_state *state,
-				     u32 apic_id);
-	void (*flush_processors)(u32 ids, u32 what, u32 first);
+	void (*set_initial_ap_state)(const void *state, u32 apic_id);
+	void (*flush_processors)(u32 ids, unsigned long what, u32 first);
 } vmi __ro_after_init;
 
 /* ---- interrupts to processors -------------------------------------------- */
@@ -106,7 +102,7 @@ static void vmi_send_ipi_self(int vector)
  * What flush_tlb_func() notes of this processor: it has caught up with the
  * generation of the address space, unless it has missed more than one page.
  */
-static void vmi_flushed(const struct flush_tlb_info *info, u32 what)
+static void vmi_flushed(const struct flush_tlb_info *info, unsigned long what)
 {
 	u16 asid = this_cpu_read(cpu_tlbstate.loaded_mm_asid);
 	u64 gen = this_cpu_read(cpu_tlbstate.ctxs[asid].tlb_gen);
@@ -126,7 +122,8 @@ static void vmi_flushed(const struct flush_tlb_info *info, u32 what)
 static void vmi_flush_tlb_multi(const struct cpumask *cpus,
 				const struct flush_tlb_info *info)
 {
-	u32 what = VMI_FLUSH_TLB, ids = 0, first = 0, id;
+	unsigned long what = VMI_FLUSH_TLB;
+	u32 ids = 0, first = 0, id;
 	bool here = false;
 	int cpu;
 
@@ -153,40 +150,16 @@ static void vmi_flush_tlb_multi(const struct cpumask *cpus,
 
 /* ---- further processors -------------------------------------------------- */
 
-/*
- * start_secondary() gets what startup_32_smp gives it on bare hardware, but
- * for the boot page tables, which it leaves at once.
- */
 static int vmi_wakeup_secondary_cpu(int apicid, unsigned long start_eip)
 {
-	struct vmi_ap_state state = {
-		.cr0 = CR0_STATE,
-		.cr3 = __pa(swapper_pg_dir),
-		.cr4 = mmu_cr4_features,
-		.eip = initial_code,
-		.eflags = X86_EFLAGS_FIXED,
-		.esp = initial_stack,
-		.cs = __KERNEL_CS,
-		.ss = __KERNEL_DS,
-		.ds = __USER_DS,
-		.es = __USER_DS,
-		.fs = __KERNEL_PERCPU,
-		.gdtr_limit = early_gdt_descr.size,
-		.gdtr_base = early_gdt_descr.address,
-		.idtr_limit = IDT_ENTRIES * sizeof(gate_desc) - 1,
-		.idtr_base = CPU_ENTRY_AREA_RO_IDT,
-	};
-
 	/* Below level 0 there is no real mode to start in. */
 	if (!vmi.set_initial_ap_state)
 		return -ENODEV;
-	if (boot_cpu_has(X86_FEATURE_NX))
-		rdmsrl(MSR_EFER, state.efer);
 
 	apic_icr_write(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
 		       apicid);
 	apic_icr_write(APIC_INT_LEVELTRIG | APIC_DM_INIT, apicid);
-	vmi.set_initial_ap_state(&state, apicid);
+	vmi.set_initial_ap_state(vmi_initial_ap_state(), apicid);
 	apic_icr_write(APIC_DM_STARTUP, apicid);
 	return 0;
 }

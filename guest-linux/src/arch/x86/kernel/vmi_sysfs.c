@@ -64,10 +64,10 @@ static ssize_t counter_show(struct kobject *kobj,
 
 static bool __init vmi_has_counters(void)
 {
-	u32 eax, name[3];
+	u32 leaf[4];
 
-	cpuid(STUB_CPUID_BASE, &eax, &name[0], &name[1], &name[2]);
-	return !memcmp(name, "OpenVMI\0stub", sizeof(name));
+	vmi_hypervisor_leaf(STUB_CPUID_COUNTERS, leaf);
+	return leaf[2];
 }
 
 static int __init vmi_add_counter(struct kobject *dir, u32 index)

@@ -249,6 +249,7 @@ void __init vmi_time_init(void)
 #endif
 	/* It ticks as the counter does: nothing to measure, or to compare. */
 	setup_force_cpu_cap(X86_FEATURE_TSC_RELIABLE);
+	setup_force_cpu_cap(X86_FEATURE_TSC_KNOWN_FREQ);
 	preset_lpj = div_u64(vmi_hz, HZ);
 	/* Static calls cannot be changed before setup_arch(). */
 	x86_init.oem.arch_setup = vmi_sched_clock_init;

@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""vmi-run --control (spec/control.md): a second Linux is made, talked with, stopped,
+denied its end and ended by lines of JSON; each command's mistakes, and lines that are
+none."""
+
+import sys
+sys.dont_write_bytecode = True
+import json
+import os
+import socket
+import subprocess
+import time
+
+from harness import (BUILD, HANG, INITRD, KERNEL, ROOT, VMI_RUN, expect, same,
+                     scratch, tail, test_all, write)
+
+NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
+PROMPT = "/ # "
+
+
+class Machine:
+    """With one guest that is awake for a long time, and a connection."""
+
+    def __init__(self, directory, *options):
+        self.path = os.path.join(directory, "socket")
+        self.out = os.path.join(directory, "out")
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen(
+                [VMI_RUN, "--timeout", HANG, "--host-memory", "160",
+                 "--control", self.path, "--initrd", "",
+                 *(options or ("--guest", f"kernel={NEIGHBOUR},memory=16,"
+                               "append=light=900000"))],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        self.lines = self.connect()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.lines.close()
+
+    def connect(self):
+        """When it listens; there is nothing that tells."""
+        while True:
+            with socket.socket(socket.AF_UNIX) as s:
+                try:
+                    s.connect(self.path)
+                    return s.makefile("rwb")
+                except OSError:
+                    with open(self.out, encoding="ascii") as f:
+                        expect(self.process.poll() is None, "it ended: "
+                               + tail(f.read()))
+            time.sleep(0.01)
+
+    def line(self, line):
+        self.lines.write(line + b"\n")
+        self.lines.flush()
+        return json.loads(self.lines.readline())
+
+    def ask(self, command, **fields):
+        return self.line(json.dumps({"command": command, **fields}).encode())
+
+    def does(self, command, result, **fields):
+        same(command, self.ask(command, **fields), {"return": result})
+
+    def fails(self, command, number, why, **fields):
+        error = self.ask(command, **fields).get("error", {})
+        expect(error.get("errno") == number and why in error.get("text", ""),
+               f"{command} {fields}: {error}, not {number}, {why!r}")
+
+    def states(self):
+        return [(guest["name"], guest["state"])
+                for guest in self.ask("list")["return"]]
+
+    def until(self, guest, text):
+        said = ""
+        while text not in said:
+            answer = self.ask("console-read", guest=guest)
+            expect("return" in answer, f"console-read: {answer}")
+            said += answer["return"]["text"]
+        return said
+
+
+def life():
+    with scratch() as directory, Machine(directory) as machine:
+        same("the guests", machine.states(), [("guest", "running")])
+        machine.does("create", {"guest": 1}, kernel=KERNEL, initrd=INITRD,
+                     name="second", memory=64)
+        machine.fails("pause", "EBUSY", "does not run", guest=1)
+        machine.does("start", {"guest": 1}, guest=1)
+        machine.until(1, PROMPT)
+        info = machine.ask("info", guest=1)["return"]
+        expect(info.pop("exits") > 1000, "it has no exits")
+        same("info", info, {
+            "guest": 1, "name": "second", "state": "running", "cpus": 1,
+            "memory": 64, "bits": 32, "rights": "", "starts": 1})
+        expect(machine.ask("stats", guest=1)["return"]["hypercalls"] > 1000,
+               "stats has no hypercalls")
+        machine.does("pause", {}, guest=1)
+        machine.does("console-write", {"bytes": 16}, guest=1,
+                     text="echo $((6 * 7))\n")
+        machine.fails("pause", "EBUSY", "does not run", guest=1)
+        machine.does("resume", {}, guest=1)
+        machine.fails("resume", "EBUSY", "does not stand still", guest=1)
+        machine.until(1, "\n42\r\n" + PROMPT)
+        machine.ask("console-write", guest=1,
+                    text="echo 1 >/sys/hypervisor/lock; echo locked\n")
+        machine.until(1, "\nlocked")
+        machine.fails("shutdown", "EACCES", "denied", guest=1)
+        machine.fails("destroy", "EPERM", "it has a vote", guest=1)
+        machine.fails("reset", "EPERM", "it has a vote", guest=1)
+        machine.ask("console-write", guest=1,
+                    text="echo 0 >/sys/hypervisor/lock; echo open\n")
+        machine.until(1, "\nopen")
+        machine.does("shutdown", {}, guest=1)
+        machine.until(1, "reboot: Power down")
+        same("the guests", machine.states(),
+             [("guest", "running"), ("second", "shut down")])
+        machine.does("destroy", {}, guest=1)
+        machine.fails("info", "EINVAL", "no such guest", guest=1)
+        # One with no vote is destroyed as it runs.
+        machine.does("start", {"guest": 1}, kernel=KERNEL, initrd=INITRD,
+                     comm=False, rights="manage")
+        machine.until(1, "Linux version")
+        machine.does("destroy", {}, guest=1)
+        same("the guests", machine.states(), [("guest", "running")])
+
+
+def first_guest():
+    """That of the boot loader, which is the one that the processor has."""
+    with scratch() as directory, Machine(directory) as machine:
+        other = machine.connect()
+        machine.does("pause", {}, guest=0)
+        machine.fails("shutdown", "ETIMEDOUT", "has not in 0 s", guest=0,
+                      timeout=0)
+        machine.does("resume", {}, guest=0)
+        machine.fails("console-read", "EINVAL", "elsewhere", guest=0)
+        machine.does("reset", {}, guest=0)
+        while machine.ask("info", guest=0)["return"]["starts"] < 2:
+            pass
+        other.write(b'{"command": "list", "id": [7]}\n')
+        other.flush()
+        same("the id", json.loads(other.readline())["id"], [7])
+        other.close()
+        # The last guest: the machine ends.
+        machine.lines.write(b'{"command": "destroy", "guest": 0}\n')
+        machine.lines.flush()
+        same("the status", machine.process.wait(float(HANG)), 0)
+        expect(not os.path.exists(machine.path), "the socket is left")
+
+
+def mistakes():
+    with scratch() as directory, Machine(directory) as machine:
+        empty = write(directory, "empty", b"")
+        noise = write(directory, "noise", b"noise" * 10000)
+        for line, why in (
+                (b"", "not JSON"), (b"\0\xff\xfe", "not JSON"),
+                (b"[" * 50000, "not JSON"), (b"17", "not an object"),
+                (b"{}", "command is missing"),
+                (b'{"command": ["list"]}', "command is not a string"),
+                (b'{"command": "sleep"}', "the commands are list, info"),
+                (b'{"command": "list", "guest": 0}', "not known: guest"),
+                (b'{"command": "info"}', "guest is missing"),
+                (b'{"command": "info", "guest": true}', "not a whole number"),
+                (b'{"command": "info", "guest": 1e3}', "not a whole number"),
+                (b'{"command": "info", "guest": -1}', "is not 0 to"),
+                (b'{"command": "info", "guest": 4294967296}', "is not 0 to"),
+                (b'{"command": "info", "guest": 4294967295}', "no such guest"),
+                (b'{"command": "console-write", "guest": 0, "text": 5}',
+                 "text is not a string")):
+            answer = machine.line(line)
+            expect(why in answer["error"]["text"] and
+                   answer["error"]["errno"] == "EINVAL",
+                   f"{line[:60]!r}: {answer}")
+        for why, fields in (
+                ("kernel is missing", {}),
+                ("No such file", {"kernel": "/none"}),
+                ("empty", {"kernel": empty}),
+                ("Is a directory", {"kernel": directory}),
+                ("refused", {"kernel": noise}),
+                ("refused", {"kernel": KERNEL, "memory": 3}),
+                ("refused", {"kernel": KERNEL, "memory": 8193}),
+                ("refused", {"kernel": KERNEL, "memory": 8000}),
+                ("refused", {"kernel": KERNEL, "cpus": 9}),
+                ("refused", {"kernel": KERNEL, "shares": 0}),
+                ("refused", {"kernel": KERNEL, "reply_timeout": 3600001}),
+                ("refused", {"kernel": KERNEL, "name": "a\nb"}),
+                ("name: up to 31", {"kernel": KERNEL, "name": "x" * 32}),
+                ("append: up to 2047", {"kernel": KERNEL, "append": "\0"}),
+                ("rights: manage", {"kernel": KERNEL, "rights": "all"}),
+                ("passive is not a boolean", {"kernel": KERNEL, "passive": 1}),
+                ("not known: disk", {"kernel": KERNEL, "disk": "x"})):
+            answer = machine.ask("create", **fields)
+            expect(why in answer.get("error", {}).get("text", ""),
+                   f"create {fields}: {answer}")
+        same("the guests", machine.states(), [("guest", "running")])
+        # Too long: an answer, and the end of this connection alone.
+        other = machine.connect()
+        other.write(b'{"command": "list", "id": "' + b"x" * 70000)
+        other.flush()
+        same("the answer", json.loads(other.readline())["error"]["text"],
+             "not JSON")
+        same("the connection", other.readline(), b"")
+        other.close()
+        same("the guests", machine.states(), [("guest", "running")])
+
+
+def refused(why, path):
+    with scratch() as directory, socket.socket(socket.AF_UNIX) as other:
+        other.bind(directory + "/taken")
+        other.listen()
+        write(directory, "file", b"")
+        run = subprocess.run(
+            [VMI_RUN, "--control", os.path.join(directory, path)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT,
+            check=False)
+    expect(why in run.stderr and run.returncode == 2,
+           f"status {run.returncode}, it says {run.stderr!r}")
+
+
+test_all([
+    ("a life, from outside", life),
+    ("the guest of the boot loader", first_guest),
+    ("mistakes", mistakes),
+    ("a socket in no directory", refused, "No such file", "none/socket"),
+    ("a socket where somebody listens", refused, "somebody else listens",
+     "taken"),
+    ("a socket that is a file", refused, "not a socket", "file"),
+])
