@@ -27,7 +27,7 @@
 struct processor {
 	uint32_t	id;		/* of its APIC */
 	volatile uint32_t starts;	/* how often its loop has begun */
-	void		(*volatile work)(uint64_t);
+	void		(*work)(uint64_t);	/* atomic; NULL: none */
 	uint64_t	arg;
 	uint64_t	gdt[GDT_ENTRIES] __attribute__((aligned(16)));
 	uint8_t		tss[104] __attribute__((aligned(16)));

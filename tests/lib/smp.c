@@ -163,27 +163,30 @@ void processor_stop(uint32_t n)
 
 void processor_loop(struct processor *p)
 {
+	void (*work)(uint32_t);
+
 	vmi1(SetTR, TSS_SELECTOR);
 	apic_set(APIC_SVR, SVR_ENABLE | 0xff);
 	p->starts++;
 	for (;;) {
-		while (!p->work)
+		while (!(work = __atomic_load_n(&p->work, __ATOMIC_ACQUIRE)))
 			relax();
-		p->work(p->arg);
-		p->work = NULL;
+		work(p->arg);
+		__atomic_store_n(&p->work, NULL, __ATOMIC_RELEASE);
 		p->done++;
 	}
 }
 
+/* The compiler may not move what the work is about behind it. */
 void begin_on(uint32_t n, void (*work)(uint32_t), uint32_t arg)
 {
 	processor[n].arg = arg;
-	processor[n].work = work;
+	__atomic_store_n(&processor[n].work, work, __ATOMIC_RELEASE);
 }
 
 void end_on(uint32_t n)
 {
-	while (processor[n].work)
+	while (__atomic_load_n(&processor[n].work, __ATOMIC_ACQUIRE))
 		relax();
 }
 

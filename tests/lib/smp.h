@@ -46,7 +46,7 @@ struct processor {
 	uint32_t	id;		/* of its APIC */
 	volatile uint32_t starts;	/* how often its loop has begun */
 	volatile uint32_t done;		/* how much of its work */
-	void		(*volatile work)(uint32_t);
+	void		(*work)(uint32_t);	/* atomic; NULL: none */
 	uint32_t	arg;
 	uint64_t	gdt[GDT_ENTRIES] __attribute__((aligned(8)));
 	uint32_t	tss[26];
