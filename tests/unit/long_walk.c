@@ -76,6 +76,35 @@ static void change(void)
 		stale[n] = true;
 }
 
+#define RUN	8u		/* words of a queue */
+#define INVAL	3u		/* the kind of one of a page */
+
+/* Several change, and a queue tells of them all: mostly of one table, of some twice,
+ * and of pages in between. */
+static void change_run(void)
+{
+	uint32_t frame = random_frame(), n = 1 + rnd(RUN), k;
+	uint64_t words[RUN];
+	const volatile uint64_t *word = words;
+
+	for (k = 0; k < n; k++) {
+		if (!rnd(3)) {
+			words[k] = random_va() | INVAL;
+			continue;
+		}
+		if (!rnd(8))
+			frame = random_frame();
+		words[k] = frame << 12 | random_index() << 3;
+		if (k > 1 && rnd(2) && !(words[k - 2] % 8))
+			words[k] = words[k - 2];
+		*entry(words[k] >> 12, words[k] >> 3 & 511) = random_entry();
+	}
+	while ((word = long_entries_changed(mmu, word, words + n, INVAL)) !=
+	       words + n)
+		long_inval(mmu, *word++ & ~4095ull);
+	mmu_flush_tlb(mmu);
+}
+
 /* A page becomes a table that is told of, or is none any more. */
 static void change_page(void)
 {
@@ -170,8 +199,12 @@ void random_step(void)
 	struct long_wrong wrong;
 
 	switch (rnd(16)) {
-	case 0: case 1: case 2:
+	case 0: case 1:
 		change();
+		break;
+	case 2:
+		if (mm.reserved)
+			change_run();
 		break;
 	case 3:
 		if (!rnd(4))
