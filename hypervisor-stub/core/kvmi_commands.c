@@ -297,7 +297,12 @@ static int get_cpuid(struct kvmi_command *c)
 	c->v->cpuid(c->v, leaf & 0xffff0000, 0, r);
 	if (leaf > r[0] || (leaf & 0xffff0000) != (r[0] & 0xffff0000))
 		return -KVMI_ENOENT;
+	/* The processor's answer depends on XCR0 and CR4, and another's may be there. */
+	if (c->v->wide)
+		xcr0_apply(c->v);
 	c->v->cpuid(c->v, leaf, FIELD(c, uint32_t, 4), r);
+	if (c->v->wide)
+		xcr0_apply(current);
 	return answer(c, r, sizeof(r));
 }
 

@@ -56,10 +56,12 @@ static bool wide_read(struct vcpu *v, uint32_t index, uint64_t *val)
 
 	if (from)
 		*val = *from;
-	else if (index == MSR_FS_BASE || index == MSR_GS_BASE)
-		*val = rdmsr(index);
-	else
+	else if (index != MSR_FS_BASE && index != MSR_GS_BASE)
 		return false;
+	else if (v == current)
+		*val = rdmsr(index);
+	else			/* an introspection tool asks of one that is off */
+		*val = index == MSR_FS_BASE ? v->fs_base : v->gs_base;
 	return true;
 }
 

@@ -621,13 +621,37 @@ def walk(tool, regs, gva):
     return (entry & mask & ~((1 << shift) - 1)) | gva & (1 << shift) - 1
 
 
+BASES = (0xc0000100, 0xc0000101)        # FS and GS
+XSAVE_X87 = 576                         # bytes that XCR0 = 1 takes
+
+
+def off(tool):
+    """What another vCPU has loaded is not of the one that is off."""
+    same("the switch", tool.switch(kvmi.EV_XSETBV), 0)
+    event = tool.event()
+    tool.reply(event)
+    event = tool.event()            # a second one, of all that it has found
+    running, sleeping = (tool.registers(nr, BASES)["msrs"] for nr in (0, 1))
+    expect(running[1][1], "Linux has not set the GS base yet")
+    same("its bases", sleeping, [(msr, 0) for msr in BASES])
+    sizes = [struct.unpack_from("<I", tool.cpuid(0xd, nr=nr)[1], 4)[0]
+             for nr in (0, 1, 0)]
+    expect(sizes[0] > XSAVE_X87, "Linux has not set XCR0 yet")
+    same("bytes for XSAVE", sizes, [sizes[0], XSAVE_X87, sizes[0]])
+    same("the switch", tool.switch(kvmi.EV_XSETBV, False), 0)
+    tool.reply(event)
+
+
 def watched_boot(mode, *options):
     """What a processor does when it is started; then LibVMI's way to memory."""
     with scratch() as directory, Machine(
             directory, *options, "--cpus", "2", "--append",
-            "console=ttyS0 panic=-1", stdin=subprocess.PIPE) as machine:
+            "console=ttyS0 panic=-1", stdin=subprocess.PIPE,
+            qemu="-cpu max") as machine:
         tool = machine.tool()
         tool.libvmi_init()
+        if mode == "IA-32e":
+            off(tool)
         for event in (kvmi.EV_CPUID, kvmi.EV_DESC, kvmi.EV_XSETBV):
             same("the switch", tool.switch(event, nr=1), 0)
         entries = [0xc0000082, 0xc0000083]
@@ -636,7 +660,7 @@ def watched_boot(mode, *options):
         want = {("table", n) for n in (1, 2, 4)} | {"CPUID"}
         told = {}
         if mode == "IA-32e":
-            want |= set(entries)
+            want |= set(entries) | {"XSETBV"}
         while want:
             event = tool.event()
             same("which vCPU", event.vcpu, 1)
@@ -649,6 +673,8 @@ def watched_boot(mode, *options):
                 same("GET_CPUID", len(tool.get(kvmi.CPUID, vcpu(1) + struct.pack(
                     "<II", leaf, sub))), 16)
                 want.discard("CPUID")
+            elif event.id == kvmi.EV_XSETBV:
+                want.discard("XSETBV")
             elif event.id == kvmi.EV_MSR:
                 msr, old, told[msr] = struct.unpack("<I4xQQ", event.data)
                 want.discard(msr)

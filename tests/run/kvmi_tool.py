@@ -3,6 +3,7 @@
 
 import collections
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -223,10 +224,11 @@ def vcpu(nr):
 
 
 class Machine:
-    """vmi-run with a tool that listens before it is started."""
+    """vmi-run with a tool that listens before it is started; qemu: options of QEMU's,
+    which come behind vmi-run's."""
 
     def __init__(self, directory, *options, stdin=subprocess.DEVNULL,
-                 timeout=HANG):
+                 timeout=HANG, qemu=""):
         path = os.path.join(directory, "tool")
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
@@ -235,8 +237,18 @@ class Machine:
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
             [VMI_RUN, "--timeout", timeout, "--introspect", path, *options],
-            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=self.environment(directory, qemu))
         self.output = b""
+
+    @staticmethod
+    def environment(directory, qemu):
+        name = "qemu-system-x86_64"
+        path = os.path.join(directory, name)
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f'#!/bin/sh\nexec {shutil.which(name)} "$@" {qemu}\n')
+        os.chmod(path, 0o755)
+        return dict(os.environ, PATH=f"{directory}:{os.environ['PATH']}")
 
     def accept(self):
         return Tool(self.listener.accept()[0])
