@@ -470,6 +470,7 @@ static struct vcpu *asked(struct vcpu *v)
 	spin_lock(&lock);
 	v->parked = true;
 	v->halted = true;
+	v->on = !v->paused;
 	v->wake = UINT64_MAX;
 	spin_unlock(&lock);
 	spin_unlock(&v->g->lock);
@@ -748,14 +749,16 @@ void sched_resume(struct guest *g)
 	spin_unlock(&lock);
 }
 
+/* One whose guest is paused has a processor for this alone. */
 void sched_ask(struct vcpu *v)
 {
 	vcpu_stop(v, STOP_ASKED);
 	v->held |= HELD_ASKED;
 	spin_lock(&lock);
-	if (v->halted) {
-		v->hlt |= !v->parked && !v->server;
+	if (v->halted || (v->paused && !v->on)) {
+		v->hlt |= v->halted && !v->parked && !v->server;
 		v->halted = false;
+		v->on = true;
 		v->since = rdtsc();
 		find_processor(v);
 	} else if (v->loaded && v != current) {

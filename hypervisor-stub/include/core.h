@@ -288,7 +288,7 @@ void sched_begin(struct guest *);
 void sched_pause(struct guest *);
 void sched_resume(struct guest *);
 void sched_end(struct guest *);
-/* It comes to kvmi_serve(), whatever it waits for; it is on. */
+/* It comes to kvmi_serve(), whatever it waits for; it is on, or its guest is paused. */
 void sched_ask(struct vcpu *);
 /* It waits for that guest, or has stopped to (NULL), and looks itself at a time. */
 void sched_waits(struct vcpu *, struct guest *, uint64_t look);

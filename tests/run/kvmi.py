@@ -6,7 +6,9 @@ and Linux with several processors."""
 
 import sys
 sys.dont_write_bytecode = True
+import json
 import os
+import socket
 import struct
 import subprocess
 
@@ -582,6 +584,45 @@ def several():
                 tool.reply(event)
 
 
+def managed(wide):
+    """A guest that stands still by --control is looked at all the same, whether its
+    processor was in the guest or held by an event."""
+    with scratch() as directory:
+        path = os.path.join(directory, "control")
+        with loop(directory, wide, "--control", path) as machine, \
+                socket.socket(socket.AF_UNIX) as control:
+            tool = machine.tool()
+            control.connect(path)
+            answers = control.makefile("r", encoding="ascii")
+
+            def manage(command):
+                control.sendall(json.dumps({"command": command, "guest": 0})
+                                .encode() + b"\n")
+                same(command, json.loads(answers.readline()), {"return": {}})
+
+            runs(tool)
+            manage("pause")
+            regs, before = tool.registers(), counter(tool)
+            expect(BASE <= regs["rip"] < BASE + len(CODE), "a strange RIP")
+            event = tool.pause()
+            same("paused twice, at", event.regs["rip"], regs["rip"])
+            same("a command", tool.registers()["rip"], regs["rip"])
+            tool.reply(event)
+            same("still there", tool.registers(), regs)
+            same("and still", counter(tool), before)
+            tool.write(DATA + 8, b"seen")
+            manage("resume")
+            runs(tool)
+            same("what was written", tool.read(DATA + 8, 4), b"seen")
+            event = tool.pause()
+            manage("pause")
+            before = counter(tool)
+            tool.reply(event)
+            same("its reply moves nothing", counter(tool), before)
+            manage("resume")
+            runs(tool)
+
+
 # ---- Linux ------------------------------------------------------------------
 
 def prompt(machine, line, text):
@@ -766,6 +807,8 @@ def main():
                          descriptor, inject, crash):
             tests.append((f"{function.__name__.strip('_')}, {bits}", paused,
                           wide, "read", function))
+    tests += [(f"a guest that its manager has paused, {bits}", managed, wide)
+              for wide, bits in ((False, "32 bits"), (True, "64 bits"))]
     tests += [("several guests", several), ("Linux", linux, 1),
               ("Linux, three processors", linux, 3)]
     tests += [(f"Linux that is started, {mode}", watched_boot, mode, *options)
