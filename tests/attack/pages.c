@@ -538,18 +538,21 @@ static void pages_owner_dies(uint32_t arg)
 	int32_t id;
 
 	(void)arg;
-	/* mov ecx, 3000000; 1: incl STATE; loop 1b; ud2, with no IDT */
-	code_with(0xb9, 3000000);
+	/* 1: incl STATE; mov eax, [STATE + 4]; test eax, eax; je 1b; ud2, with no IDT */
 	code8(0xff);
 	code_with(0x05, STATE);
-	code8(0xe2);
-	code8(0xf8);
+	code_with(0xa1, STATE + 4);
+	code8(0x85);
+	code8(0xc0);
+	code8(0x74);
+	code8(0xf1);
 	code8(0x0f);
 	code8(0x0b);
 	id = make(0);
 	same(map_page((uint32_t)id, STATE, 0), 0, "its page is mapped");
 	while (!own[0][0])
 		relax();
+	own[0][1] = 1;
 	until_gone(0);
 }
 
