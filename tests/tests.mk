@@ -83,7 +83,7 @@ $(eval $(call unit_test,long,$(patsubst %,hypervisor-stub/%.c,$(filter mm/%,$(HV
 	$(addprefix tests/unit/,long_model.c long_walk.c chance.c testing.c) \
 	tests/host/cpu.c))
 EMULATOR	:= $(addprefix hypervisor-stub/,x86/emulate.c x86/emulate64.c x86/operand.c \
-		   x86/port.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) \
+		   x86/port.c x86/mmio.c x86/msr.c x86/decode.c devices/apic.c devices/bus.c) \
 		   tests/host/cpu.c tests/unit/emul.c
 $(eval $(call unit_test,emul,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))
 $(eval $(call unit_test,emul64,$(EMULATOR),-Xlinker --wrap=bus_read -Xlinker --wrap=bus_write))

@@ -78,6 +78,8 @@ static const struct counter counter[] = {
 	INSN(INSN_MOV_LOAD, "apic_load"), INSN(INSN_MOV_STORE, "apic_store"),
 	INSN(INSN_MOV_IMM, "apic_store_imm"),
 	INSN(INSN_MOVZX, "movzx"), INSN(INSN_MOVSX, "movsx"),
+	INSN(INSN_MOVS, "movs"), INSN(INSN_STOS, "stos"),
+	INSN(INSN_LODS, "lods"),
 };
 
 #define NAME(nr, name, call)	[nr] = "hc_" #name,

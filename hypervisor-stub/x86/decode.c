@@ -214,6 +214,9 @@ static const struct form one_byte[256] = {
 	[0x8e] = { INSN_MOV_TO_SREG, MODRM, 0 },
 	[0xa0 ... 0xa1] = { INSN_MOV_LOAD, BYTE | DIRECT, 0 },	/* of EAX */
 	[0xa2 ... 0xa3] = { INSN_MOV_STORE, BYTE | DIRECT, 0 },
+	[0xa4 ... 0xa5] = { INSN_MOVS, BYTE, 0 },
+	[0xaa ... 0xab] = { INSN_STOS, BYTE, 0 },
+	[0xac ... 0xad] = { INSN_LODS, BYTE, 0 },
 	[0xc4] = { INSN_LOAD_FAR, MODRM | NOT_64, SREG_ES },
 	[0xc5] = { INSN_LOAD_FAR, MODRM | NOT_64, SREG_DS },
 	[0xc6 ... 0xc7] = { INSN_MOV_IMM, BYTE | MODRM | IMM, 0 },
@@ -295,6 +298,15 @@ static uint8_t group_op(const struct reader *r, const struct insn *insn,
 	return group[opcode][insn->reg & 7];
 }
 
+/* The operand of a string instruction. */
+static void by_index(struct insn *insn, bool destination)
+{
+	insn->mem = true;
+	insn->base = destination ? EDI : ESI;
+	if (destination)
+		insn->seg = SREG_ES;	/* whatever the prefix says */
+}
+
 /* What an operation makes of its operands. False: there is none with these. */
 static bool complete(const struct reader *r, struct insn *insn)
 {
@@ -310,10 +322,10 @@ static bool complete(const struct reader *r, struct insn *insn)
 	case INSN_INS: case INSN_OUTS:
 		if (insn->size == 8)
 			insn->size = 4;
-		insn->mem = true;
-		insn->base = insn->op == INSN_INS ? EDI : ESI;
-		if (insn->op == INSN_INS)
-			insn->seg = SREG_ES;	/* whatever the prefix says */
+		by_index(insn, insn->op == INSN_INS);
+		return true;
+	case INSN_MOVS: case INSN_STOS: case INSN_LODS:
+		by_index(insn, insn->op == INSN_STOS);
 		return true;
 	case INSN_MOV_FROM_CR: case INSN_MOV_TO_CR:
 		insn->size = code64 ? 8 : 4;

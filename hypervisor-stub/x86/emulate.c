@@ -414,15 +414,6 @@ static bool user_op(const struct vcpu *v, const struct insn *in)
 	       in->op == INSN_VMMCALL;
 }
 
-/* It wraps where the registers of the guest do. */
-static void wrap(struct vcpu *v)
-{
-	if (v->wide)
-		return;
-	v->regs->rip &= UINT32_MAX;
-	v->regs->rsp &= UINT32_MAX;
-}
-
 static bool emulate_insn(struct vcpu *v, struct insn *in)
 {
 	bool wide = v->wide && carry_out_wide[in->op];
@@ -475,113 +466,6 @@ bool emulate_undefined(struct vcpu *v)
 	return true;
 }
 
-/* ---- memory of devices ---------------------------------------------------- */
-
-/* A register of one byte may be the second of four (insn.h). */
-static uint64_t *of_byte(struct vcpu *v, const struct insn *in, uint32_t *shift)
-{
-	bool high = in->size == 1 && !in->rex && in->reg >= 4;
-	int reg = high ? in->reg - 4 : in->reg;
-
-	*shift = high ? 8 : 0;
-	return reg == ESP ? &v->regs->rsp : &v->regs->gpr[reg];
-}
-
-static void load(struct vcpu *v, const struct insn *in, uint64_t val)
-{
-	uint32_t shift;
-	uint64_t *at;
-
-	if (in->op == INSN_MOVSX)
-		val = in->from == 1 ? (int8_t)val : (int16_t)val;
-	at = of_byte(v, in, &shift);
-	if (shift)
-		*at = (*at & ~0xff00ull) | (val & 0xff) << 8;
-	else
-		set_reg(v, in->reg, val, in->size);
-}
-
-static uint64_t stored(struct vcpu *v, const struct insn *in)
-{
-	uint32_t shift;
-	uint64_t val;
-
-	if (in->op == INSN_MOV_IMM)
-		return in->imm;
-	val = *of_byte(v, in, &shift);
-	return val >> shift;
-}
-
-/* The local APIC and the I/O APIC are accessed by the kernel with MOV (SDM Vol. 3,
- * 10.4.1: aligned, 32 bits). */
-static enum bus_result apic_access(struct vcpu *v, const struct insn *in,
-				   struct access *a)
-{
-	const struct bus_space *memory = &v->bus->memory;
-	enum bus_result res;
-	uint32_t val;
-
-	if (regs_ring(v->regs) == 3 || in->size != 4 || in->from)
-		return BUS_NOBODY;
-	if (a->write)
-		return bus_write(memory, a->at, 4, a->value);
-	res = bus_read(memory, a->at, 4, &val);
-	if (res == BUS_DONE)
-		a->value = val;
-	return res;
-}
-
-/* An access that begins on another page was not looked at from its beginning. */
-static bool begins_at(struct vcpu *v, const struct insn *in,
-		      const struct access *a)
-{
-	uint64_t offset = a->at % PAGE_SIZE;
-
-	return operand(v, in) % PAGE_SIZE == offset &&
-	       offset + a->size <= PAGE_SIZE;
-}
-
-static bool mmio(struct vcpu *v, struct insn *in, gpa_t pa)
-{
-	struct access a = {
-		.memory = true, .at = pa, .size = in->from ? in->from : in->size,
-		.write = in->op == INSN_MOV_STORE || in->op == INSN_MOV_IMM,
-	};
-	enum bus_result res;
-
-	if (!in->mem || (in->op != INSN_MOV_LOAD && in->op != INSN_MOV_STORE &&
-			 in->op != INSN_MOV_IMM && in->op != INSN_MOVZX &&
-			 in->op != INSN_MOVSX))
-		return false;
-	if (a.write)
-		a.value = stored(v, in);
-	res = apic_access(v, in, &a);
-	if (res == BUS_NOBODY && begins_at(v, in, &a))
-		res = ask_elsewhere(v, in, &a);
-	if (res != BUS_DONE)
-		return res == BUS_AGAIN;
-	if (!a.write)
-		load(v, in, a.value);
-	v->regs->rip += in->length;
-	wrap(v);
-	v->stats.emulated[in->op]++;
-	event_poll(v);
-	return true;
-}
-
-bool emulate_mmio(struct vcpu *v, gpa_t pa)
-{
-	struct insn in;
-
-	if (!insn_fetch(v, &in))
-		return false;
-	/* Not what has faulted, since another vCPU has written there: it comes again. */
-	if ((in.op == INSN_MOV_STORE || in.op == INSN_MOV_IMM) &&
-	    !(v->regs->error & PF_W))
-		return true;
-	return mmio(v, &in, pa);
-}
-
 /* By what it was then, whatever there is now. */
 void emulate_answered(struct vcpu *v)
 {
@@ -590,7 +474,8 @@ void emulate_answered(struct vcpu *v)
 	if (v->regs->rip != v->request.rip)
 		return;
 	if (v->request.access.memory)
-		mmio(v, &in, v->request.access.at);
+		emulate_memory(v, &in, v->request.access.at,
+			       v->request.access.write);
 	else
 		emulate_insn(v, &in);
 }

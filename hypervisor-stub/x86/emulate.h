@@ -23,6 +23,8 @@ gva_t operand(struct vcpu *v, const struct insn *in);
 uint64_t get_reg(struct vcpu *v, int reg);
 /* As an instruction of this operand size writes it: 4 bytes clear the others. */
 void set_reg(struct vcpu *v, int reg, uint64_t val, int size);
+/* RIP and RSP wrap where the registers of the guest do. */
+void wrap(struct vcpu *v);
 /*
  * May the guest, at its ring, touch these bytes, the memory operand? Accessed and
  * dirty bits are set as the access would; false: it was told of the fault.
@@ -46,6 +48,10 @@ enum bus_result ask_elsewhere(struct vcpu *v, const struct insn *in,
 
 enum outcome emulate_port(struct vcpu *v, struct insn *in);
 enum outcome emulate_port_string(struct vcpu *v, struct insn *in);
+
+/* An access to a device's memory. False: not by an instruction that can be, or
+ * nobody is there; nothing was done. */
+bool emulate_memory(struct vcpu *v, struct insn *in, gpa_t pa, bool write);
 
 /* By enum insn_op: what is not as in other guests (emulate64.c). */
 extern enum outcome (*const carry_out_wide[INSN_OPS])(struct vcpu *,

@@ -29,7 +29,7 @@ static void __attribute__((noinline)) bus_access(struct vcpu *v, gpa_t pa)
 		vcpu_kill(v, "write to guest-physical %09lx, outside its memory",
 			   pa);
 	else if (mm_is_elsewhere(mm, pa >> PAGE_SHIFT))
-		vcpu_kill(v, "access to guest-physical %09lx, a device of another guest's, by another instruction than MOV, MOVZX or MOVSX",
+		vcpu_kill(v, "access to guest-physical %09lx, a device of another guest's, by another instruction than MOV, MOVZX, MOVSX, MOVS, STOS or LODS",
 			   pa);
 	else
 		vcpu_kill(v, "access to the local APIC by another instruction than a 32-bit MOV");

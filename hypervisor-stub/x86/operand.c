@@ -73,6 +73,14 @@ void set_reg(struct vcpu *v, int reg, uint64_t val, int size)
 	}
 }
 
+void wrap(struct vcpu *v)
+{
+	if (v->wide)
+		return;
+	v->regs->rip &= UINT32_MAX;
+	v->regs->rsp &= UINT32_MAX;
+}
+
 static enum fault access_fault(struct vcpu *v, gva_t va, uint32_t *error)
 {
 	uint32_t access = *error;

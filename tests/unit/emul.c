@@ -3,6 +3,7 @@
 #include "emul.h"
 
 struct guest guest;
+struct cpu cpus[HOST_CPUS];
 struct vcpu *const v = &guest.vcpu[0];
 struct regs regs;
 struct stub_shared shared;
@@ -356,6 +357,7 @@ int emul_setup(void **state)
 	memset(memory, 0x90, sizeof(memory));
 	memset(&shared, 0, sizeof(shared));
 	memset(&last, 0, sizeof(last));
+	current = v;
 	v->g = &guest;
 	v->sibling = v->first = v;
 	v->mmu.mm = &guest.mm;

@@ -80,6 +80,8 @@ static void test_every_operation(void **state)
 		{ INSN_MOV_IMM, 3, { 0xc6, 0x00, 0x01 } },
 		{ INSN_MOVZX, 3, { 0x0f, 0xb6, 0x00 } },
 		{ INSN_MOVSX, 3, { 0x0f, 0xbf, 0x00 } },
+		{ INSN_MOVS, 1, { 0xa5 } }, { INSN_STOS, 1, { 0xaa } },
+		{ INSN_LODS, 1, { 0xad } },
 		{ INSN_CPUID, 2, { 0x0f, 0xa2 } },
 		{ INSN_VMCALL, 3, { 0x0f, 0x01, 0xc1 } },
 		{ INSN_VMMCALL, 3, { 0x0f, 0x01, 0xd9 } },

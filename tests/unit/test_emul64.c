@@ -294,6 +294,13 @@ static void test_msrs(void **state)
 	}
 	assert_int_equal(fs_base, HIGH + 2);
 	assert_int_equal(gs_base, HIGH + 3);
+	/* of one that is off they are not the processor's */
+	current = NULL;
+	v->fs_base = 4;
+	v->gs_base = 5;
+	assert_int_equal(read_msr(MSR_FS_BASE), 4);
+	assert_int_equal(read_msr(MSR_GS_BASE), 5);
+	current = v;
 	assert_true(write_msr(MSR_STAR, 0x23001000000000));
 	CALLED("syscall", 0, 0);
 	assert_int_equal(read_msr(MSR_STAR), 0x23001000000000);

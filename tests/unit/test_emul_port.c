@@ -164,12 +164,12 @@ static void test_apic_page(void **state)
 	(void)state;
 	apic_init(&guest.apic[0], 0, 1000000000);
 	assert_true(bus_add(&guest.bus.memory, &page));
-	regs.error = PF_W;
 	memcpy(memory + CODE, "\xa1\x30\x00\xe0\xfe", 5);	/* mov eax, [] */
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_VERSION));
 	assert_int_equal(regs.gpr[EAX], 0x50014);
 	assert_int_equal(regs.rip, CODE + 5);
 	regs.rip = CODE;
+	regs.error = PF_W;
 	memcpy(memory + CODE, "\x89\x13", 2);			/* [ebx], edx */
 	regs.gpr[EDX] = 0x77;
 	assert_true(emulate_mmio(v, APIC_BASE + APIC_TPR));
@@ -185,11 +185,15 @@ static void test_apic_page(void **state)
 	assert_int_equal(regs.rip, CODE);
 	/* 16 bits, 8 bits, another instruction, user mode */
 	regs.rip = CODE;
+	regs.error = 0;
 	memcpy(memory + CODE, "\x66\x8b\x13", 3);
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\x8a\x13", 2);
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\x01\x13", 2);
+	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	memcpy(memory + CODE, "\xa5", 1);		/* movsd */
+	regs.gpr[EDI] = DATA;
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\x8b\x13", 2);
 	regs.cs = 0x73;
@@ -260,6 +264,101 @@ static void test_ones(void **state)
 	v->ask = NULL;
 }
 
+static struct access asked_for;
+static enum bus_result answer;
+
+static enum bus_result device(struct vcpu *of, struct access *a)
+{
+	(void)of;
+	asked_for = *a;
+	if (!a->write)
+		a->value = 0x0807060504030201;
+	return answer;
+}
+
+/* What it does to a device's memory; esi, edi and ecx are these, then those. */
+#define STRING(bytes, writes, esi, edi, ecx, esi_, edi_, ecx_) do {	\
+		memcpy(memory + CODE, bytes, sizeof(bytes));		\
+		regs.rip = CODE;					\
+		regs.error = (writes) ? PF_W : 0;			\
+		regs.gpr[ESI] = (esi);					\
+		regs.gpr[EDI] = (edi);					\
+		regs.gpr[ECX] = (ecx);					\
+		assert_true(emulate_mmio(v, MMIO));			\
+		assert_int_equal(asked_for.at, MMIO);			\
+		assert_int_equal(asked_for.write, writes);		\
+		assert_int_equal(regs.gpr[ESI], esi_);			\
+		assert_int_equal(regs.gpr[EDI], edi_);			\
+		assert_int_equal(regs.gpr[ECX], ecx_);			\
+	} while (0)
+
+static void test_string_memory(void **state)
+{
+	(void)state;
+	v->ask = device;
+	answer = BUS_DONE;
+	memcpy(memory + DATA, "abcdefgh", 8);
+	STRING("\xf3\xa5", true, DATA, MMIO, 2, DATA + 4, MMIO + 4, 1);
+	assert_int_equal(regs.rip, CODE);
+	assert_int_equal(asked_for.size, 4);
+	assert_int_equal(access_value(&asked_for), 0x64636261);
+	STRING("\xf3\xa5", true, DATA + 4, MMIO, 1, DATA + 8, MMIO + 4, 0);
+	assert_int_equal(regs.rip, CODE + 2);
+	assert_int_equal(access_value(&asked_for), 0x68676665);
+	STRING("\xa4", false, MMIO, DATA, 9, MMIO + 1, DATA + 1, 9);
+	assert_int_equal(regs.rip, CODE + 1);
+	assert_memory_equal(memory + DATA, "\1bcd", 4);
+	regs.rflags |= EFLAGS_DF;
+	STRING("\x66\xa5", false, MMIO, DATA + 2, 9, MMIO - 2, DATA, 9);
+	assert_memory_equal(memory + DATA, "\1b\1\2", 4);
+	regs.gpr[EAX] = 0x12345678;
+	STRING("\xf3\xaa", true, 7, MMIO, 3, 7, MMIO - 1, 2);
+	assert_int_equal(access_value(&asked_for), 0x78);
+	STRING("\xad", false, MMIO, 7, 9, MMIO - 4, 7, 9);
+	assert_int_equal(regs.gpr[EAX], 0x04030201);
+	assert_int_equal(guest.vcpu[0].stats.emulated[INSN_MOVS], 4);
+
+	/* nothing is left, or it is not what has faulted */
+	asked_for.at = MMIO;
+	asked_for.write = true;
+	STRING("\xf3\xaa", true, 7, MMIO, 0, 7, MMIO, 0);
+	STRING("\xad", true, MMIO, 7, 9, MMIO, 7, 9);
+	assert_int_equal(regs.rip, CODE);
+	v->ask = NULL;
+}
+
+/* A request is carried out again when it is answered; what is no device is touched
+ * before it is made. */
+static void test_string_request(void **state)
+{
+	(void)state;
+	v->ask = device;
+	answer = BUS_AGAIN;
+	memcpy(memory + DATA, "abcd", 4);
+	STRING("\xf3\xa5", false, MMIO, DATA, 2, MMIO, DATA, 2);
+	assert_memory_equal(memory + DATA, "abcd", 4);
+	v->request.access = asked_for;
+	v->request.access.value = 0x7a797877;
+	v->request.state = REQUEST_ANSWERED;
+	emulate_answered(v);
+	assert_memory_equal(memory + DATA, "wxyz", 4);
+	assert_int_equal(regs.gpr[ECX], 1);
+	assert_int_equal(regs.rip, CODE);
+	assert_int_equal(v->request.state, REQUEST_NONE);
+	STRING("\xf3\xa5", true, DATA, MMIO, 1, DATA, MMIO, 1);
+	v->request.access = asked_for;
+	v->request.state = REQUEST_ANSWERED;
+	emulate_answered(v);
+	assert_int_equal(regs.gpr[ECX], 0);
+	assert_int_equal(regs.rip, CODE + 2);
+	asked_for.at = MMIO;
+	asked_for.write = false;
+	STRING("\xa5", false, MMIO, UNMAPPED, 9, MMIO, UNMAPPED, 9);
+	assert_int_equal(v->request.state, REQUEST_NONE);
+	CALLED("#PF", UNMAPPED, PF_W);
+	v->ask = NULL;
+}
+
 static void test_fetch(void **state)
 {
 	(void)state;
@@ -308,6 +407,8 @@ int main(void)
 		EMUL_TEST(test_apic_page),
 		EMUL_TEST(test_store_that_did_not_fault),
 		EMUL_TEST(test_ones),
+		EMUL_TEST(test_string_memory),
+		EMUL_TEST(test_string_request),
 		EMUL_TEST(test_fetch),
 		EMUL_TEST(test_counts),
 	};

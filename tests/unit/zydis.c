@@ -73,6 +73,17 @@ static uint8_t name_of(const ZydisDecodedInstruction *z,
 	case ZYDIS_MNEMONIC_OUTSB:
 	case ZYDIS_MNEMONIC_OUTSW:
 	case ZYDIS_MNEMONIC_OUTSD: return INSN_OUTS;
+	case ZYDIS_MNEMONIC_MOVSB: case ZYDIS_MNEMONIC_MOVSW:
+	case ZYDIS_MNEMONIC_MOVSQ: return INSN_MOVS;
+	case ZYDIS_MNEMONIC_MOVSD:	/* and one of SSE2 */
+		return z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT ? INSN_MOVS :
+								   INSN_NONE;
+	case ZYDIS_MNEMONIC_STOSB: case ZYDIS_MNEMONIC_STOSW:
+	case ZYDIS_MNEMONIC_STOSD: case ZYDIS_MNEMONIC_STOSQ:
+		return INSN_STOS;
+	case ZYDIS_MNEMONIC_LODSB: case ZYDIS_MNEMONIC_LODSW:
+	case ZYDIS_MNEMONIC_LODSD: case ZYDIS_MNEMONIC_LODSQ:
+		return INSN_LODS;
 	case ZYDIS_MNEMONIC_CLTS: return INSN_CLTS;
 	case ZYDIS_MNEMONIC_INVD: return INSN_INVD;
 	case ZYDIS_MNEMONIC_WBINVD: return INSN_WBINVD;
@@ -189,6 +200,12 @@ static bool is_number(const ZydisDecodedOperand *op,
 	       sreg_of(op->reg.value) == 0xff;
 }
 
+static bool is_string(uint8_t op)
+{
+	return op == INSN_INS || op == INSN_OUTS || op == INSN_MOVS ||
+	       op == INSN_STOS || op == INSN_LODS;
+}
+
 static void same_operands(const struct insn *insn,
 			  const ZydisDecodedInstruction *z,
 			  const ZydisDecodedOperand *ops)
@@ -199,7 +216,10 @@ static void same_operands(const struct insn *insn,
 	for (i = 0; i < z->operand_count; i++) {
 		const ZydisDecodedOperand *op = &ops[i];
 		bool stack = op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
-			insn->op != INSN_INS && insn->op != INSN_OUTS;
+			!is_string(insn->op);
+
+		if (insn->op == INSN_MOVS && !i)
+			continue;	/* our operand is what it reads */
 
 		if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && !stack) {
 			mem = true;
@@ -263,6 +283,9 @@ static void same_size(const struct insn *insn,
 		     z->mnemonic == ZYDIS_MNEMONIC_OUTSB ? 8 :
 		     z->mnemonic == ZYDIS_MNEMONIC_INSW ||
 		     z->mnemonic == ZYDIS_MNEMONIC_OUTSW ? 16 : 32);
+		break;
+	case INSN_MOVS: case INSN_STOS: case INSN_LODS:
+		same("size", insn->size * 8, z->operand_width);
 		break;
 	case INSN_SGDT: case INSN_SIDT: case INSN_LGDT: case INSN_LIDT:
 		if (current_bits == CODE_64)

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of devices, by the instructions that drivers and the compiler's copies use
+ * for it: MOV, MOVZX, MOVSX, and MOVS, STOS and LODS one element at a time, for whose
+ * next one the guest comes back here.
+ */
+#include <cpu.h>
+
+#include "emulate.h"
+
+static bool is_string(const struct insn *in)
+{
+	return in->op == INSN_MOVS || in->op == INSN_STOS || in->op == INSN_LODS;
+}
+
+/* Does it access its operand in memory in this direction? */
+static bool accesses(const struct insn *in, bool write)
+{
+	switch (in->op) {
+	case INSN_MOV_STORE: case INSN_MOV_IMM: case INSN_STOS:
+		return write;
+	case INSN_MOV_LOAD: case INSN_MOVZX: case INSN_MOVSX: case INSN_LODS:
+		return !write;
+	default:
+		return in->op == INSN_MOVS;
+	}
+}
+
+/* ---- what is not the device ------------------------------------------------- */
+
+/* A register of one byte may be the second of four (insn.h). */
+static uint64_t *of_byte(struct vcpu *v, const struct insn *in, uint32_t *shift)
+{
+	bool high = in->size == 1 && !in->rex && in->reg >= 4;
+	int reg = high ? in->reg - 4 : in->reg;
+
+	*shift = high ? 8 : 0;
+	return reg == ESP ? &v->regs->rsp : &v->regs->gpr[reg];
+}
+
+static void load(struct vcpu *v, const struct insn *in, uint64_t val)
+{
+	uint32_t shift;
+	uint64_t *at;
+
+	if (in->op == INSN_MOVSX)
+		val = in->from == 1 ? (int8_t)val : (int16_t)val;
+	at = of_byte(v, in, &shift);
+	if (shift)
+		*at = (*at & ~0xff00ull) | (val & 0xff) << 8;
+	else
+		set_reg(v, in->reg, val, in->size);
+}
+
+static uint64_t stored(struct vcpu *v, const struct insn *in)
+{
+	uint32_t shift;
+	uint64_t val;
+
+	if (in->op == INSN_MOV_IMM)
+		return in->imm;
+	val = *of_byte(v, in, &shift);
+	return val >> shift;
+}
+
+/* One operand of MOVS: what is read or what is written. */
+static gva_t end_of_movs(struct vcpu *v, const struct insn *in, bool written)
+{
+	struct insn end = *in;
+
+	if (written) {
+		end.base = EDI;
+		end.seg = SREG_ES;
+	}
+	return operand(v, &end);
+}
+
+/* ---- string instructions ------------------------------------------------------- */
+
+static bool no_more(struct vcpu *v, const struct insn *in)
+{
+	uint64_t mask = UINT64_MAX >> (64 - in->addr_size * 8);
+
+	return in->rep && !(v->regs->gpr[ECX] & mask);
+}
+
+static void next_element(struct vcpu *v, const struct insn *in)
+{
+	struct regs *r = v->regs;
+	int64_t step = r->rflags & EFLAGS_DF ? -in->size : in->size;
+
+	if (in->op != INSN_STOS)
+		set_reg(v, ESI, r->gpr[ESI] + step, in->addr_size);
+	if (in->op != INSN_LODS)
+		set_reg(v, EDI, r->gpr[EDI] + step, in->addr_size);
+	if (in->rep)
+		set_reg(v, ECX, r->gpr[ECX] - 1, in->addr_size);
+	if (!in->rep || no_more(v, in))
+		r->rip += in->length;
+}
+
+/* ---- the device ---------------------------------------------------------------- */
+
+/* The local APIC and the I/O APIC are accessed by the kernel with MOV (SDM Vol. 3,
+ * 10.4.1: aligned, 32 bits). */
+static enum bus_result apic_access(struct vcpu *v, const struct insn *in,
+				   struct access *a)
+{
+	const struct bus_space *memory = &v->bus->memory;
+	enum bus_result res;
+	uint32_t val;
+
+	if (regs_ring(v->regs) == 3 || in->size != 4 || in->from || is_string(in))
+		return BUS_NOBODY;
+	if (a->write)
+		return bus_write(memory, a->at, 4, a->value);
+	res = bus_read(memory, a->at, 4, &val);
+	if (res == BUS_DONE)
+		a->value = val;
+	return res;
+}
+
+/* An access that begins on another page was not looked at from its beginning. */
+static bool begins_at(const struct access *a, gva_t va)
+{
+	uint64_t offset = a->at % PAGE_SIZE;
+
+	return va % PAGE_SIZE == offset && offset + a->size <= PAGE_SIZE;
+}
+
+bool emulate_memory(struct vcpu *v, struct insn *in, gpa_t pa, bool write)
+{
+	struct access a = {
+		.memory = true, .at = pa, .size = in->from ? in->from : in->size,
+		.write = write,
+	};
+	bool movs = in->op == INSN_MOVS;
+	gva_t va = movs ? end_of_movs(v, in, write) : operand(v, in), memory = 0;
+	enum bus_result res;
+
+	if (movs) {
+		memory = end_of_movs(v, in, !write);
+		if (!may_touch(v, in, memory, in->size, !write))
+			return true;
+	}
+	if (write && movs)
+		guest_read(&v->mmu, &a.value, memory, in->size);
+	else if (write)
+		a.value = stored(v, in);
+	res = apic_access(v, in, &a);
+	if (res == BUS_NOBODY && begins_at(&a, va))
+		res = ask_elsewhere(v, in, &a);
+	if (res != BUS_DONE)
+		return res == BUS_AGAIN;
+	if (!write && movs)
+		guest_write(&v->mmu, memory, &a.value, in->size);
+	else if (!write)
+		load(v, in, a.value);
+	if (is_string(in))
+		next_element(v, in);
+	else
+		v->regs->rip += in->length;
+	wrap(v);
+	v->stats.emulated[in->op]++;
+	event_poll(v);
+	return true;
+}
+
+bool emulate_mmio(struct vcpu *v, gpa_t pa)
+{
+	bool write = v->regs->error & PF_W;
+	struct insn in;
+
+	if (!insn_fetch(v, &in) || !in.mem ||
+	    (!accesses(&in, true) && !accesses(&in, false)))
+		return false;
+	/* Not what has faulted, since another vCPU has written there: it comes again. */
+	if (!accesses(&in, write) || (is_string(&in) && no_more(v, &in)))
+		return true;
+	return emulate_memory(v, &in, pa, write);
+}
