@@ -167,6 +167,21 @@ static void memory(void)
 	TELLS("\xb9\0\0\0\xd0\x66\xc7\1\x34\x12");
 	writes(VMI_IO_MEMORY, MMIO, 2, 0x1234);
 	hears();
+	/* mov esi, d0000000h; mov edi, 220000h; mov ecx, 2; rep movsd; mov eax, [edi-4] */
+	TELLS("\xbe\0\0\0\xd0\xbf\0\0\x22\0\xb9\2\0\0\0\xf3\xa5\x8b\x47\xfc");
+	reads(VMI_IO_MEMORY, MMIO, 4, 0x11111111);
+	reads(VMI_IO_MEMORY, MMIO + 4, 4, 0x9922222222);
+	same(hears(), 0x22222222, "it is copied from");
+	/* and from 220000h to d0000ff8h; mov eax, edi */
+	TELLS("\xbe\0\0\x22\0\xbf\xf8\x0f\0\xd0\xb9\2\0\0\0\xf3\xa5\x89\xf8");
+	writes(VMI_IO_MEMORY, MMIO + 0xff8, 4, 0x11111111);
+	writes(VMI_IO_MEMORY, MMIO + 0xffc, 4, 0x22222222);
+	same(hears(), 0xd0001000, "and to");
+	/* mov edi, d0000003h; mov eax, 11223344h; stosb; mov esi, edi; lodsw */
+	TELLS("\xbf\3\0\0\xd0\xb8\x44\x33\x22\x11\xaa\x89\xfe\x66\xad");
+	writes(VMI_IO_MEMORY, MMIO + 3, 1, 0x44);
+	reads(VMI_IO_MEMORY, MMIO + 4, 2, 0x5566);
+	same(hears(), 0x11225566, "a string of one");
 }
 
 static void lines(void)
