@@ -30,7 +30,7 @@ COMM_ANY = 1
 GUESTS = 64
 INFO_OF = struct.Struct("<6IQQ32s")
 STATS = ("exits", "hypercalls", "page_faults", "interrupts", "shadow_fills",
-         "ports", "stolen", "memory_left")
+         "ports", "used", "stolen", "memory_left")
 CREATE_OF = struct.Struct("<6Q4IQ2I32s")
 PAGE = 4096
 CONSOLE_WRITE_MAX = 256

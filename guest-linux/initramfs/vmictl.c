@@ -216,6 +216,7 @@ static void do_stats(uint32_t guest)
 	SHOW(interrupts);
 	SHOW(shadow_fills);
 	SHOW(ports);
+	SHOW(used);
 	SHOW(stolen);
 	SHOW(memory_left);
 }
@@ -236,11 +237,11 @@ static void show_rates(uint32_t guest, const struct vmi_guest_info *info,
 	if (!last[guest].there || now.exits < old->exits)
 		*old = now;
 #define RATE(name)	((double)(now.name - old->name) / seconds)
-	printf("%-5u %-20s %-13s %9.0f %9.0f %9.0f %9.0f %9.0f %7.1f\n", guest,
-	       info->name, state_of(info->state), RATE(exits),
-	       RATE(hypercalls), RATE(page_faults), RATE(interrupts),
-	       RATE(ports), 100.0 * (double)(now.stolen - old->stolen) /
-	       (double)cycles);
+#define PART(name)	(100.0 * (double)(now.name - old->name) / (double)cycles)
+	printf("%-5u %-20s %-13s %7.1f %7.1f %9.0f %9.0f %9.0f %9.0f %9.0f\n",
+	       guest, info->name, state_of(info->state), PART(used), PART(stolen),
+	       RATE(exits), RATE(hypercalls), RATE(page_faults),
+	       RATE(interrupts), RATE(ports));
 	last[guest].there = true;
 	*old = now;
 }
@@ -279,9 +280,9 @@ static void do_top(int argc, char **argv)
 		tsc_now = __rdtsc();
 		if (isatty(1))
 			fputs("\033[H\033[J", stdout);
-		printf("%-5s %-20s %-13s %9s %9s %9s %9s %9s %7s\n", "GUEST",
-		       "NAME", "STATE", "EXITS/s", "CALLS/s", "FAULTS/s",
-		       "IRQS/s", "PORTS/s", "STOLEN%");
+		printf("%-5s %-20s %-13s %7s %7s %9s %9s %9s %9s %9s\n", "GUEST",
+		       "NAME", "STATE", "CPU%", "STOLEN%", "EXITS/s", "CALLS/s",
+		       "FAULTS/s", "IRQS/s", "PORTS/s");
 		n = list(&l);
 		for (i = 0; i < n; i++)
 			if (l.id[i] < VMI_LIST_MAX && get_info(l.id[i], &info))

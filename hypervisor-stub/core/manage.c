@@ -386,6 +386,7 @@ void manage_stats(const struct guest *g, struct vmi_guest_stats *s)
 		s->interrupts += of->injected;
 		for (n = INSN_IN; n <= INSN_OUTS; n++)
 			s->ports += of->emulated[n];
+		s->used += g->vcpu[i].used;
 		s->stolen += g->vcpu[i].stolen;
 	}
 	s->shadow_fills = g->mm.fills;

@@ -65,6 +65,7 @@ void sched_charge(struct vcpu *v)
 	passed = rdtsc() - c->charged;
 	c->charged += passed;
 	if (v) {
+		v->used += passed;
 		v->ran += passed * GUEST_SHARES / v->g->shares;
 		v->since += passed;
 	}

@@ -248,6 +248,7 @@ struct vcpu {
 					 * guest's shares */
 	uint64_t	since;		/* it could run since then, less what
 					 * was charged to it meanwhile */
+	uint64_t	used;		/* it ran, in all */
 	uint64_t	stolen;		/* it waited to run, in all */
 	uint64_t	wake;		/* when its clocks will, while halted */
 	uint64_t	tsc_base;	/* TSC at VMI_Init */

@@ -157,7 +157,8 @@ struct vmi_guest_stats {
 	uint64_t	interrupts;
 	uint64_t	shadow_fills;
 	uint64_t	ports;			/* accesses */
-	uint64_t	stolen;			/* TSC cycles, in all */
+	uint64_t	used;			/* TSC cycles of processors, in all */
+	uint64_t	stolen;			/* that it waited for one */
 	uint64_t	memory_left;		/* bytes of the machine */
 };
 
@@ -182,9 +183,10 @@ VMI_OFFSET(vmi_guest_stats, page_faults, 0x10);
 VMI_OFFSET(vmi_guest_stats, interrupts, 0x18);
 VMI_OFFSET(vmi_guest_stats, shadow_fills, 0x20);
 VMI_OFFSET(vmi_guest_stats, ports, 0x28);
-VMI_OFFSET(vmi_guest_stats, stolen, 0x30);
-VMI_OFFSET(vmi_guest_stats, memory_left, 0x38);
-VMI_SIZE(vmi_guest_stats, 0x40);
+VMI_OFFSET(vmi_guest_stats, used, 0x30);
+VMI_OFFSET(vmi_guest_stats, stolen, 0x38);
+VMI_OFFSET(vmi_guest_stats, memory_left, 0x40);
+VMI_SIZE(vmi_guest_stats, 0x48);
 
 /* ---- N-5: shared variables ------------------------------------------------ */
 

@@ -191,8 +191,9 @@ def mistakes():
         expect("exits: 0\n" in said and re.search(r"memory_left: \d{8}", said),
                f"stats says {said!r}")
         said, status = guest.run("vmictl top -d 1 -n 2")
-        expect(len(re.findall(r"\n0 +guest +running +[1-9]", said)) and not status,
-               f"top says {said!r}")
+        first, last = re.findall(r"\n0 +guest +running +(\S+) +\S+ +(\S+)", said)
+        expect(first == ("0.0", "0") and 0 < float(last[0]) <= 100 and
+               int(last[1]) > 0 and not status, f"top says {said!r}")
         guest.does("vmictl destroy bzImage")
         # A RAM disk that is in one piece nowhere; and the device is root's.
         guest.does("dd if=/dev/zero of=/big bs=1M count=30 2>/dev/null")

@@ -333,6 +333,7 @@ static void counts(void)
 
 	memcpy(&s, memory(BUFFER), sizeof(s));
 	assert_true(s.exits > 0 && s.ports == 1 && !s.hypercalls);
+	assert_true(s.used > 0);
 	assert_int_equal(s.memory_left, host_pages_left());
 }
 
