@@ -370,7 +370,7 @@ const volatile uint64_t *long_entries_changed(struct mmu *m,
 					      uint64_t inval)
 {
 	struct long_tables t = { NULL, NULL };
-	uint64_t first = UINT64_MAX, word;	/* which is no update */
+	uint64_t first = 0, word;
 	const struct mm *mm = m->mm;
 
 	for (; at != end; at++) {
@@ -384,7 +384,7 @@ const volatile uint64_t *long_entries_changed(struct mmu *m,
 			if (word % 8 != inval || !long_all_told(mm))
 				break;
 			/* As of a page that is copied: its entry has been looked at. */
-			if (at + 1 != end && at[1] == first)
+			if (t.shadow && at + 1 != end && at[1] == first)
 				at++;
 			continue;
 		}
