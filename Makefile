@@ -5,6 +5,8 @@ SHELL		:= /bin/bash
 .SHELLFLAGS	:= -eu -o pipefail -c
 .DELETE_ON_ERROR:
 
+B		:= build
+
 # ---- one make at a time in a tree -------------------------------------------
 
 # Two would spoil each other's objects: the outermost make locks the directory

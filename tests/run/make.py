@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Two makes at once in one tree: the second waits until the first is done, and
-finds everything built."""
+finds everything built. And which kernel "make run" starts."""
 
 import sys
 sys.dont_write_bytecode = True
@@ -55,4 +55,26 @@ def two_makes():
              sorted(step for step in steps if steps.count(step) > 1), [])
 
 
+def runs(*words):
+    """What make gives to vmi-run, in a tree where all is built."""
+    with scratch() as tree:
+        shutil.copy(os.path.join(ROOT, "Makefile"), tree)
+        path = os.path.join(tree, "vmi-run")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\necho \"$@\"\n")
+        os.chmod(path, 0o755)
+        make = subprocess.run(["make", "-s", "-C", tree, "-o", "locked",
+                               "run", *words], capture_output=True, text=True,
+                              env={"PATH": os.environ["PATH"]}, check=False)
+        expect(make.returncode == 0, tail(make.stderr))
+        return make.stdout.strip()
+
+
+def which_kernel():
+    same("make run", runs(), "")
+    same("make run ARCH=amd64", runs("ARCH=amd64"),
+         "--kernel build/linux-amd64/bzImage")
+
+
 test_one("two makes in one tree", two_makes)
+test_one("the kernel of make run", which_kernel)
