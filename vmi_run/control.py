@@ -173,13 +173,18 @@ def do_stats(channel, command):
 
 def read_file(path):
     try:
+        # What is no file may have no end, or nobody at its other one.
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise Refusal(errno.EINVAL, f"{path}: not a file")
         with open(path, "rb") as f:
             if os.fstat(f.fileno()).st_size > MEMORY_MAX // 2:
                 raise Refusal(errno.EFBIG, f"{path}: too large")
             data = f.read()
-    except (OSError, ValueError) as why:
-        raise Refusal(getattr(why, "errno", errno.EINVAL) or errno.EINVAL,
-                      f"{path}: {why}") from None
+    except OSError as why:
+        raise Refusal(why.errno or errno.EINVAL,
+                      f"{path}: {why.strerror or why}") from None
+    except ValueError as why:       # no name of a file
+        raise Refusal(errno.EINVAL, f"{path}: {why}") from None
     if not data:
         raise Refusal(errno.EINVAL, f"{path}: empty")
     return data
@@ -241,7 +246,8 @@ def create(channel, command):
              padded(kernel) + initrd)
     guest, _ = channel.must({
         errno.EINVAL: "refused: memory is 4 to 8192 MB, cpus 1 to 8, shares 1 "
-        "to 10000; the hypervisor's log may say more",
+        "to 10000, the kernel a bzImage or an ELF file; the hypervisor's log "
+        "may say more",
         errno.ENOMEM: "there is not so much memory, or as many guests as "
         "there can be"}, CREATE, 0, given=given)
     return guest
@@ -317,10 +323,16 @@ COMMANDS = {
 }
 
 
+def is_too_long(line):
+    return len(line.removesuffix(b"\n")) > LINE_MAX
+
+
 def answer(channel, line):
     """To one line, whatever it is."""
     reply = {}
     try:
+        if is_too_long(line):
+            raise Refusal(errno.EINVAL, f"a line has up to {LINE_MAX} bytes")
         try:
             command = json.loads(line)
         except (ValueError, RecursionError):
@@ -384,7 +396,7 @@ class Control(threading.Thread):
                 while line:
                     client.sendall(json.dumps(
                         answer(self.channel, line)).encode() + b"\n")
-                    if len(line) > LINE_MAX:
+                    if is_too_long(line):
                         break       # where the next begins nobody knows
                     line = lines.readline(LINE_MAX + 1)
             except (Ended, OSError):

@@ -177,9 +177,10 @@ def mistakes():
                    f"{line[:60]!r}: {answer}")
         for why, fields in (
                 ("kernel is missing", {}),
-                ("No such file", {"kernel": "/none"}),
+                ("/none: No such file or directory", {"kernel": "/none"}),
                 ("empty", {"kernel": empty}),
-                ("Is a directory", {"kernel": directory}),
+                (directory + ": not a file", {"kernel": directory}),
+                ("/dev/zero: not a file", {"kernel": "/dev/zero"}),
                 ("refused", {"kernel": noise}),
                 ("refused", {"kernel": KERNEL, "memory": 3}),
                 ("refused", {"kernel": KERNEL, "memory": 8193}),
@@ -197,14 +198,19 @@ def mistakes():
             expect(why in answer.get("error", {}).get("text", ""),
                    f"create {fields}: {answer}")
         same("the guests", machine.states(), [("guest", "running")])
-        # Too long: an answer, and the end of this connection alone.
-        other = machine.connect()
-        other.write(b'{"command": "list", "id": "' + b"x" * 70000)
-        other.flush()
-        same("the answer", json.loads(other.readline())["error"]["text"],
-             "not JSON")
-        same("the connection", other.readline(), b"")
-        other.close()
+        # Too long, whatever its beginning is: an answer, and the end of this
+        # connection alone.
+        for line in (b'{"command": "list", "id": "'.ljust(65537, b"x"),
+                     b'{"command": "list"}'.ljust(65537)):
+            other = machine.connect()
+            other.write(line)
+            other.flush()
+            same("the answer", json.loads(other.readline()), {"error": {
+                "errno": "EINVAL", "text": "a line has up to 65536 bytes"}})
+            same("the connection", other.readline(), b"")
+            other.close()
+        answer = machine.line(b'{"command": "none"}'.ljust(65536))
+        expect("the commands are" in answer["error"]["text"], f"{answer}")
         same("the guests", machine.states(), [("guest", "running")])
 
 
