@@ -89,6 +89,8 @@ def life():
         same("the guests", machine.states(), [("guest", "running")])
         machine.does("create", {"guest": 1}, kernel=KERNEL, initrd=INITRD,
                      name="second", memory=64)
+        same("the guests", machine.states(),
+             [("guest", "running"), ("second", "shut down")])
         machine.fails("pause", "EBUSY", "does not run", guest=1)
         machine.does("start", {"guest": 1}, guest=1)
         machine.until(1, PROMPT)
