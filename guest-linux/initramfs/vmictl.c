@@ -32,10 +32,11 @@ static const char help[] =
 	"  list                     all that are in reach\n"
 	"  info GUEST               what it is\n"
 	"  stats GUEST              what it has done so far\n"
-	"  top [-d S] [-n TIMES]    what all do, every S seconds (2), so often\n"
+	"  top [-d S] [-n TIMES]    what all do, every S seconds (2), so often; it is what\n"
+	"                           came since the last time: at first nothing\n"
 	"  create KERNEL [OPTION]   make a guest; it does not run yet; says its number\n"
 	"  start KERNEL [OPTION]    the same, and it begins; a KERNEL has a / in it\n"
-	"  start GUEST              one that was made, or has ended, begins\n"
+	"  start GUEST              one that was made, or has ended, begins; no options\n"
 	"  console GUEST            talk with one that was made here; Ctrl-] leaves it\n"
 	"  pause GUEST              it stands still\n"
 	"  resume GUEST             it goes on\n"
@@ -58,7 +59,7 @@ static const char help[] =
 	"  --no-comm                no shared variables: it cannot be asked to end\n"
 	"  --passive                it has no vote\n"
 	"  --reply-timeout MS       after which it has failed if it does not reply\n"
-	"  --console                and talk with it\n"
+	"  --console                and talk with it (start)\n"
 	"\n"
 	"status: 0 done; 1 it could not be done, or was denied; 2 usage\n";
 
@@ -164,12 +165,15 @@ static uint32_t find(const char *text)
 
 /* ---- what they are and do -------------------------------------------------- */
 
-static void do_list(void)
+static void do_list(int argc)
 {
 	struct vmi_guest_info info;
 	struct vmi_list l;
-	uint32_t i, n = list(&l);
+	uint32_t i, n;
 
+	if (argc != 1)
+		usage("list: nothing else is needed");
+	n = list(&l);
 	printf("%-5s %-20s %-13s %4s %6s %4s %s\n", "GUEST", "NAME", "STATE",
 	       "CPUS", "MB", "BITS", "RIGHTS");
 	for (i = 0; i < n; i++)
@@ -501,6 +505,9 @@ static void do_create(int argc, char **argv, bool starts)
 
 	if (optind != argc - 1)
 		usage("%s: one KERNEL is needed; see vmictl --help", argv[0]);
+	if (starts && !strchr(kernel, '/'))
+		usage("start: %s: a KERNEL has a / in it, and a GUEST has no options",
+		      kernel);
 	if (talk && !starts)
 		usage("create: it says nothing before it is started");
 	if (!name)
@@ -638,8 +645,8 @@ int main(int argc, char **argv)
 	open_device();
 	argc--;
 	argv++;
-	if (!strcmp(argv[0], "list") && argc == 1)
-		do_list();
+	if (!strcmp(argv[0], "list"))
+		do_list(argc);
 	else if (!strcmp(argv[0], "top"))
 		do_top(argc, argv);
 	else if (!strcmp(argv[0], "create"))

@@ -180,6 +180,9 @@ def mistakes():
         guest.fails("vmictl console 0", "console is elsewhere")
         guest.fails("vmictl sleep 0", "no such command", 2)
         guest.fails("vmictl info", "one GUEST", 2)
+        guest.fails("vmictl list 0", "nothing else is needed", 2)
+        guest.fails("vmictl top 0", "top: -d S", 2)
+        guest.fails("vmictl start guest --console", "a GUEST has no options", 2)
         same("the guests", guest.states(), {"guest": "running"})
         # One with no vote, which has rights and is not started.
         guest.does(create + " --rights manage --no-comm --cpus 2", "guest 1")
