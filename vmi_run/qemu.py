@@ -144,6 +144,9 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
         overhead += control.BYTES
     size += megabytes(overhead + (24 << 20))
     if args.host_memory is not None:
+        if args.host_memory > MACHINE_MAX:
+            raise Refused(f"--host-memory {args.host_memory}: the hypervisor "
+                          f"uses {MACHINE_MAX} MB at most")
         if args.host_memory < size:
             raise Refused(f"--host-memory {args.host_memory}: guests and "
                           f"hypervisor need {size} MB")

@@ -123,11 +123,13 @@ def cases(directory):
            "bytes behind the kernel's end at 0x[0-9a-f]+, memory ends at "
            "0x2000000: too small, \\d+ MB are needed")
     yield ("kernel without a name", refused, ("--kernel", ""),
-           "the name of a file is empty")
+           "--kernel: the name of a file is empty")
     yield ("far too little memory", refused, ("--memory", "0"),
            "--memory 0: a guest has 4 to 8192 MB")
     yield ("far too much memory", refused, ("--memory", "100000"),
            "--memory 100000: a guest has 4 to 8192 MB")
+    yield ("a machine that is too large", refused, ("--host-memory", "20000"),
+           "--host-memory 20000: the hypervisor uses 15360 MB at most")
     yield ("command line too long", refused, ("--append", "x" * 3000),
            "command line: 3000 characters, the kernel takes at most \\d+")
     strange = file("a kernäl, role=rom", b"x" * 5000)

@@ -164,6 +164,9 @@ def cases():
            "comm=here")
     yield ("no time that there is", refused,
            "reply_timeout=3600001: up to 3600000 ms", "reply_timeout=3600001")
+    yield ("a time and nothing to reply to", refused,
+           "reply_timeout=5: without comm= it has no messages",
+           "reply_timeout=5")
     yield ("rights that there are not", refused,
            "rights are manage or introspect", "rights=manage+all")
     yield ("no rights to give", refused, "rights are manage or introspect",
