@@ -278,7 +278,7 @@ static void __init vmi_fill_shutdown(void)
 	}
 }
 
-/* The fourth argument, which no call has that we make, may be anything. */
+/* Called without its fourth argument, which then may be anything (N-2.5). */
 static void __init vmi_fill_hypercall(void)
 {
 	void *rom = vmi_function(VMI_CALL_Hypercall);

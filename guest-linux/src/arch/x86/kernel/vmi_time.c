@@ -2,8 +2,9 @@
 /*
  * Time from a VMI ROM: one cycle counter that runs at a known and constant
  * rate from VMI_Init on, and an alarm on it that raises IRQ 0 or, if there are
- * several processors, the interrupt of each one's local timer (VMI-3.7). Used if the ROM offers GetCycleFrequency; else the PIT and the TSC serve,
- * as on bare hardware.
+ * several processors, the interrupt of each one's local timer (VMI-3.7). Used
+ * if the ROM offers GetCycleFrequency; else the PIT and the TSC serve, as on
+ * bare hardware.
  */
 #define pr_fmt(fmt) "VMI: " fmt
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * /dev/vmi: what a guest of the OpenVMI hypervisor with rights to do so asks about
- * other guests (spec/neighbours.md, N-2 and N-6). The device is there if the guest
+ * other guests (spec/neighbours.md, N-2, N-5 to N-7). It is there if the guest
  * has rights, for CAP_SYS_ADMIN alone.
  *
  * Each ioctl is a call of the hypervisor and has its number; numbers, structures and
