@@ -4,7 +4,7 @@
 HV_MM		:= $(addprefix mm/,gmem view remap walk pool root sync fill verify long long_sync \
 		   long_verify) \
 		   vmi/queue
-HV_SRC		:= $(addprefix core/,guest dispatch manage pages requests personality comm sched runnable hcall hcall_wide ipi timer io loader elf64 solo5 solo5_calls kvmi kvmi_commands kvmi_events kvmi_state control stats report) \
+HV_SRC		:= $(addprefix core/,guest dispatch manage pages requests personality comm sched sched_control guest_end runnable hcall hcall_wide ipi timer io loader elf64 solo5 solo5_calls kvmi kvmi_commands kvmi_events kvmi_state control stats report) \
 		   $(HV_MM) mm/copy $(addprefix vmi/,rom trace) \
 		   $(addprefix x86/,entry trampoline exit watch step wide wide_exit wide_event xstate vcpu start drain event desc emulate \
 			emulate64 operand port mmio decode cr cpuid cpuid_fault msr espfix speculation) \

@@ -92,7 +92,7 @@ $(eval $(call unit_test,wide,$(addprefix hypervisor-stub/x86/,desc.c wide_event.
 	tests/host/cpu.c))
 $(eval $(call unit_test,start64,$(addprefix hypervisor-stub/x86/,start.c cr.c desc.c \
 	wide_event.c) tests/host/cpu.c))
-$(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c core/runnable.c devices/apic.c \
+$(eval $(call unit_test,sched,$(addprefix hypervisor-stub/,core/sched.c core/sched_control.c core/guest_end.c core/runnable.c devices/apic.c \
 	devices/pic.c) tests/host/cpu.c tests/host/host.c tests/unit/testing.c))
 # Of the whole core.
 $(eval $(call unit_test,io,tests/unit/no_guest.c,,$(HOSTED)))

@@ -8,11 +8,12 @@
  * fewer has run more. One that was halted comes back little more than a slice
  * behind: enough to run at once, not to make up for its sleep.
  */
-#include "runnable.h"
+#include "sched.h"
 
 #define SLICES_PER_SECOND	200
 #define SLICES_BEHIND		100u	/* catch_up() */
 
+struct spinlock sched_lock;
 struct vcpu *vcpus[GUESTS_MAX * GUEST_VCPUS];
 uint32_t vcpu_count;
 

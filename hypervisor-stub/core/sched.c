@@ -5,7 +5,8 @@
  * on (runnable.c).
  *
  * The state of a vCPU stays in its processor when it halts; until another runs
- * there it can only go on there ("loaded").
+ * there it can only go on there ("loaded"). Who else changes that state is in
+ * sched_control.c.
  *
  * All time is charged to somebody, by sched_charge() and nothing else: exits
  * to the one that runs, but what is done to wake another to that one. Time
@@ -16,13 +17,9 @@
 
 #include "dispatch.h"
 #include "log.h"
-#include "runnable.h"
+#include "sched.h"
 #include "solo5.h"
 
-/* Guards cpus[] and, of each vCPU, who runs it and since when: from "ran" to
- * "home" in struct vcpu. */
-static struct spinlock lock;
-static enum end worst;		/* of the guests that ended */
 
 /* A unikernel waits in a call, and any guest for whoever looks at it, or serves it. */
 static __attribute__((noinline)) bool awaited_special(const struct vcpu *v)
@@ -41,7 +38,7 @@ static bool awaited(const struct vcpu *v)
 }
 
 /* It was halted, and something was done for it. */
-static void wake(struct vcpu *v)
+void sched_wake(struct vcpu *v)
 {
 	uint64_t least = behind(v);
 
@@ -59,9 +56,9 @@ void sched_charge(struct vcpu *v)
 	struct cpu *c = this_cpu();
 	uint64_t passed;
 
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	if (v && v->halted)
-		wake(v);
+		sched_wake(v);
 	passed = rdtsc() - c->charged;
 	c->charged += passed;
 	if (v) {
@@ -69,7 +66,7 @@ void sched_charge(struct vcpu *v)
 		v->ran += passed * GUEST_SHARES / v->g->shares;
 		v->since += passed;
 	}
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 }
 
 /* Has it anything to be told of, that it will not ask for when it sets its flag?
@@ -85,14 +82,14 @@ void sched_notify(struct vcpu *v)
 {
 	if (v == current && !v->halted)
 		return;
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	if (v->halted) {
-		wake(v);
+		sched_wake(v);
 		v->since = rdtsc();	/* who does this pays, later */
 	} else if (v->loaded && must_hear(v)) {
 		host_kick(v->home);
 	}
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 }
 
 void sched_clocks_changed(struct vcpu *v)
@@ -101,11 +98,11 @@ void sched_clocks_changed(struct vcpu *v)
 		host_timer_before(timer_update(v));
 		return;
 	}
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	v->wake = 0;
 	if (v->loaded || v->halted)
 		host_kick(v->home);
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 }
 
 /* ---- interrupts of the machine ------------------------------------------- */
@@ -205,7 +202,7 @@ static void go_on(struct vcpu *v)
 	uint64_t now = this_cpu()->charged, next, at;
 	const struct vcpu *other;
 
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	other = least_run(v, true);
 	next = next_wake();
 	if (now > v->since)
@@ -213,7 +210,7 @@ static void go_on(struct vcpu *v)
 	v->since = now;
 	at = other ? now + time_to_run(v, other->ran + slice() - v->ran) :
 		     UINT64_MAX;
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 	next = at < next ? at : next;
 	v->sh->stolen = v->stolen;
 	at = timer_update(v);
@@ -230,66 +227,21 @@ static void take(struct vcpu *v)
 	v->home = host_cpu();
 }
 
-/* The end of a guest that no processor knows any more; but one may still look
- * whether there is something to do for it, so its lock stays. It is given back for
- * what is of two guests, but from guest.ended on there is nothing that others do
- * to it. */
-static void finish(struct guest *g)
-{
-	struct made *made;
-	bool again, all;
-	uint32_t i;
-
-	spin_unlock(&g->lock);
-	pages_end(g);
-	spin_lock(&g->lock);
-	do {
-		all = true;
-		again = guest_starts_again(g);
-		spin_lock(&lock);
-		/* How one ends that a guest has made is that guest's affair. */
-		if (!g->made && g->end > worst)
-			worst = g->end;
-		g->gone = !again;
-		for (i = 0; i < guest_count; i++)
-			all = all && (guests[i]->gone || guests[i]->paused);
-		spin_unlock(&lock);
-		if (all) {
-			stats_print();
-			host_end(worst);
-		}
-		if (!again)
-			log_printf("%s ended, the others go on\n", g->name);
-		guest_release(g);
-		if (g->destroyed) {
-			made = g->made;
-			manage_forget(g);
-			made_free(made);
-		}
-	} while (again && !guest_restart(g));
-	if (again) {
-		sched_add(&g->vcpu[0]);
-		kvmi_start(g);
-	} else {
-		kvmi_gone(g);
-	}
-}
-
 /* Its state has left this processor. */
 static void unloaded(struct vcpu *v)
 {
 	struct guest *g = v->g;
 	bool last;
 
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	v->loaded = false;
 	last = !--g->loaded && g->ended;
 	spread();
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 	if (!last)
 		return;
 	spin_lock(&g->lock);
-	finish(g);			/* v is another's from here on, or nobody's */
+	guest_finish(g);			/* v is another's from here on, or nobody's */
 	spin_unlock(&g->lock);
 }
 
@@ -337,7 +289,7 @@ static struct vcpu *idle(void)
 	bool gone;
 
 	for (;;) {
-		spin_lock(&lock);
+		spin_lock(&sched_lock);
 		next = least_run(NULL, true);
 		c->idle = !next;
 		if (next)
@@ -345,7 +297,7 @@ static struct vcpu *idle(void)
 		spread();
 		gone = c->vcpu && !c->vcpu->on;
 		at = next_wake();
-		spin_unlock(&lock);
+		spin_unlock(&sched_lock);
 		if (next)
 			return next;
 		if (gone) {
@@ -366,13 +318,13 @@ static struct vcpu *interrupted(struct vcpu *v)
 	struct vcpu *other;
 
 	sched_charge(v);
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	other = least_run(v, true);
 	if (other && other->ran + slice() <= v->ran)
 		take(other);
 	else
 		other = NULL;
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 	if (!other) {
 		go_on(v);
 		return v;
@@ -399,9 +351,9 @@ static struct vcpu *paused(struct vcpu *v)
 		return called(v);
 	}
 	sched_charge(v);
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	v->on = false;
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 	save(v);
 	spin_unlock(&v->g->lock);
 	leave(v);
@@ -429,10 +381,10 @@ static struct vcpu *halted(struct vcpu *v)
 		return v->paused ? paused(v) : v;
 	v->wake = timer_wake(v);
 	sched_charge(v);
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	v->halted = true;
 	v->on = !v->paused;
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 	spin_unlock(&v->g->lock);
 	return switch_to(idle());
 }
@@ -468,93 +420,14 @@ static struct vcpu *asked(struct vcpu *v)
 	if (kvmi_serve(v))
 		return v->regs->stop > STOP_ASKED ? v : go_on_asked(v);
 	sched_charge(v);
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	v->parked = true;
 	v->halted = true;
 	v->on = !v->paused;
 	v->wake = UINT64_MAX;
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 	spin_unlock(&v->g->lock);
 	return switch_to(idle());
-}
-
-/* What nobody asked for. */
-static void tell_why(struct vcpu *v)
-{
-	if (!v->why[0])
-		return;
-	log_printf("%s %s%s\n", v->g->name, v->end == END_GUEST_DIED ?
-		   "died: " : "rebooted by ", v->why);
-	if (v->end == END_GUEST_DIED)
-		report(v);
-}
-
-static void answered(struct vcpu *v)
-{
-	v->answered = true;
-	if (!v->halted)
-		return;
-	wake(v);
-	v->since = rdtsc();
-}
-
-/* Those that wait for it do so no more. */
-static void abandon(const struct guest *server)
-{
-	uint32_t i;
-
-	for (i = 0; i < vcpu_count; i++)
-		if (vcpus[i]->server == server)
-			answered(vcpus[i]);
-}
-
-void sched_answered(struct vcpu *v)
-{
-	spin_lock(&lock);
-	answered(v);
-	spin_unlock(&lock);
-}
-
-void sched_waits(struct vcpu *v, struct guest *server, uint64_t look)
-{
-	spin_lock(&lock);
-	v->server = server;
-	v->answered = false;
-	v->look = look;
-	spin_unlock(&lock);
-}
-
-/* The first of its vCPUs tells the others, or another guest does. True: none of them
- * is in a processor. */
-static bool guest_ends(struct vcpu *v)
-{
-	struct guest *g = v->g;
-	struct vcpu *s;
-	bool none;
-
-	mmu_stop_others(&v->mmu);
-	tell_why(v);
-	io_end(g);
-	comm_end(g);
-	requests_end(g);
-	kvmi_end(g);
-	g->end = v->end;
-	s = v;
-	spin_lock(&lock);
-	do {
-		trace_drain(g->trace, s->nr, s->sh);
-		s->regs->stop = STOP_ENDED;
-		s->on = false;
-		s->halted = false;
-		if (s->loaded && s != current)
-			host_kick(s->home);
-		s = s->sibling;
-	} while (s != v);
-	g->ended = true;
-	none = !g->loaded;
-	abandon(g);
-	spin_unlock(&lock);
-	return none;
 }
 
 static struct vcpu *ended(struct vcpu *v)
@@ -609,14 +482,14 @@ static struct vcpu *requested(struct vcpu *v)
 		return v;
 	}
 	sched_charge(v);
-	spin_lock(&lock);
+	spin_lock(&sched_lock);
 	answered = v->answered;
 	if (!answered) {
 		v->halted = true;
 		v->on = !v->paused;
 		v->wake = v->look;
 	}
-	spin_unlock(&lock);
+	spin_unlock(&sched_lock);
 	if (answered)
 		return v;
 	spin_unlock(&v->g->lock);
@@ -664,147 +537,6 @@ struct vcpu *sched_next(struct vcpu *v, enum stop why)
 }
 
 /* ---- set-up ------------------------------------------------------------- */
-
-void sched_add(struct vcpu *v)
-{
-	spin_lock(&lock);
-	v->ran = behind(v);
-	v->since = rdtsc();
-	v->halted = false;
-	v->on = !v->g->paused;
-	v->paused = v->g->paused;
-	find_processor(v);
-	spin_unlock(&lock);
-}
-
-/* ---- by another guest ---------------------------------------------------- */
-
-void sched_guests_changed(void)
-{
-	uint32_t i, n;
-
-	spin_lock(&lock);
-	vcpu_count = 0;
-	for (i = 0; i < guest_count; i++)
-		for (n = 0; n < guests[i]->config->cpus; n++)
-			vcpus[vcpu_count++] = &guests[i]->vcpu[n];
-	spin_unlock(&lock);
-}
-
-void sched_begin(struct guest *g)
-{
-	spin_lock(&lock);
-	g->gone = false;
-	spin_unlock(&lock);
-	sched_add(&g->vcpu[0]);
-}
-
-/* Those in the guest leave it: to sched_next(), with this lock. When this returns
- * nobody is there any more. */
-void sched_pause(struct guest *g)
-{
-	struct vcpu *v;
-
-	spin_lock(&lock);
-	g->paused = true;
-	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
-		if (!v->on)
-			continue;
-		v->paused = true;
-		if (v->loaded && !v->halted)
-			vcpu_stop(v, STOP_PAUSED);
-		else
-			v->on = false;
-		if (v->loaded)
-			host_kick(v->home);
-	}
-	spin_unlock(&lock);
-	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++)
-		while (v->mmu.inside)
-			cpu_relax();
-}
-
-/* What was pending when it stopped has not happened yet. */
-void sched_resume(struct guest *g)
-{
-	struct vcpu *v;
-
-	spin_lock(&lock);
-	g->paused = false;
-	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++) {
-		if (!v->paused)
-			continue;
-		v->paused = false;
-		if (v->regs->stop == STOP_PAUSED)
-			v->regs->stop = STOP_NOT;
-		if (v->on)
-			continue;
-		v->ran = behind(v);
-		v->since = rdtsc();
-		v->on = true;
-		if (v->halted)
-			host_kick(v->home);	/* for its clocks */
-		else
-			find_processor(v);
-	}
-	spin_unlock(&lock);
-}
-
-/* One whose guest is paused has a processor for this alone. */
-void sched_ask(struct vcpu *v)
-{
-	vcpu_stop(v, STOP_ASKED);
-	v->held |= HELD_ASKED;
-	spin_lock(&lock);
-	if (v->halted || (v->paused && !v->on)) {
-		v->hlt |= v->halted && !v->parked && !v->server;
-		v->halted = false;
-		v->on = true;
-		v->since = rdtsc();
-		find_processor(v);
-	} else if (v->loaded && v != current) {
-		host_kick(v->home);
-	}
-	spin_unlock(&lock);
-}
-
-void sched_end(struct guest *g)
-{
-	struct vcpu *v = &g->vcpu[0];
-
-	vcpu_end(v, END_ORDERLY);
-	if (guest_ends(v))
-		finish(g);
-}
-
-void sched_off(struct vcpu *v)
-{
-	spin_lock(&lock);
-	/* Not in the guest, nor on its way out of it. */
-	if (v->halted || (v->paused && !v->on)) {
-		v->halted = v->hlt = false;
-		v->on = v->paused = false;
-		requests_off(v);
-		v->server = NULL;
-	} else if (v->on) {
-		vcpu_stop(v, STOP_OFF);
-	}
-	v->startup = false;
-	if (v->loaded && v != current)
-		host_kick(v->home);
-	spin_unlock(&lock);
-	timer_pit_changed(v->g);
-}
-
-void sched_startup(struct vcpu *v)
-{
-	v->startup = v->on && v->regs->stop == STOP_OFF;
-	if (v->on || v->g->ended || !v->initial_set)
-		return;
-	v->starting = true;
-	sched_add(v);
-	kvmi_on(v);
-}
 
 static void __attribute__((noreturn)) run(void)
 {
