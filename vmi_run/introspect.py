@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 # As in hypervisor-stub/core/kvmi.c.
 OPEN, CLOSE = 0xffffffff, 0
@@ -31,6 +32,7 @@ class Channel(threading.Thread):
         self.machine, theirs = socket.socketpair()
         self.fd = theirs.detach()   # QEMU's end
         self.received = b""
+        self.next_try = 0.0
 
     def say(self, word):
         self.machine.sendall(struct.pack("<I", word))
@@ -52,52 +54,59 @@ class Channel(threading.Thread):
             yield frame if size else None
 
     def wait(self):
-        """Until the tool listens."""
+        """Until the tool listens; no more than one try in each second."""
         while True:
+            left = self.next_try - time.monotonic()
+            # Nobody is connected: what comes is that the guest has gone.
+            if left > 0 and select.select([self.machine], [], [], left)[0]:
+                for _ in self.frames():
+                    pass
+                continue
+            self.next_try = time.monotonic() + RETRY
             tool = socket.socket(socket.AF_UNIX)
             try:
                 tool.connect(self.path)
                 return tool
             except OSError:
                 tool.close()
-            # Nobody is connected: what comes is that the guest has gone.
-            if select.select([self.machine], [], [], RETRY)[0]:
-                for _ in self.frames():
-                    pass
 
-    def serve(self, tool):
-        """Until one side ends the connection; both have to say so."""
-        self.say(OPEN)
-        said = False
+    def forward(self, tool):
+        """What the tool says, until one side ends the connection."""
         try:
             while True:
-                ready, _, _ = select.select(
-                    [self.machine] + ([] if said else [tool]), [], [])
-                if tool in ready:
-                    try:
-                        data = tool.recv(CHUNK)
-                    except OSError:
-                        data = b""
-                    if data:
-                        self.machine.sendall(struct.pack("<I", len(data))
-                                             + data)
-                    else:
-                        self.say(CLOSE)
-                        said = True
-                if self.machine not in ready:
-                    continue
+                try:
+                    data = tool.recv(CHUNK)
+                except OSError:
+                    data = b""
+                if not data:
+                    break
+                self.machine.sendall(struct.pack("<I", len(data)) + data)
+            self.say(CLOSE)
+        except OSError:
+            pass                    # the machine has ended
+
+    def serve(self, tool):
+        """Until one side ends the connection; both have to say so. Each direction has
+        a thread: one may wait for the other's."""
+        self.say(OPEN)
+        forward = threading.Thread(target=self.forward, args=(tool,),
+                                   daemon=True)
+        forward.start()
+        try:
+            while True:
                 for frame in self.frames():
                     if frame is None:
-                        if not said:
-                            self.say(CLOSE)
                         return
-                    if not said:
-                        try:
-                            tool.sendall(frame)
-                        except OSError:
-                            self.say(CLOSE)
-                            said = True
+                    try:
+                        tool.sendall(frame)
+                    except OSError:
+                        pass        # forward() finds that out, too
         finally:
+            try:
+                tool.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            forward.join()
             tool.close()
 
     def run(self):
@@ -114,8 +123,8 @@ def devices(channels):
     for n, channel in enumerate(channels):
         words += ["-chardev",
                   f"socket,id=channel{n},fd={channel.fd}",
-                  "-device", f"virtio-serial-pci,id=channels{n},max_ports=1,"
+                  "-device", f"virtio-serial-pci,id=channels{n},max_ports=2,"
                   f"addr={PCI_SLOT + n // 8:#x}.{n % 8},multifunction=on",
-                  "-device", f"virtconsole,bus=channels{n}.0,"
+                  "-device", f"virtserialport,bus=channels{n}.0,nr=1,"
                   f"chardev=channel{n}"]
     return words

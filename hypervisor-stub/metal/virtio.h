@@ -35,10 +35,12 @@ struct queue {
 	uint16_t	seen;		/* of used */
 };
 
+#define QUEUES		6u		/* that are used of any: a channel's, by number */
+
 struct device {
 	uint16_t	base;
 	uint8_t		irq;
-	struct queue	queue[2];
+	struct queue	queue[QUEUES];
 };
 
 void virtio_take_features(const struct device *, uint32_t wanted);

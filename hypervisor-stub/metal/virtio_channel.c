@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Channels of the machine: streams of bytes to and from whoever started it. Each is
- * a virtio console with one port (Virtio 1.1, 5.3), by its legacy interface.
+ * a virtio console (Virtio 1.1, 5.3), by its legacy interface, of which port 1 is
+ * used: of port 0 the device loses what nobody takes in time.
  */
 #include <host.h>
 #include <port.h>
 #include <string.h>
+#include <x86.h>
 
 #include "virtio.h"
 
 #define PAGE		4096u
 
-enum { RECEIVE, SEND };			/* its queues */
+#define MULTIPORT	(1u << 1)	/* feature */
+#define PORT		1u
+enum { CONTROL = 3, RECEIVE, SEND };	/* its queues, and those of the port */
 #define IN_SLOTS	16u
 #define IN_BYTES	PAGE
 #define OUT_SLOTS	32u
@@ -25,6 +29,16 @@ struct channel {
 	/* What has come and was not fetched: of a slot, from at to end. */
 	uint16_t	slot;
 	uint32_t	at, end;
+};
+
+/* What the device is told: that we are here, and use the port. Nothing that it says is
+ * needed, so there is no queue for that. */
+enum { DEVICE_READY = 0, PORT_READY = 3, PORT_OPEN = 6 };
+static const struct {
+	uint32_t	port;
+	uint16_t	event, value;
+} tells[] = {
+	{ 0, DEVICE_READY, 1 }, { PORT, PORT_READY, 1 }, { PORT, PORT_OPEN, 1 },
 };
 
 uint32_t host_channels;
@@ -106,14 +120,16 @@ bool channel_init(const struct device *d)
 	struct channel *c = &channels[host_channels];
 
 	*c = (struct channel){ .d = *d };
-	virtio_take_features(d, 0);
+	virtio_take_features(d, MULTIPORT);
+	virtio_queue_init(&c->d, CONTROL);
 	virtio_queue_init(&c->d, RECEIVE);
 	virtio_queue_init(&c->d, SEND);
 	c->in_slots = slots(&c->d.queue[RECEIVE], IN_SLOTS);
 	c->out_slots = slots(&c->d.queue[SEND], OUT_SLOTS - 1);
 	c->in = host_pages(IN_SLOTS * IN_BYTES, PAGE);
 	c->out = host_pages(OUT_SLOTS * OUT_BYTES, PAGE);
-	if (!c->in_slots || !c->out_slots || !c->in || !c->out)
+	if (c->d.queue[CONTROL].size < ARRAY_SIZE(tells) || !c->in_slots ||
+	    !c->out_slots || !c->in || !c->out)
 		return false;
 	host_channels++;
 	return true;
@@ -126,6 +142,11 @@ void channel_begin(void)
 
 	for (i = 0; i < c->in_slots; i++)
 		give_in(c, i);
+	for (i = 0; i < ARRAY_SIZE(tells); i++) {
+		virtio_set_desc(&c->d.queue[CONTROL], i, &tells[i],
+				sizeof(tells[i]), 0);
+		virtio_give(&c->d, CONTROL, i);
+	}
 }
 
 void channels_ack(void)

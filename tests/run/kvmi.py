@@ -11,6 +11,8 @@ import os
 import socket
 import struct
 import subprocess
+import threading
+import time
 
 from harness import (AMD64, INITRD, KERNEL, KERNEL_PAE, expect, no_complaint, same, scratch, tail,
                      test_all, write)
@@ -556,6 +558,31 @@ def broken(machine):
     runs(tool)
 
 
+def unread(machine):
+    """Commands without end, whose answers a tool takes in its time: all come."""
+    tool = machine.tool()
+    first, count = tool.seq + 1, 15000
+    commands = b"".join(tool.message(kvmi.READ, struct.pack("<QQ", BASE, 4096))
+                        for _ in range(count))
+    sender = threading.Thread(target=tool.send, args=(commands,))
+    sender.start()
+    for seq in range(first, first + count):
+        what, found, data = tool.receive()
+        same("the answer", (what, found, len(data)), (kvmi.READ, seq, 8 + 4096))
+    sender.join()
+    runs(tool)
+
+
+def declined(machine):
+    """A tool that ends each connection has one in a second."""
+    machine.accept().socket.close()
+    begin = time.monotonic()
+    for _ in range(3):
+        machine.accept().socket.close()
+    expect(time.monotonic() - begin >= 2, "it came back at once")
+    runs(machine.tool())
+
+
 def several():
     """Of two guests the one that is to be."""
     with scratch() as directory:
@@ -799,7 +826,8 @@ def linux(cpus):
 def main():
     tests = []
     for wide, bits in ((False, "32 bits"), (True, "64 bits")):
-        for function in (init, commands, memory, batches, lost, broken):
+        for function in (init, commands, memory, batches, unread, lost, broken,
+                         declined):
             tests.append((f"{function.__name__}, {bits}", with_loop, wide,
                           function))
         for function in (step, registers, page_write, page_read, page_execute,
