@@ -171,13 +171,18 @@ def do_stats(channel, command):
     return dict(zip(STATS, struct.unpack(f"<{len(STATS)}Q", data)))
 
 
+def at_once(path, flags):
+    """Not when a pipe has a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def read_file(path):
     try:
-        # What is no file may have no end, or nobody at its other one.
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise Refusal(errno.EINVAL, f"{path}: not a file")
-        with open(path, "rb") as f:
-            if os.fstat(f.fileno()).st_size > MEMORY_MAX // 2:
+        with open(path, "rb", opener=at_once) as f:
+            status = os.fstat(f.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Refusal(errno.EINVAL, f"{path}: not a file")
+            if status.st_size > MEMORY_MAX // 2:
                 raise Refusal(errno.EFBIG, f"{path}: too large")
             data = f.read()
     except OSError as why:
@@ -323,18 +328,24 @@ COMMANDS = {
 }
 
 
-def is_too_long(line):
-    return len(line.removesuffix(b"\n")) > LINE_MAX
+def no_number(text):
+    """What Python takes for one, and JSON does not have."""
+    raise ValueError(text)
+
+
+def too_long(line):
+    """Of those that serve() reads."""
+    return len(line) > LINE_MAX and not line.endswith(b"\n")
 
 
 def answer(channel, line):
     """To one line, whatever it is."""
     reply = {}
     try:
-        if is_too_long(line):
-            raise Refusal(errno.EINVAL, f"a line has up to {LINE_MAX} bytes")
+        if too_long(line):
+            raise Refusal(errno.EINVAL, f"longer than {LINE_MAX} bytes")
         try:
-            command = json.loads(line)
+            command = json.loads(line, parse_constant=no_number)
         except (ValueError, RecursionError):
             raise Refusal(errno.EINVAL, "not JSON") from None
         if not isinstance(command, dict):
@@ -396,7 +407,7 @@ class Control(threading.Thread):
                 while line:
                     client.sendall(json.dumps(
                         answer(self.channel, line)).encode() + b"\n")
-                    if is_too_long(line):
+                    if too_long(line):
                         break       # where the next begins nobody knows
                     line = lines.readline(LINE_MAX + 1)
             except (Ended, OSError):
