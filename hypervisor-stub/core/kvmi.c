@@ -308,7 +308,7 @@ void kvmi_off(struct vcpu *v)
 	kvmi_left(v);
 	if (k->over == v)
 		kvmi_over_ends(v);
-	kv->asked = kv->step_over = kv->tell_step = false;
+	kv->asked = kv->step_over = kv->tell_step = kv->inject = false;
 	if (kv->answered)
 		kv->waits = kv->answered = false;
 	kvmi_off_tells(v);

@@ -139,8 +139,8 @@ gpa_t kvmi_gpa(struct vcpu *, gva_t);
 /* Tell, and wait for the answer. */
 void kvmi_tell(struct vcpu *, enum kvmi_event_id, const union kvmi_event_data *,
 	       uint32_t bytes);
-/* Its answer, in k->in. */
-int kvmi_answer(struct kvmi *);
+/* Its answer, in k->in, by a vCPU that is in this processor. */
+int kvmi_answer(struct kvmi *, struct vcpu *);
 /* What is to be done before it goes on. False: it does not. */
 bool kvmi_go_on(struct vcpu *);
 /* It does not execute by itself what views refuse any more. */

@@ -312,6 +312,8 @@ static int inject_exception(struct kvmi_command *c)
 
 	if (!zeros(c, 1, 3) || nr >= 32 || nr == VEC_NMI)
 		return -KVMI_EINVAL;
+	if (!kvmi_is_on(c->v))
+		return -KVMI_EAGAIN;
 	if (c->kv->inject)
 		return -KVMI_EBUSY;
 	c->kv->inject = true;
@@ -486,7 +488,7 @@ int kvmi_command(struct kvmi *k, struct vcpu *v)
 	int err;
 
 	if (header.id == KVMI_EVENT_REPLY)
-		return kvmi_answer(k);
+		return kvmi_answer(k, v);
 	/* An answer to an event would be taken for one. */
 	if (header.id == KVMI_EVENT)
 		return KVMI_BROKEN;

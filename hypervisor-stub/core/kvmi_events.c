@@ -42,7 +42,12 @@ static uint32_t answer_max(uint8_t event)
 	       event == KVMI_EV_CR || event == KVMI_EV_MSR ? 8 : 0;
 }
 
-int kvmi_answer(struct kvmi *k)
+static void crash(struct vcpu *v)
+{
+	vcpu_kill(v, "the introspection tool ends it");
+}
+
+int kvmi_answer(struct kvmi *k, struct vcpu *here)
 {
 	uint32_t size = k->in.header.size, bytes;
 	struct kvmi_reply reply;
@@ -72,10 +77,13 @@ int kvmi_answer(struct kvmi *k)
 	v = &k->g->vcpu[reply.vcpu.vcpu];
 	if (kvmi_is_on(v)) {
 		kvmi_ask(k, v);
-	} else {
-		kv->waits = kv->answered = false;
-		kvmi_off_tells(v);
+		return 0;
 	}
+	kv->waits = kv->answered = false;
+	if (kv->action == KVMI_CRASH)
+		crash(here);
+	else
+		kvmi_off_tells(v);
 	return 0;
 }
 
@@ -258,7 +266,7 @@ static void take_answer(struct vcpu *v, struct kvmi_vcpu *kv)
 	if (kv->event == KVMI_EV_TRAP)
 		kv->inject = false;
 	if (kv->action == KVMI_CRASH)
-		vcpu_kill(v, "the introspection tool ends it");
+		crash(v);
 	else if (kv->action == KVMI_CONTINUE && !kv->old)
 		go_on_with(v, kv);
 }

@@ -466,6 +466,22 @@ def inject(here, tool, event):
     same("the status", here.machine.end(), 3)
 
 
+def not_started(machine):
+    """A vCPU that is off has no exceptions, but pauses; and CRASH ends the guest."""
+    tool = machine.tool()
+    same("an exception", tool.ask(kvmi.INJECT, vcpu(1) + struct.pack(
+        "<BBHIQ", 6, 0, 0, 0, 0))[0], kvmi.EAGAIN)
+    for _ in range(2):
+        same("the error", tool.ask(kvmi.PAUSE, vcpu(1) + bytes(8))[0], 0)
+    for _ in range(2):
+        event = tool.wait_for(kvmi.EV_PAUSE)
+        same("who is paused", event.vcpu, 1)
+        tool.reply(event)
+    runs(tool)
+    tool.reply(tool.pause(1), kvmi.CRASH)
+    same("the status", machine.end(), 3)
+
+
 def crash(here, tool, event):
     """It dies while commands are on their way."""
     tool.reply(event, kvmi.CRASH)
@@ -835,8 +851,10 @@ def main():
                          descriptor, inject, crash):
             tests.append((f"{function.__name__.strip('_')}, {bits}", paused,
                           wide, "read", function))
-    tests += [(f"a guest that its manager has paused, {bits}", managed, wide)
-              for wide, bits in ((False, "32 bits"), (True, "64 bits"))]
+        tests.append((f"not started, {bits}", with_loop, wide, not_started,
+                      "--cpus", "2"))
+        tests.append((f"a guest that its manager has paused, {bits}", managed,
+                      wide))
     tests += [("several guests", several), ("Linux", linux, 1),
               ("Linux, three processors", linux, 3)]
     tests += [(f"Linux that is started, {mode}", watched_boot, mode, *options)
