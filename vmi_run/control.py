@@ -36,6 +36,7 @@ PAGE = 4096
 CONSOLE_WRITE_MAX = 256
 
 LINE_MAX = 1 << 16
+CLIENTS_MAX = 256                   # at a time: each has a descriptor and a thread
 POLL = 0.05                         # seconds: a guest does not say that it replied
 EVERYTHING = (1 << 32) - 1
 
@@ -373,6 +374,7 @@ class Control(threading.Thread):
         self.path = path
         self.channel = Channel()
         self.fd = self.channel.fd
+        self.room = threading.Semaphore(CLIENTS_MAX)
         self.server = socket.socket(socket.AF_UNIX)
         if os.path.exists(path):
             self.take_over()
@@ -401,8 +403,8 @@ class Control(threading.Thread):
         raise Refused(f"{self.path}: somebody else listens there")
 
     def serve(self, client):
-        with client, client.makefile("rb") as lines:
-            try:
+        try:
+            with client, client.makefile("rb") as lines:
                 line = lines.readline(LINE_MAX + 1)
                 while line:
                     client.sendall(json.dumps(
@@ -410,11 +412,14 @@ class Control(threading.Thread):
                     if too_long(line):
                         break       # where the next begins nobody knows
                     line = lines.readline(LINE_MAX + 1)
-            except (Ended, OSError):
-                pass
+        except (Ended, OSError):
+            pass
+        finally:
+            self.room.release()
 
     def run(self):
         while True:
+            self.room.acquire()
             try:
                 client, _ = self.server.accept()
             except OSError:

@@ -6,8 +6,10 @@ none."""
 
 import sys
 sys.dont_write_bytecode = True
+import contextlib
 import json
 import os
+import resource
 import socket
 import subprocess
 import time
@@ -225,6 +227,22 @@ def mistakes():
         same("the guests", machine.states(), [("guest", "running")])
 
 
+def many():
+    """More clients than it may have descriptors; no more than may wait to connect."""
+    with scratch() as directory, Machine(directory) as machine:
+        resource.prlimit(machine.process.pid, resource.RLIMIT_NOFILE, (300, 300))
+        with contextlib.ExitStack() as others:
+            for _ in range(350):
+                other = others.enter_context(socket.socket(socket.AF_UNIX))
+                other.connect(machine.path)
+            same("the guests", machine.states(), [("guest", "running")])
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(machine.path)
+            client.sendall(b'{"command": "list"}\n')
+            expect(b"return" in client.recv(4096), "it serves nobody any more")
+
+
 def refused(why, path):
     with scratch() as directory, socket.socket(socket.AF_UNIX) as other:
         other.bind(directory + "/taken")
@@ -242,6 +260,7 @@ test_all([
     ("a life, from outside", life),
     ("the guest of the boot loader", first_guest),
     ("mistakes", mistakes),
+    ("many clients", many),
     ("a socket in no directory", refused, "No such file", "none/socket"),
     ("a socket where somebody listens", refused, "somebody else listens",
      "taken"),
