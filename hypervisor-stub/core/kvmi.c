@@ -361,11 +361,14 @@ void kvmi_free(struct guest *g)
 void kvmi_start(struct guest *g)
 {
 	struct kvmi *k = g->kvmi;
+	int64_t now;
 
 	if (!k)
 		return;
 	k->alive = true;
-	k->start_time = host_wallclock_ns() / 1000000000;
+	/* Tools tell its lives apart by that, also of one that is short. */
+	now = host_wallclock_ns() / 1000000000;
+	k->start_time = now > k->start_time ? now : k->start_time + 1;
 	kvmi_ask(k, &g->vcpu[0]);
 }
 

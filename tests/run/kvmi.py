@@ -599,6 +599,26 @@ def declined(machine):
     runs(machine.tool())
 
 
+def again():
+    """A guest that starts again is another one, also within a second."""
+    with scratch() as directory:
+        kernel = write(directory, "kernel", elf32())
+        with Machine(directory, "--guest", f"kernel={kernel},initrd=,append=,"
+                     "memory=64,starts=4,introspect=on") as machine:
+            starts = []
+            for _ in range(4):
+                tool = machine.tool()
+                starts.append((tool.uuid, tool.start))
+                same("the error", tool.access((DATA, 0)), 0)
+                runs(tool)
+                tool.reply(tool.pause(), kvmi.CRASH)
+                tool.socket.close()
+            same("the status", machine.end(), 3)
+        same("UUIDs", len({uuid for uuid, _ in starts}), 1)
+        expect(all(one[1] < next[1] for one, next in zip(starts, starts[1:])),
+               f"start times are {[start for _, start in starts]}")
+
+
 def several():
     """Of two guests the one that is to be."""
     with scratch() as directory:
@@ -855,7 +875,7 @@ def main():
                       "--cpus", "2"))
         tests.append((f"a guest that its manager has paused, {bits}", managed,
                       wide))
-    tests += [("several guests", several), ("Linux", linux, 1),
+    tests += [("several guests", several), ("again", again), ("Linux", linux, 1),
               ("Linux, three processors", linux, 3)]
     tests += [(f"Linux that is started, {mode}", watched_boot, mode, *options)
               for mode, *options in (
