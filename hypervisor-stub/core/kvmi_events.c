@@ -498,6 +498,7 @@ void kvmi_forget(struct kvmi *k)
 							       KVMI_CONTINUE;
 			kv->answer.value = kv->data.reg.value;
 			kv->answered = true;
+			kv->regs_set = false;
 		}
 		if (kvmi_is_on(&k->g->vcpu[i]))
 			kvmi_ask(k, &k->g->vcpu[i]);

@@ -511,9 +511,13 @@ def lost(machine):
     tool.socket.close()
     tool = machine.tool()
     runs(tool)
-    tool.pause()
+    before = tool.pause().regs
+    same("the error", tool.set_registers(dict(before, rdi=before["rdi"] + 1)), 0)
     tool.socket.close()
-    runs(machine.tool())
+    tool = machine.tool()
+    runs(tool)
+    same("RDI, which an answer would have set", tool.registers()["rdi"],
+         before["rdi"])
 
 
 def broken(machine):
