@@ -96,7 +96,8 @@ static uint32_t number(const char *text, const char *what)
 
 	errno = 0;
 	n = strtoul(text, &rest, 10);
-	if (!*text || *rest || errno || n > UINT32_MAX)
+	/* strtoul() takes blanks and signs. */
+	if (*text < '0' || *text > '9' || *rest || errno || n > UINT32_MAX)
 		usage("%s: %s is not a number", text, what);
 	return n;
 }

@@ -172,6 +172,8 @@ def mistakes():
         guest.fails(create + " --rights introspect", "refused")
         guest.fails(create + " --rights all", "rights are", 2)
         guest.fails(create + " --memory x", "--memory is not a number", 2)
+        guest.fails(create + " --memory -4294967232", "--memory is not a number", 2)
+        guest.fails("vmictl top -n -1", "-n TIMES is not a number", 2)
         guest.fails(create + " --initrd /none", "/none: No such file")
         guest.fails(create + " again", "one KERNEL", 2)
         guest.fails("vmictl info 5", "there is none")
