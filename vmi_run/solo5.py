@@ -17,13 +17,15 @@ PCI_DISKS, PCI_NETS = 0x10, 0x18
 BYTES = 320 << 10
 
 PT_NOTE = 4
-NAME_SIZE = 68                          # spec/include/solo5_abi.h
+# As in spec/include/solo5_abi.h.
+MANIFEST, MANIFEST_AT, ENTRY_SIZE, NAME_SIZE = 0x3154464d, 4, 104, 68
+BLOCK, NET = 1, 2
 
 
 # ---- what kind of kernel it is ----------------------------------------------
 
 def notes(data):
-    """(owner, type) of each note of an ELF64 file."""
+    """(owner, type, contents) of each note of an ELF64 file."""
     if data[:6] != b"\x7fELF\x02\x01":
         return
     phoff, = struct.unpack_from("<Q", data, 32)
@@ -34,9 +36,10 @@ def notes(data):
         end = at + size
         while kind == PT_NOTE and at + 12 <= end:
             owner, contents, note = struct.unpack_from("<III", data, at)
-            at += 12
-            yield data[at:at + owner].rstrip(b"\0"), note
-            at += (owner + 3 & ~3) + (contents + 3 & ~3)
+            name = data[at + 12:at + 12 + owner].rstrip(b"\0")
+            at += 12 + (owner + 3 & ~3)
+            yield name, note, data[at:at + contents]
+            at += contents + 3 & ~3
 
 
 def is_unikernel(path):
@@ -44,21 +47,46 @@ def is_unikernel(path):
     is damaged, is not."""
     try:
         with open(path, "rb") as file:
-            return any(owner == b"Solo5" for owner, _ in notes(file.read()))
+            return any(owner == b"Solo5" for owner, _, _ in notes(file.read()))
     except (OSError, struct.error):
         return False
 
 
+def manifest(path, kind):
+    """The names of its devices of that kind, as far as they can be read."""
+    data = b""
+    try:
+        with open(path, "rb") as file:
+            for owner, note, contents in notes(file.read()):
+                if (owner, note) == (b"Solo5", MANIFEST):
+                    data = contents[MANIFEST_AT:]
+    except struct.error:
+        pass
+    entries = [data[at:at + ENTRY_SIZE]
+               for at in range(8, len(data) - ENTRY_SIZE + 1, ENTRY_SIZE)]
+    return [entry[:NAME_SIZE].rstrip(b"\0").decode("ascii", "replace")
+            for entry in entries
+            if struct.unpack_from("<I", entry, NAME_SIZE)[0] == kind]
+
+
 # ---- its devices ------------------------------------------------------------
 
-def named(option, text):
-    """NAME=VALUE, of --disk and --net."""
-    name, equals, value = text.partition("=")
-    if not re.fullmatch(r"[A-Za-z0-9]{1,%d}" % (NAME_SIZE - 1), name) or \
-            not equals or not value:
-        raise Refused(f"{option} {text}: not NAME=VALUE with the letters and "
-                      "digits that the unikernel's manifest has as NAME")
-    return name, value
+NAMED = re.compile(r"([A-Za-z0-9]{1,%d})=(.+)" % (NAME_SIZE - 1))
+
+
+def name_all(guest, option, kind):
+    """NAME=VALUE of each --disk or --net; without a name it is the next device
+    of the manifest that no other one names."""
+    texts = getattr(guest, option)
+    given = {text.partition("=")[0] for text in texts if NAMED.fullmatch(text)}
+    free = [name for name in manifest(guest.kernel, kind) if name not in given]
+    for n, text in enumerate(texts):
+        if NAMED.fullmatch(text):
+            continue
+        if not free:
+            raise Refused(f"--{option} {text}: not NAME=VALUE, and the "
+                          "unikernel's manifest has no further device for it")
+        texts[n] = f"{free.pop(0)}={text}"
 
 
 def check_disk(path):
@@ -95,10 +123,12 @@ def check(guest):
         raise Refused(f"{guest.kernel}: a unikernel has no initial RAM disk")
     if guest.cpus != 1:
         raise Refused(f"--cpus {guest.cpus}: a unikernel has one")
+    name_all(guest, "disk", BLOCK)
+    name_all(guest, "net", NET)
     for text in guest.disk:
-        check_disk(named("--disk", text)[1])
+        check_disk(text.partition("=")[2])
     for text in guest.net:
-        name, value = named("--net", text)
+        name, _, value = text.partition("=")
         check_net(f"--net {name}", value)
 
 

@@ -133,6 +133,19 @@ def disks():
              2 * text + bytes(DISK - 2 * SECTOR))
 
 
+def without_names():
+    """They are the manifest's next; whatever is in the name of a file."""
+    with scratch() as directory:
+        first = write(directory, "a=first", bytes(DISK))
+        second = write(directory, "second", b"x".ljust(DISK))
+        third = write(directory, "third", b"x".ljust(DISK))
+        succeeds("disk", "--disk", first, "--disk", second)
+        succeeds("disk", "--disk", f"second={third}", "--disk", first)
+        for name in (first, second, third):
+            same(name, read(name)[:1], b"w" if name == first else b"x")
+    succeeds("net", "--net", "user")
+
+
 def many_disks():
     """In another order than the manifest's."""
     with scratch() as directory:
@@ -226,6 +239,9 @@ def bad_options():
                   f"second={disk}")),
                 (r"--net x=tap:nowhere: there is no such interface.*",
                  (*hello_, "--net", "x=tap:nowhere")),
+                (r"--disk .*/disk: not NAME=VALUE, and the unikernel's "
+                 "manifest has no further device for it",
+                 (*disk_, "--disk", odd, "--disk", disk, "--disk", disk)),
                 (r"--net x=else: user, or tap:INTERFACE",
                  (*hello_, "--net", "x=else")),
                 (r"--disk x: not NAME=VALUE.*", (*hello_, "--disk", "x")),
@@ -270,7 +286,9 @@ test_all([("the command line", hello), ("nothing said", quiet),
           ("instructions of the system", succeeds, "system"),
           *[("trap " + trap[0], traps, *trap) for trap in TRAPS],
           *[("end by " + bad[0], dies, *bad) for bad in BAD],
-          ("two disks", disks), ("63 disks", many_disks), ("a network", network),
+          ("two disks", disks),
+          ("devices without names", without_names),
+          ("63 disks", many_disks), ("a network", network),
           ("four side by side", side_by_side),
           ("four on two processors", side_by_side, "--host-cpus", "2"),
           ("a death beside another", dies_beside_another),
