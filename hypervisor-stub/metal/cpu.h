@@ -118,14 +118,15 @@ static inline void lidt(const struct dtr *d)
 	asm volatile("lidt %0" : : "m"(*d));
 }
 
+/* These and the segment registers read a descriptor, which was written before. */
 static inline void lldt(uint16_t sel)
 {
-	asm volatile("lldt %0" : : "r"(sel));
+	asm volatile("lldt %0" : : "r"(sel) : "memory");
 }
 
 static inline void ltr(uint16_t sel)
 {
-	asm volatile("ltr %0" : : "r"(sel));
+	asm volatile("ltr %0" : : "r"(sel) : "memory");
 }
 
 /* They hold the guest's selectors while we run (entry.asm). */
@@ -139,7 +140,7 @@ static inline uint32_t read_##reg(void)				\
 }								\
 static inline void write_##reg(uint32_t sel)			\
 {								\
-	asm volatile("mov %0, %%" #reg : : "r"(sel));		\
+	asm volatile("mov %0, %%" #reg : : "r"(sel) : "memory");	\
 }
 SEGMENT_ACCESS(ds)
 SEGMENT_ACCESS(es)

@@ -6,6 +6,7 @@
 #define D		(1ull << 54)
 #define PRESENT		(1ull << 47)
 #define CODE_SEGMENT	0x00001a000000ffffull
+#define DATA_SEGMENT	0x00cf12000000ffffull
 #define CONFORMING	(4ull << 40)
 #define SPARE		(SPARE_GDT * 8)
 
@@ -143,6 +144,41 @@ static void desc_ring2(uint32_t arg)
 	is_well();
 }
 
+/* DS, ES, FS and GS hold it, and it is taken away: in a context switch, when they
+ * keep it, and later. Then another guest has the processor, and we get it back. */
+static void desc_gone(uint32_t lazy)
+{
+	const uint32_t sel = SPARE | 3;
+	uint32_t was[4], wrong = 0;
+	uint64_t stolen, until;
+
+	gdt_write(SPARE_GDT, DATA_SEGMENT | PRESENT | 3ull << 45, 0);
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\t"
+			 "mov %0, %%fs\n\tmov %0, %%gs" : : "r"(sel));
+	vmi1(SetLazyMode, lazy);
+	gdt_write(SPARE_GDT, 0, 0);
+	hypercall(STUB_HC_DRAIN, 0, 0, 0);
+	for (uint32_t n = 0; n < 2; n++) {
+		stolen = SHARED->stolen;
+		until = __builtin_ia32_rdtsc() + SHARED->tsc_hz;
+		while (SHARED->stolen == stolen &&
+		       __builtin_ia32_rdtsc() < until)
+			;
+		wrong += SHARED->stolen == stolen;
+	}
+	same64(wrong, 0, "another one has run");
+	__asm__ volatile("mov %%ds, %0\n\tmov %%es, %1\n\t"
+			 "mov %%fs, %2\n\tmov %%gs, %3"
+			 : "=r"(was[0]), "=r"(was[1]), "=r"(was[2]), "=r"(was[3]));
+	for (uint32_t n = 0; n < 4; n++)
+		wrong += was[n] != (lazy ? sel : 0);
+	same64(wrong, 0, "it is there, or null");
+	vmi1(SetLazyMode, VMI_LAZY_NONE);
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\t"
+			 "mov %0, %%fs\n\tmov %0, %%gs" : : "r"(0));
+	is_well();
+}
+
 /* An LDT at page 0, with gates and code. */
 static void ldt_page_0(uint32_t arg)
 {
@@ -255,6 +291,8 @@ const struct attack desc_cases[] = {
 	CASE(desc_code),
 	CASE(desc_hypervisor),
 	CASE(desc_ring2, .end = CANNOT_RUN),
+	CASE_ARG("desc_gone", desc_gone, VMI_LAZY_NONE),
+	CASE_ARG("desc_gone_lazy", desc_gone, VMI_LAZY_CPU),
 	CASE(ldt_page_0),
 	CASE(ldt_huge),
 	CASE(system_upper),
