@@ -179,7 +179,10 @@ static void load(struct vcpu *v)
 	if (v->wide)
 		xstate_load(v);
 	cr_load(v);
+	/* Siblings write its descriptors, too. */
+	spin_lock(&v->g->lock);
 	desc_load(v);
+	spin_unlock(&v->g->lock);
 	speculation_switch();
 }
 

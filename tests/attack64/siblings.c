@@ -561,6 +561,50 @@ static void block_changes(uint32_t arg)
 	end();
 }
 
+/* One GDT for three, on two processors: what DS, ES, FS and GS of two of them hold
+ * comes and goes, while they lose the processor, and get it back. */
+#define HELD_DATA	0x00cff2000000ffffull	/* data, of ring 3 */
+
+static void hold(uint32_t i)
+{
+	const struct vmi64_table_pointer all = {
+		sizeof(gdt) - 1, (uint64_t)gdt
+	};
+	uint64_t safe = SAFE;
+
+	if (i % 64 == 0)
+		vmi1(SetGDT, &all);
+	__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmov %1, %%ds\n\t"
+			 "mov %1, %%es\n\tmov %1, %%fs\n\tmov %1, %%gs\n1:"
+			 : "+S"(safe) : "r"(SPARE_GDT * 8 | 3)
+			 : "rbx", "memory", "cc");
+	for (uint32_t n = 0; n < 1000; n++)
+		relax();
+}
+
+static void come_and_go(uint32_t i)
+{
+	const uint64_t entry = i % 2 ? HELD_DATA : 0;
+
+	vmi3(WriteGDTEntry, gdt, SPARE_GDT, &entry);
+}
+
+static void gdt_held(uint32_t arg)
+{
+	struct vmi64_ap_state s;
+
+	(void)arg;
+	begin();
+	s = processor_state(2);
+	processor_start(2, &s);
+	other_step = hold;
+	begin_on(2, steps_there, 0);
+	race(come_and_go, hold);
+	end_on(2);
+	processor_stop(2);
+	end();
+}
+
 #define RACE(name, run, arg, ...)					\
 	CASE_ARG("race_" name, run, arg, .boot = "cpus=2", ##__VA_ARGS__)
 
@@ -580,6 +624,7 @@ const struct attack sibling_cases[] = {
 	RACE("init", init_anywhere, 0),
 	RACE("blocks", blocks, 0, .end = ANY_END),
 	RACE("blocks_whole", blocks, 1, .end = ANY_END),
+	CASE_ARG("race_gdt_held", gdt_held, 0, .boot = "cpus=3"),
 	CASE_ARG("race_block_changes", block_changes, 0, .boot = "cpus=3"),
 	CASES_END
 };
