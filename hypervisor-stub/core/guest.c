@@ -218,6 +218,7 @@ static const char *build_vcpu(struct guest *g, uint32_t nr)
 	v->first = &g->vcpu[0];
 	v->hypercall = g->wide ? hcall_wide : hcall;
 	v->cpuid = personality_cpuid;
+	v->sealed = g->unikernel ? SOLO5_BASE : 0;
 	v->vmcall = personality_vmcall;
 	v->rom = &g->rom;
 	v->bus = &g->bus;

@@ -217,6 +217,8 @@ struct vcpu {
 	enum bus_result	(*ask)(struct vcpu *, struct access *);
 	/* VMCALL or VMMCALL, of so many bytes. False: #UD. */
 	bool		(*vmcall)(struct vcpu *, uint32_t length, bool code64);
+	gva_t		sealed;		/* from here on a write that its tables
+					 * refuse is its end; 0: nowhere */
 	uint32_t	nr;		/* in the guest: its APIC's id */
 	struct rom	*rom;
 	struct bus	*bus;

@@ -95,6 +95,12 @@ void wide_deliver(struct vcpu *v, int vector, bool has_error, uint32_t error)
 void wide_page_fault(struct vcpu *v, gva_t va, uint32_t error)
 {
 	shared64(v)->cr2 = va;
+	if (v->sealed && va >= v->sealed && !(~error & (PF_P | PF_W))) {
+		/* In solo5-hvt's words. */
+		vcpu_kill(v, "host/guest translation fault: rip=0x%lx",
+			  v->regs->rip);
+		return;
+	}
 	wide_deliver(v, VEC_PF, true, error);
 }
 

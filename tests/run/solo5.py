@@ -71,17 +71,17 @@ def memory(megabytes):
 
 # ---- ends -------------------------------------------------------------------
 
-# What it does, the vector, and CR2, if that is known.
-TRAPS = [("ud", 6, None), ("de", 0, None), ("bp", 3, None), ("gp", 13, None),
-         ("zero", 14, 0), ("tables", 14, 0x2000), ("info", 14, 0x10000),
-         ("text", 14, None), ("rodata", 14, None), ("beyond", 14, 32 << 20),
-         ("fs", 14, 0)]
+# What it does, the vector, the error code, and CR2, if that is known.
+TRAPS = [("ud", 6, 0, None), ("de", 0, 0, None), ("bp", 3, 0, None),
+         ("gp", 13, 0, None), ("zero", 14, 0, 0), ("tables", 14, 0, 0x2000),
+         ("info", 14, 3, 0x10000), ("cmdline", 14, 3, None),
+         ("beyond", 14, 0, 32 << 20), ("fs", 14, 0, 0)]
 
 
-def traps(word, vector, cr2):
+def traps(word, vector, error, cr2):
     done = run("trap", append=word)
     same("the status", done.returncode, 255)
-    expect(done.stdout.startswith(f"trap {vector:x} error "),
+    expect(done.stdout.startswith(f"trap {vector:x} error {error:x} rip 1"),
            "it begins with " + tail(done.stdout))
     expect(done.stdout.endswith("ABORT\n"), tail(done.stdout))
     if cr2 is not None:
@@ -108,6 +108,14 @@ def dies(word, why):
            + tail(done.stderr))
     same("the console", done.stdout, "")
     expect(re.match("guest died: " + why, done.stderr),
+           "the report begins with " + repr(done.stderr[:100]))
+
+
+def sealed(word):
+    """As on KVM, whose memory is read-only there."""
+    done = run("trap", append=word)
+    same("the status and the console", (done.returncode, done.stdout), (1, ""))
+    expect(re.match("guest died: host/guest translation fault: rip=0x1", done.stderr),
            "the report begins with " + repr(done.stderr[:100]))
 
 
@@ -285,6 +293,8 @@ test_all([("the command line", hello), ("nothing said", quiet),
           ("time", succeeds, "clock"),
           ("instructions of the system", succeeds, "system"),
           *[("trap " + trap[0], traps, *trap) for trap in TRAPS],
+          ("write to text", sealed, "text"),
+          ("write to read-only data", sealed, "rodata"),
           *[("end by " + bad[0], dies, *bad) for bad in BAD],
           ("two disks", disks),
           ("devices without names", without_names),

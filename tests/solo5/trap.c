@@ -36,8 +36,10 @@ int run(const struct solo5_boot_info *info)
 		write_to(SOLO5_BOOT_INFO);
 	else if (same(line, "text"))
 		write_to((uintptr_t)run);
-	else if (same(line, "rodata"))
+	else if (same(line, "cmdline"))
 		write_to((uintptr_t)line);
+	else if (same(line, "rodata"))
+		write_to((uintptr_t)"text");
 	else if (same(line, "beyond"))
 		read_from(info->mem_size);
 	else if (same(line, "fs"))

@@ -39,12 +39,12 @@ every_trap:
 	push	r11
 	mov	rdi, rax
 	mov	rax, cr2
-	push	qword [rsp + 15 * 8]	; ss
-	push	qword [rsp + 15 * 8]	; rsp
-	push	qword [rsp + 15 * 8]	; rflags
-	push	qword [rsp + 15 * 8]	; cs
-	push	qword [rsp + 15 * 8]	; rip
-	push	qword [rsp + 15 * 8]	; error
+	push	qword [rsp + 14 * 8]	; ss
+	push	qword [rsp + 14 * 8]	; rsp
+	push	qword [rsp + 14 * 8]	; rflags
+	push	qword [rsp + 14 * 8]	; cs
+	push	qword [rsp + 14 * 8]	; rip
+	push	qword [rsp + 14 * 8]	; error
 	push	rax			; cr2
 	mov	rsi, rsp
 	call	trap			; comes back from INT3 alone
