@@ -27,6 +27,7 @@ SHUT_DOWN = 2
 RIGHTS = {"manage": 1, "introspect": 2}
 SHUTDOWN, DENIED, APPROVED = 1, 2, 3
 COMM_ANY = 1
+REPLY_TIMEOUT = 30000               # ms; with 0 a guest that hangs stays for ever
 GUESTS = 64
 INFO_OF = struct.Struct("<6IQQ32s")
 STATS = ("exits", "hypercalls", "page_faults", "interrupts", "shadow_fills",
@@ -233,7 +234,7 @@ def create(channel, command):
     shares = whole(command, "shares", 100)
     rights = rights_of(command)
     comm = field(command, "comm", bool, True)
-    reply_timeout = whole(command, "reply_timeout", 0)
+    reply_timeout = whole(command, "reply_timeout", REPLY_TIMEOUT)
     passive = field(command, "passive", bool, False)
     initrd = field(command, "initrd", str, "")
     no_more(command)

@@ -58,7 +58,8 @@ static const char help[] =
 	"                           one's own\n"
 	"  --no-comm                no shared variables: it cannot be asked to end\n"
 	"  --passive                it has no vote\n"
-	"  --reply-timeout MS       after which it has failed if it does not reply\n"
+	"  --reply-timeout MS       after which it has failed if it does not reply, and\n"
+	"                           has no vote (30000; 0: never)\n"
 	"  --console                and talk with it (start)\n"
 	"\n"
 	"status: 0 done; 1 it could not be done, or was denied; 2 usage\n";
@@ -399,6 +400,7 @@ static void do_console(uint32_t guest)
 
 static struct vmi_guest_create wanted = {
 	.memory = 64, .cpus = 1, .shares = 100, .comm = VMI_COMM_ANY,
+	.reply_timeout = 30000,
 };
 
 static void map(const char *path, uint64_t *address, uint64_t *bytes)

@@ -156,6 +156,26 @@ def first_guest():
         expect(not os.path.exists(machine.path), "the socket is left")
 
 
+def hangs():
+    """A guest that does not reply has no vote when its time is over, and no sooner;
+    half a minute passes at once with --icount."""
+    with scratch() as directory, Machine(
+            directory, "--icount", "--guest", f"kernel={NEIGHBOUR},memory=16,"
+            "append=light=900000") as machine:
+        machine.does("start", {"guest": 1}, kernel=KERNEL, initrd=INITRD)
+        machine.until(1, PROMPT)
+        machine.does("pause", {}, guest=1)
+        machine.fails("shutdown", "ETIMEDOUT", "not replied in 0 s", guest=1,
+                      timeout=0)
+        machine.fails("destroy", "EPERM", "it has a vote", guest=1)
+        machine.fails("shutdown", "EBUSY", "not replied to the last", guest=1)
+        while machine.ask("info", guest=1)["return"]["state"] == "running":
+            pass
+        same("the guests", machine.states(),
+             [("guest", "running"), ("bzImage", "failed")])
+        machine.does("destroy", {}, guest=1)
+
+
 def mistakes():
     with scratch() as directory, Machine(directory) as machine:
         empty = write(directory, "empty", b"")
@@ -259,6 +279,7 @@ def refused(why, path):
 test_all([
     ("a life, from outside", life),
     ("the guest of the boot loader", first_guest),
+    ("a guest that hangs", hangs),
     ("mistakes", mistakes),
     ("many clients", many),
     ("a socket in no directory", refused, "No such file", "none/socket"),
