@@ -29,7 +29,7 @@ SHUTDOWN, DENIED, APPROVED = 1, 2, 3
 COMM_ANY = 1
 REPLY_TIMEOUT = 30000               # ms; with 0 a guest that hangs stays for ever
 GUESTS = 64
-INFO_OF = struct.Struct("<6IQQ32s")
+INFO_OF = struct.Struct("<8IQQ32s")
 STATS = ("exits", "hypercalls", "page_faults", "interrupts", "shadow_fills",
          "ports", "used", "stolen", "memory_left")
 CREATE_OF = struct.Struct("<6Q4IQ2I32s")
@@ -143,12 +143,13 @@ def rights_text(rights):
 
 def info_of(channel, guest):
     _, data = channel.must({}, INFO, guest, 0, wanted=INFO_OF.size)
-    number, state, cpus, bits, rights, starts, memory, exits, name = \
+    number, state, cpus, bits, rights, starts, paused, _, memory, exits, name = \
         INFO_OF.unpack(data)
     return {"guest": number, "name": name.split(b"\0")[0].decode("latin-1"),
             "state": STATES[state] if state < len(STATES) else "unknown",
             "cpus": cpus, "memory": memory >> 20, "bits": bits,
-            "rights": rights_text(rights), "starts": starts, "exits": exits}
+            "rights": rights_text(rights), "starts": starts, "exits": exits,
+            "paused": bool(paused)}
 
 
 def do_info(channel, command):

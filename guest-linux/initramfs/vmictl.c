@@ -109,10 +109,12 @@ static const char *const state_name[] = {
 	"running", "locked", "shut down", "failed", "ABI mismatch",
 };
 
-static const char *state_of(uint32_t state)
+static const char *state_of(const struct vmi_guest_info *info)
 {
-	return state < sizeof(state_name) / sizeof(*state_name) ?
-	       state_name[state] : "unknown";
+	if (info->paused)
+		return "paused";
+	return info->state < sizeof(state_name) / sizeof(*state_name) ?
+	       state_name[info->state] : "unknown";
 }
 
 static const char *rights_of(uint32_t rights)
@@ -181,7 +183,7 @@ static void do_list(int argc)
 	for (i = 0; i < n; i++)
 		if (get_info(l.id[i], &info))
 			printf("%-5u %-20s %-13s %4u %6llu %4u %s\n", info.id,
-			       info.name, state_of(info.state), info.vcpus,
+			       info.name, state_of(&info), info.vcpus,
 			       (unsigned long long)info.memory >> 20, info.bits,
 			       rights_of(info.rights));
 }
@@ -194,7 +196,7 @@ static void do_info(uint32_t guest)
 		fail("guest %u: %m", guest);
 	printf("guest: %u\nname: %s\nstate: %s\ncpus: %u\nmemory: %llu MB\n"
 	       "bits: %u\nrights: %s\nstarts: %u\nexits: %llu\n",
-	       info.id, info.name, state_of(info.state), info.vcpus,
+	       info.id, info.name, state_of(&info), info.vcpus,
 	       (unsigned long long)info.memory >> 20, info.bits,
 	       rights_of(info.rights), info.starts,
 	       (unsigned long long)info.exits);
@@ -245,7 +247,7 @@ static void show_rates(uint32_t guest, const struct vmi_guest_info *info,
 #define RATE(name)	((double)(now.name - old->name) / seconds)
 #define PART(name)	(100.0 * (double)(now.name - old->name) / (double)cycles)
 	printf("%-5u %-20s %-13s %7.1f %7.1f %9.0f %9.0f %9.0f %9.0f %9.0f\n",
-	       guest, info->name, state_of(info->state), PART(used), PART(stolen),
+	       guest, info->name, state_of(info), PART(used), PART(stolen),
 	       RATE(exits), RATE(hypercalls), RATE(page_faults),
 	       RATE(interrupts), RATE(ports));
 	last[guest].there = true;

@@ -113,6 +113,8 @@ struct vmi_guest_info {
 	uint32_t	bits;		/* 32 or 64 */
 	uint32_t	rights;
 	uint32_t	starts;		/* so far */
+	uint32_t	paused;		/* 1: it stands still, until Resume */
+	uint32_t	reserved;	/* 0 */
 	uint64_t	memory;		/* bytes */
 	uint64_t	exits;		/* of all its vCPUs */
 	char		name[VMI_GUEST_NAME];	/* ends with a zero byte */
@@ -125,10 +127,11 @@ VMI_OFFSET(vmi_guest_info, vcpus, 0x08);
 VMI_OFFSET(vmi_guest_info, bits, 0x0c);
 VMI_OFFSET(vmi_guest_info, rights, 0x10);
 VMI_OFFSET(vmi_guest_info, starts, 0x14);
-VMI_OFFSET(vmi_guest_info, memory, 0x18);
-VMI_OFFSET(vmi_guest_info, exits, 0x20);
-VMI_OFFSET(vmi_guest_info, name, 0x28);
-VMI_SIZE(vmi_guest_info, 0x48);
+VMI_OFFSET(vmi_guest_info, paused, 0x18);
+VMI_OFFSET(vmi_guest_info, memory, 0x20);
+VMI_OFFSET(vmi_guest_info, exits, 0x28);
+VMI_OFFSET(vmi_guest_info, name, 0x30);
+VMI_SIZE(vmi_guest_info, 0x50);
 
 /* What Create reads. Addresses are of the caller's memory; kernel and initrd are of
  * lists, of the addresses of their pages, of VMI_CREATE_PAGE bytes each. */

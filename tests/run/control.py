@@ -100,10 +100,12 @@ def life():
         expect(info.pop("exits") > 1000, "it has no exits")
         same("info", info, {
             "guest": 1, "name": "second", "state": "running", "cpus": 1,
-            "memory": 64, "bits": 32, "rights": "", "starts": 1})
+            "memory": 64, "bits": 32, "rights": "", "starts": 1,
+            "paused": False})
         expect(machine.ask("stats", guest=1)["return"]["hypercalls"] > 1000,
                "stats has no hypercalls")
         machine.does("pause", {}, guest=1)
+        same("paused", machine.ask("info", guest=1)["return"]["paused"], True)
         machine.does("console-write", {"bytes": 16}, guest=1,
                      text="echo $((6 * 7))\n")
         machine.fails("pause", "EBUSY", "does not run", guest=1)

@@ -127,6 +127,7 @@ def life(bits):
         guest.fails("vmictl shutdown second", "guest 1: denied")
         guest.fails("vmictl destroy second", "it has a vote")
         guest.does("vmictl pause 1")
+        same("its state", guest.states()["second"], "paused")
         guest.fails("vmictl pause 1", "it does not run")
         guest.does("vmictl resume 1")
         guest.fails("vmictl resume second", "it does not stand still")

@@ -299,6 +299,7 @@ static void test_knowledge(void **state)
 	config[OTHER].rights = VMI_RIGHT_INTROSPECT;
 	config[OTHER].cpus = 2;
 	guest[OTHER].starts = 3;
+	guest[OTHER].paused = true;
 	guest[OTHER].vcpu[0].stats.exits[0] = 4;
 	guest[OTHER].vcpu[1].stats.exits[255] = 5;
 	assert_int_equal(call(VMI_HC_Info, OTHER, 0x300), 0);
@@ -309,6 +310,8 @@ static void test_knowledge(void **state)
 	assert_int_equal(info.bits, 32);
 	assert_int_equal(info.rights, VMI_RIGHT_INTROSPECT);
 	assert_int_equal(info.starts, 3);
+	assert_int_equal(info.paused, 1);
+	assert_int_equal(info.reserved, 0);
 	assert_int_equal(info.memory, 1 << 20);
 	assert_int_equal(info.exits, 9);
 	assert_string_equal(info.name, "a name of more bytes than there");
