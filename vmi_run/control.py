@@ -5,6 +5,7 @@ hypervisor by a channel (hypervisor-stub/core/control.c)."""
 
 import errno
 import json
+import math
 import os
 import socket
 import stat
@@ -331,9 +332,12 @@ COMMANDS = {
 }
 
 
-def no_number(text):
-    """What Python takes for one, and JSON does not have."""
-    raise ValueError(text)
+def finite(text):
+    """Python has numbers that JSON does not have."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def too_long(line):
@@ -348,7 +352,7 @@ def answer(channel, line):
         if too_long(line):
             raise Refusal(errno.EINVAL, f"longer than {LINE_MAX} bytes")
         try:
-            command = json.loads(line, parse_constant=no_number)
+            command = json.loads(line, parse_float=finite, parse_constant=finite)
         except (ValueError, RecursionError):
             raise Refusal(errno.EINVAL, "not JSON") from None
         if not isinstance(command, dict):

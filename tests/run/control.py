@@ -189,6 +189,7 @@ def mistakes():
                 (b"[" * 50000, "not JSON"), (b"17", "not an object"),
                 (b'{"command": "list", "id": NaN}', "not JSON"),
                 (b'{"command": "list", "id": -Infinity}', "not JSON"),
+                (b'{"command": "list", "id": 1e999}', "not JSON"),
                 (b"{}", "command is missing"),
                 (b'{"command": ["list"]}', "command is not a string"),
                 (b'{"command": "sleep"}', "the commands are list, info"),
