@@ -59,11 +59,13 @@ static int check_event(struct kvmi_command *c)
 /* It has been answered, or not, by kvmi_command(). */
 static int control_response(struct kvmi_command *c)
 {
-	uint8_t enable = c->body[0], now = c->body[1];
+	uint8_t enable = c->body[0], now = c->body[1], flags = c->body[2];
 
-	if (!zeros(c, 2, 6))
+	if (!zeros(c, 3, 5))
 		return KVMI_BROKEN;
-	return enable > 1 || now > 1 ? -KVMI_EINVAL : 0;
+	if (enable > 1 || now > 1 || flags > 1)
+		return -KVMI_EINVAL;
+	return flags ? -KVMI_EOPNOTSUPP : 0;	/* events about errors */
 }
 
 /* ---- of the guest ------------------------------------------------------------ */

@@ -238,6 +238,10 @@ def batches(machine):
         same("the answer", tool.answer(kvmi.RESPONSE)[0], 0)
         tool.reply(tool.wait_for(kvmi.EV_PAUSE))
     # The old state is that of the answer, unless the message says "now".
+    same("events about errors", tool.ask(kvmi.RESPONSE, b"\0\0\1" + bytes(5))[0],
+         kvmi.EOPNOTSUPP)
+    same("more flags", tool.ask(kvmi.RESPONSE, b"\0\0\2" + bytes(5))[0],
+         kvmi.EINVAL)
     tool.send(tool.message(kvmi.RESPONSE, bytes(8)))
     same("off later", tool.answer(kvmi.RESPONSE)[0], 0)
     tool.send(tool.message(kvmi.PAUSE, vcpu(0) + bytes(8)))
