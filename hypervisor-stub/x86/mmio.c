@@ -135,18 +135,22 @@ bool emulate_memory(struct vcpu *v, struct insn *in, gpa_t pa, bool write)
 		.write = write,
 	};
 	bool movs = in->op == INSN_MOVS;
+	bool written = write && v->request.state == REQUEST_ANSWERED;
 	gva_t va = movs ? end_of_movs(v, in, write) : operand(v, in), memory = 0;
 	enum bus_result res;
 
-	if (movs) {
+	if (is_string(in) && no_more(v, in))	/* by now */
+		return true;
+	/* What was written is not read again, and may not be there any more. */
+	if (movs && !written) {
 		memory = end_of_movs(v, in, !write);
 		if (!may_touch(v, in, memory, in->size, !write))
 			return true;
-	}
-	if (write && movs)
-		guest_read(&v->mmu, &a.value, memory, in->size);
-	else if (write)
+		if (write)
+			guest_read(&v->mmu, &a.value, memory, in->size);
+	} else if (write && !movs) {
 		a.value = stored(v, in);
+	}
 	res = apic_access(v, in, &a);
 	if (res == BUS_NOBODY && begins_at(&a, va))
 		res = ask_elsewhere(v, in, &a);
@@ -175,7 +179,7 @@ bool emulate_mmio(struct vcpu *v, gpa_t pa)
 	    (!accesses(&in, true) && !accesses(&in, false)))
 		return false;
 	/* Not what has faulted, since another vCPU has written there: it comes again. */
-	if (!accesses(&in, write) || (is_string(&in) && no_more(v, &in)))
+	if (!accesses(&in, write))
 		return true;
 	return emulate_memory(v, &in, pa, write);
 }

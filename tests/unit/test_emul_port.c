@@ -351,6 +351,27 @@ static void test_string_request(void **state)
 	emulate_answered(v);
 	assert_int_equal(regs.gpr[ECX], 0);
 	assert_int_equal(regs.rip, CODE + 2);
+
+	/* what was written is gone meanwhile */
+	STRING("\xf3\xa5", true, DATA, MMIO, 2, DATA, MMIO, 2);
+	v->request.access = asked_for;
+	v->request.state = REQUEST_ANSWERED;
+	regs.gpr[ESI] = UNMAPPED;
+	emulate_answered(v);
+	assert_int_equal(regs.gpr[ESI], UNMAPPED + 4);
+	assert_int_equal(regs.gpr[ECX], 1);
+	assert_int_equal(v->request.state, REQUEST_NONE);
+
+	/* who looks into the guest wants no more of it */
+	STRING("\xf3\xa5", false, MMIO, DATA, 2, MMIO, DATA, 2);
+	v->request.access = asked_for;
+	v->request.state = REQUEST_ANSWERED;
+	regs.gpr[ECX] = 0;
+	emulate_answered(v);
+	assert_int_equal(regs.gpr[ECX], 0);
+	assert_int_equal(regs.rip, CODE);
+	v->request.state = REQUEST_NONE;
+
 	asked_for.at = MMIO;
 	asked_for.write = false;
 	STRING("\xa5", false, MMIO, UNMAPPED, 9, MMIO, UNMAPPED, 9);
