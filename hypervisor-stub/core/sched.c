@@ -20,7 +20,6 @@
 #include "sched.h"
 #include "solo5.h"
 
-
 /* A unikernel waits in a call, and any guest for whoever looks at it, or serves it. */
 static __attribute__((noinline)) bool awaited_special(const struct vcpu *v)
 {
@@ -392,18 +391,19 @@ static struct vcpu *halted(struct vcpu *v)
 	return switch_to(idle());
 }
 
-/* It may go on, with what it did, unless it is another's turn. One that is stepped
- * comes back here before it does. */
+/* It may go on, with what it did, unless it is another's turn; with more to do it comes
+ * back after that, also if its guest is paused. One that is stepped comes back here before
+ * it goes on. */
 static struct vcpu *go_on_asked(struct vcpu *v)
 {
 	bool steps = kvmi_steps(v) && !(v->held & HELD_REQUEST);
-	bool hlt = v->hlt && !kvmi_asked(v);
+	bool more = kvmi_asked(v), hlt = v->hlt && !more;
 	struct vcpu *next;
 
-	if (steps || kvmi_asked(v))
+	if (steps || more)
 		vcpu_stop(v, STOP_ASKED);
 	v->hlt &= !hlt;
-	next = hlt ? halted(v) : v->paused ? paused(v) : interrupted(v);
+	next = hlt ? halted(v) : v->paused && !more ? paused(v) : interrupted(v);
 	if (next == v && steps && !kvmi_asked(v)) {
 		v->regs->stop = STOP_NOT;
 		kvmi_arm(v);
@@ -422,6 +422,10 @@ static struct vcpu *asked(struct vcpu *v)
 	v->parked = false;
 	if (kvmi_serve(v))
 		return v->regs->stop > STOP_ASKED ? v : go_on_asked(v);
+	if (kvmi_asked(v)) {		/* there is more */
+		vcpu_stop(v, STOP_ASKED);
+		return interrupted(v);
+	}
 	sched_charge(v);
 	spin_lock(&sched_lock);
 	v->parked = true;

@@ -256,6 +256,25 @@ def batches(machine):
     runs(tool)
 
 
+def many_quiet(tool):
+    """More at once than are carried out in one turn, and no answer in between whose
+    way could bring the vCPU back."""
+    batch = tool.message(kvmi.RESPONSE, b"\0\1" + bytes(6))
+    batch += b"".join(tool.message(kvmi.VM_EVENTS, bytes(8)) for _ in range(100))
+    batch += tool.message(kvmi.RESPONSE, b"\1\1" + bytes(6))
+    tool.send(batch)
+    same("the answer to the last", tool.answer(kvmi.RESPONSE)[0], 0)
+
+
+def quiet(machine):
+    tool = machine.tool()
+    many_quiet(tool)
+    event = tool.pause()
+    many_quiet(tool)
+    tool.reply(event)
+    runs(tool)
+
+
 # ---- events -----------------------------------------------------------------
 
 def step(here, tool, event):
@@ -681,6 +700,7 @@ def managed(wide):
             tool.reply(event)
             same("still there", tool.registers(), regs)
             same("and still", counter(tool), before)
+            many_quiet(tool)
             tool.write(DATA + 8, b"seen")
             manage("resume")
             runs(tool)
@@ -870,8 +890,8 @@ def linux(cpus):
 def main():
     tests = []
     for wide, bits in ((False, "32 bits"), (True, "64 bits")):
-        for function in (init, commands, memory, batches, unread, lost, broken,
-                         declined):
+        for function in (init, commands, memory, batches, quiet, unread, lost,
+                         broken, declined):
             tests.append((f"{function.__name__}, {bits}", with_loop, wide,
                           function))
         for function in (step, registers, page_write, page_read, page_execute,
