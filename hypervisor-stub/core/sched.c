@@ -288,7 +288,7 @@ static struct vcpu *idle(void)
 	struct vcpu *next;
 	uint32_t interrupts;
 	uint64_t at;
-	bool gone;
+	bool gone, saves;
 
 	for (;;) {
 		spin_lock(&sched_lock);
@@ -298,12 +298,13 @@ static struct vcpu *idle(void)
 			take(next);
 		spread();
 		gone = c->vcpu && !c->vcpu->on;
+		saves = gone && c->vcpu->paused;	/* Resume may come meanwhile */
 		at = next_wake();
 		spin_unlock(&sched_lock);
 		if (next)
 			return next;
 		if (gone) {
-			if (c->vcpu->paused)
+			if (saves)
 				save(c->vcpu);
 			leave(c->vcpu);
 			continue;
