@@ -38,11 +38,15 @@ class Channel(threading.Thread):
         self.machine.sendall(struct.pack("<I", word))
 
     def frames(self):
-        """Those that have come whole; None is CLOSE."""
+        """Those that have come whole, when something comes; None is CLOSE."""
         data = self.machine.recv(1 << 16)
         if not data:
             raise Ended
         self.received += data
+        yield from self.whole()
+
+    def whole(self):
+        """Those that are left."""
         while len(self.received) >= 4:
             size, = struct.unpack_from("<I", self.received)
             if size == GONE:
@@ -55,6 +59,9 @@ class Channel(threading.Thread):
 
     def wait(self):
         """Until the tool listens; no more than one try in each second."""
+        # Behind CLOSE there may be that the guest has gone.
+        for _ in self.whole():
+            pass
         while True:
             left = self.next_try - time.monotonic()
             # Nobody is connected: what comes is that the guest has gone.

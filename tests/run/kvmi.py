@@ -14,10 +14,12 @@ import subprocess
 import threading
 import time
 
-from harness import (AMD64, INITRD, KERNEL, KERNEL_PAE, expect, no_complaint, same, scratch, tail,
-                     test_all, write)
+from harness import (AMD64, INITRD, KERNEL, KERNEL_PAE, VMI_RUN, expect, no_complaint,
+                     same, scratch, tail, test_all, write)
 import kvmi_tool as kvmi
 from kvmi_tool import Closed, Machine, R, RWX, W, X, vcpu
+sys.path.append(os.path.dirname(VMI_RUN))
+from vmi_run import introspect
 
 # ---- the loop ---------------------------------------------------------------
 
@@ -626,6 +628,22 @@ def declined(machine):
     runs(machine.tool())
 
 
+def gone():
+    """That the guest has gone comes in one piece with the end of its connection."""
+    with scratch() as directory, socket.socket(socket.AF_UNIX) as listener:
+        path = os.path.join(directory, "tool")
+        listener.bind(path)
+        listener.listen()
+        channel = introspect.Channel(path)
+        with socket.socket(fileno=channel.fd) as machine:
+            channel.start()
+            with listener.accept()[0]:
+                same("OPEN", machine.recv(4), b"\xff\xff\xff\xff")
+                machine.sendall(bytes(4) + b"\xff\xff\xff\xff")
+                channel.join(10)
+            expect(not channel.is_alive(), "it goes on")
+
+
 def again():
     """A guest that starts again is another one, also within a second."""
     with scratch() as directory:
@@ -903,7 +921,8 @@ def main():
                       "--cpus", "2"))
         tests.append((f"a guest that its manager has paused, {bits}", managed,
                       wide))
-    tests += [("several guests", several), ("again", again), ("Linux", linux, 1),
+    tests += [("several guests", several), ("again", again),
+              ("gone", gone), ("Linux", linux, 1),
               ("Linux, three processors", linux, 3)]
     tests += [(f"Linux that is started, {mode}", watched_boot, mode, *options)
               for mode, *options in (
