@@ -142,7 +142,7 @@ static int64_t info(struct vcpu *v, const uint64_t *a)
 		.bits = g->wide ? 64 : 32,
 		.rights = g->config->rights,
 		.starts = g->starts,
-		.paused = g->paused,
+		.paused = g->paused && !g->ended,
 		.memory = g->config->memory << 20,
 	};
 	const char *named;

@@ -322,6 +322,9 @@ static void test_knowledge(void **state)
 	guest[OTHER].ended = true;
 	guest[OTHER].end = END_ORDERLY;
 	assert_int_equal(call(VMI_HC_State, OTHER, 0), VMI_STATE_SHUT_DOWN);
+	assert_int_equal(call(VMI_HC_Info, OTHER, 0x300), 0);
+	memcpy(&info, memory + 0x300, sizeof(info));
+	assert_int_equal(info.paused, 0);
 	guest[OTHER].ended = false;
 	guest[OTHER].gone = true;
 	guest[OTHER].end = END_GUEST_DIED;
