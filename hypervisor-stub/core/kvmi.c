@@ -326,6 +326,7 @@ void kvmi_on(struct vcpu *v)
 	kv = kvmi_of(v);
 	kv->old = kv->waits;
 	kv->regs_set = kv->passes = kv->step_over = kv->tell_step = false;
+	kv->inject = false;
 	if (kvmi_holds(v) || kv->step)
 		kvmi_ask(v->g->kvmi, v);
 }

@@ -79,7 +79,8 @@ int kvmi_answer(struct kvmi *k, struct vcpu *here)
 		kvmi_ask(k, v);
 		return 0;
 	}
-	kv->waits = kv->answered = false;
+	/* INIT came while it stood still: nothing is injected any more. */
+	kv->waits = kv->answered = kv->inject = false;
 	if (kv->action == KVMI_CRASH)
 		crash(here);
 	else
