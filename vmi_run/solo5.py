@@ -79,7 +79,9 @@ def name_all(guest, option, kind):
     of the manifest that no other one names."""
     texts = getattr(guest, option)
     given = {text.partition("=")[0] for text in texts if NAMED.fullmatch(text)}
-    free = [name for name in manifest(guest.kernel, kind) if name not in given]
+    # Others are none: they would be words for the hypervisor.
+    free = [name for name in manifest(guest.kernel, kind)
+            if name not in given and NAMED.fullmatch(f"{name}={option}")]
     for n, text in enumerate(texts):
         if NAMED.fullmatch(text):
             continue

@@ -232,6 +232,10 @@ def bad_options():
         odd = write(directory, "odd", bytes(SECTOR + 1))
         hello_ = ("--kernel", program("hello"))
         disk_ = ("--kernel", program("disk"))
+        # Its devices' names would be options of the guest.
+        worded = read(program("disk")).replace(b"storage\0", b"x trace\0")
+        worded = write(directory, "worded.hvt",
+                       worded.replace(b"second\0", b"x -- y\0"))
         for why, options in (
                 (r".*/disk.hvt: its manifest has the block device "
                  r"\"storage\", and none is attached \(--disk storage=...\)", disk_),
@@ -250,6 +254,9 @@ def bad_options():
                 (r"--disk .*/disk: not NAME=VALUE, and the unikernel's "
                  "manifest has no further device for it",
                  (*disk_, "--disk", odd, "--disk", disk, "--disk", disk)),
+                (r"--disk .*/disk: not NAME=VALUE, and the unikernel's "
+                 "manifest has no further device for it",
+                 ("--kernel", worded, "--disk", disk)),
                 (r"--net x=else: user, or tap:INTERFACE",
                  (*hello_, "--net", "x=else")),
                 (r"--disk x: not NAME=VALUE.*", (*hello_, "--disk", "x")),
