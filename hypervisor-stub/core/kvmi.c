@@ -22,8 +22,8 @@
 #define FRAME_CLOSE	0u
 #define FRAME_GONE	0xffffffffu	/* from us: the guest will not start again */
 
-/* What may be sent beside an answer: an event of each vCPU. */
-#define ROOM		(GUEST_VCPUS + 2u)
+/* An answer, an event of each vCPU, and the two words of an end. */
+#define ROOM		(GUEST_VCPUS + 3u)
 /* More come when others have had a chance. */
 #define MESSAGES	32u
 

@@ -13,7 +13,7 @@
  * that.
  *
  * A server may end at any time, in a place of its own: it wakes those that wait
- * (sched.c), and they find that the start that they asked (guest.life) is over.
+ * (guest_end.c), and they find that the start that they asked (guest.life) is over.
  */
 #include <cpu.h>
 

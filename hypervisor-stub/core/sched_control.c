@@ -118,7 +118,7 @@ void sched_off(struct vcpu *v)
 	spin_lock(&sched_lock);
 	/* Not in the guest, nor on its way out of it. */
 	if (v->halted || (v->paused && !v->on)) {
-		v->halted = v->hlt = false;
+		v->halted = v->hlt = v->parked = false;
 		v->on = v->paused = false;
 		requests_off(v);
 		v->server = NULL;

@@ -224,7 +224,7 @@ void requests_go(struct vcpu *);
 bool requests_over(struct vcpu *);
 void requests_off(struct vcpu *);	/* INIT */
 void requests_start(struct guest *);	/* it has its devices */
-void requests_end(struct guest *);	/* it ends; who waits for it: sched.c */
+void requests_end(struct guest *);	/* it ends; who waits for it: guest_end.c */
 
 /* ---- kvmi.c --------------------------------------------------------------- */
 
@@ -263,7 +263,7 @@ void timer_pit_changed(struct guest *);	/* or who is on */
 void alarm_set(struct vcpu *, uint32_t flags, uint64_t expiry, uint64_t period);
 bool alarm_cancel(struct vcpu *, uint32_t flags);
 
-/* ---- sched.c ------------------------------------------------------------ */
+/* ---- sched.c, sched_control.c, guest_end.c -------------------------------- */
 
 /* All guests that there are, until the last has ended. */
 void __attribute__((noreturn)) sched_run(void);

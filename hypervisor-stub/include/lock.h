@@ -8,7 +8,7 @@
  *				devices, vCPUs; one guest's at a time, but for
  *				core/pages.c: two in the order of their numbers
  *	of its memory		what is where in it (gmem.moving)
- *	the scheduler's		who runs where, and whose time it is (sched.c)
+ *	the scheduler's		who runs where, and whose time it is (core/sched.h)
  *	the machine's		memory, log, consoles: inside host.h
  */
 #ifndef LOCK_H
