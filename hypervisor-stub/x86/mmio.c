@@ -181,5 +181,8 @@ bool emulate_mmio(struct vcpu *v, gpa_t pa)
 	/* Not what has faulted, since another vCPU has written there: it comes again. */
 	if (!accesses(&in, write))
 		return true;
+	/* No device of ours has strings. */
+	if (is_string(&in) && !mm_is_elsewhere(v->mmu.mm, pa >> PAGE_SHIFT))
+		return false;
 	return emulate_memory(v, &in, pa, write);
 }

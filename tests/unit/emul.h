@@ -15,6 +15,7 @@
 #define CODE		0x1000u
 #define DATA		0x2000u		/* the last mapped page ends at 3000h */
 #define UNMAPPED	0x3000u
+#define MMIO		0xd0000000u	/* what another guest serves */
 
 extern struct guest guest;
 extern struct vcpu *const v;

@@ -193,8 +193,10 @@ static void test_apic_page(void **state)
 	memcpy(memory + CODE, "\x01\x13", 2);
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
 	memcpy(memory + CODE, "\xa5", 1);		/* movsd */
-	regs.gpr[EDI] = DATA;
+	regs.gpr[EDI] = UNMAPPED;
+	last.calls = 0;
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
+	assert_int_equal(last.calls, 0);
 	memcpy(memory + CODE, "\x8b\x13", 2);
 	regs.cs = 0x73;
 	assert_false(emulate_mmio(v, APIC_BASE + APIC_TPR));
@@ -224,8 +226,6 @@ static void test_store_that_did_not_fault(void **state)
 		assert_int_equal(regs.rip, CODE);
 	}
 }
-
-#define MMIO		0xd0000000u
 
 static enum bus_result all_ones(struct vcpu *of, struct access *a)
 {
