@@ -21,18 +21,23 @@ struct spinlock {
 	uint32_t	owner;		/* ticket whose turn it is */
 };
 
+/* QEMU's processors take a lock of QEMU's at each PAUSE, which the one whose turn it is
+ * may not get for long if another one waits for it again and again: not at each look. */
+#define SPIN_LOOKS	4u
+
 /* Assembly, so that no instruction in it is a race to a sanitizer. Who has drawn
  * a ticket waits for his turn. */
 static inline void spin_wait(struct spinlock *l, uint32_t ticket)
 {
-	uint32_t owner;
+	uint32_t owner, looks;
 
-	for (;;) {
+	for (looks = 1;; looks++) {
 		asm volatile("movl %1, %0"
 			     : "=r"(owner) : "m"(l->owner) : "memory");
 		if (owner == ticket)
 			break;
-		asm volatile("pause");
+		if (!(looks % SPIN_LOOKS))
+			asm volatile("pause");
 	}
 }
 
