@@ -35,6 +35,12 @@ bool may_touch(struct vcpu *v, const struct insn *in, gva_t va, uint32_t size,
 bool get_rm(struct vcpu *v, const struct insn *in, uint64_t *val, int size);
 bool set_rm(struct vcpu *v, const struct insn *in, uint64_t val, int size);
 
+/* Does the count of a string instruction with REP say that nothing is left? */
+bool string_is_over(const struct vcpu *v, const struct insn *in);
+/* One element is done: its registers are those of the next, and RIP is behind the
+ * instruction if there is none. */
+void string_next(struct vcpu *v, const struct insn *in);
+
 /* Whoever watches has it first: AGAIN. */
 static inline bool insn_told(struct vcpu *v, const struct insn *in)
 {

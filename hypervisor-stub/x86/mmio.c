@@ -29,38 +29,31 @@ static bool accesses(const struct insn *in, bool write)
 /* ---- what is not the device ------------------------------------------------- */
 
 /* A register of one byte may be the second of four (insn.h). */
-static uint64_t *of_byte(struct vcpu *v, const struct insn *in, uint32_t *shift)
+static bool is_second(const struct insn *in)
 {
-	bool high = in->size == 1 && !in->rex && in->reg >= 4;
-	int reg = high ? in->reg - 4 : in->reg;
-
-	*shift = high ? 8 : 0;
-	return reg == ESP ? &v->regs->rsp : &v->regs->gpr[reg];
+	return in->size == 1 && !in->rex && in->reg >= 4;
 }
 
 static void load(struct vcpu *v, const struct insn *in, uint64_t val)
 {
-	uint32_t shift;
-	uint64_t *at;
+	uint64_t *of;
 
 	if (in->op == INSN_MOVSX)
 		val = in->from == 1 ? (int8_t)val : (int16_t)val;
-	at = of_byte(v, in, &shift);
-	if (shift)
-		*at = (*at & ~0xff00ull) | (val & 0xff) << 8;
-	else
+	if (!is_second(in)) {
 		set_reg(v, in->reg, val, in->size);
+		return;
+	}
+	of = &v->regs->gpr[in->reg - 4];
+	*of = (*of & ~0xff00ull) | (val & 0xff) << 8;
 }
 
 static uint64_t stored(struct vcpu *v, const struct insn *in)
 {
-	uint32_t shift;
-	uint64_t val;
-
 	if (in->op == INSN_MOV_IMM)
 		return in->imm;
-	val = *of_byte(v, in, &shift);
-	return val >> shift;
+	return is_second(in) ? v->regs->gpr[in->reg - 4] >> 8 :
+			       get_reg(v, in->reg);
 }
 
 /* One operand of MOVS: what is read or what is written. */
@@ -73,30 +66,6 @@ static gva_t end_of_movs(struct vcpu *v, const struct insn *in, bool written)
 		end.seg = SREG_ES;
 	}
 	return operand(v, &end);
-}
-
-/* ---- string instructions ------------------------------------------------------- */
-
-static bool no_more(struct vcpu *v, const struct insn *in)
-{
-	uint64_t mask = UINT64_MAX >> (64 - in->addr_size * 8);
-
-	return in->rep && !(v->regs->gpr[ECX] & mask);
-}
-
-static void next_element(struct vcpu *v, const struct insn *in)
-{
-	struct regs *r = v->regs;
-	int64_t step = r->rflags & EFLAGS_DF ? -in->size : in->size;
-
-	if (in->op != INSN_STOS)
-		set_reg(v, ESI, r->gpr[ESI] + step, in->addr_size);
-	if (in->op != INSN_LODS)
-		set_reg(v, EDI, r->gpr[EDI] + step, in->addr_size);
-	if (in->rep)
-		set_reg(v, ECX, r->gpr[ECX] - 1, in->addr_size);
-	if (!in->rep || no_more(v, in))
-		r->rip += in->length;
 }
 
 /* ---- the device ---------------------------------------------------------------- */
@@ -139,7 +108,7 @@ bool emulate_memory(struct vcpu *v, struct insn *in, gpa_t pa, bool write)
 	gva_t va = movs ? end_of_movs(v, in, write) : operand(v, in), memory = 0;
 	enum bus_result res;
 
-	if (is_string(in) && no_more(v, in))	/* by now */
+	if (is_string(in) && string_is_over(v, in))	/* by now */
 		return true;
 	/* What was written is not read again, and may not be there any more. */
 	if (movs && !written) {
@@ -161,7 +130,7 @@ bool emulate_memory(struct vcpu *v, struct insn *in, gpa_t pa, bool write)
 	else if (!write)
 		load(v, in, a.value);
 	if (is_string(in))
-		next_element(v, in);
+		string_next(v, in);
 	else
 		v->regs->rip += in->length;
 	wrap(v);

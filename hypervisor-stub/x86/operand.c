@@ -159,6 +159,29 @@ bool set_rm(struct vcpu *v, const struct insn *in, uint64_t val, int size)
 	       guest_write(&v->mmu, va, &val, size);
 }
 
+/* ---- strings ------------------------------------------------------------- */
+
+bool string_is_over(const struct vcpu *v, const struct insn *in)
+{
+	uint64_t mask = UINT64_MAX >> (64 - in->addr_size * 8);
+
+	return in->rep && !(v->regs->gpr[ECX] & mask);
+}
+
+void string_next(struct vcpu *v, const struct insn *in)
+{
+	struct regs *r = v->regs;
+	int64_t step = r->rflags & EFLAGS_DF ? -in->size : in->size;
+
+	set_reg(v, in->base, r->gpr[in->base] + step, in->addr_size);
+	if (in->op == INSN_MOVS)
+		set_reg(v, EDI, r->gpr[EDI] + step, in->addr_size);
+	if (in->rep)
+		set_reg(v, ECX, r->gpr[ECX] - 1, in->addr_size);
+	if (!in->rep || string_is_over(v, in))
+		r->rip += in->length;
+}
+
 /* ---- the instruction ----------------------------------------------------- */
 
 bool insn_fetch(struct vcpu *v, struct insn *in)

@@ -112,15 +112,12 @@ enum outcome emulate_port(struct vcpu *v, struct insn *in)
 enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 {
 	struct regs *r = v->regs;
-	uint64_t mask = UINT64_MAX >> (64 - in->addr_size * 8);
-	int index = in->op == INSN_INS ? EDI : ESI;
-	int64_t step = r->rflags & EFLAGS_DF ? -in->size : in->size;
 	gva_t va = operand(v, in);
 	uint32_t val = 0;
 
 	if (!io_allowed(v, r->gpr[EDX], in->size))
 		return REFUSED;
-	if (in->rep && !(r->gpr[ECX] & mask)) {
+	if (string_is_over(v, in)) {
 		r->rip += in->length;
 		return MOVED;
 	}
@@ -135,11 +132,7 @@ enum outcome emulate_port_string(struct vcpu *v, struct insn *in)
 		if (!port_out(v, in, r->gpr[EDX], val))
 			return AGAIN;
 	}
-	set_reg(v, index, r->gpr[index] + step, in->addr_size);
-	if (in->rep)
-		set_reg(v, ECX, r->gpr[ECX] - 1, in->addr_size);
-	if (!in->rep || !(r->gpr[ECX] & mask))
-		r->rip += in->length;
+	string_next(v, in);
 	event_poll(v);
 	return MOVED;
 }
