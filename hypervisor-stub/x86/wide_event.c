@@ -142,8 +142,8 @@ static uint32_t own_ring(uint64_t sel)
 
 uint64_t wide_flags(uint64_t flags)
 {
-	const uint64_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM | EFLAGS_NT |
-			      EFLAGS_VIF | EFLAGS_VIP;
+	const uint64_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM | EFLAGS_VIF |
+			      EFLAGS_VIP;
 
 	return (flags & 0x3f7fd7 & ~keep) | EFLAGS_IF | EFLAGS_FIXED;
 }

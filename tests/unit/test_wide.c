@@ -426,9 +426,9 @@ static void test_iret(void **state)
 	assert_int_equal(shared.narrow.flags, 0);
 	frame(BASE + 1, KERNEL_CS, 0x2, 5, 0);
 	went(BASE + 1, KERNEL_CS | 1, 0x202, 5, 1);
-	/* neither IOPL, NT, VM, VIF, VIP nor what is reserved */
+	/* neither IOPL, VM, VIF, VIP nor what is reserved */
 	frame(BASE + 1, KERNEL_CS, UINT64_MAX, 5, KERNEL_SS);
-	went(BASE + 1, KERNEL_CS | 1, 0x250fd7, 5, KERNEL_SS | 1);
+	went(BASE + 1, KERNEL_CS | 1, 0x254fd7, 5, KERNEL_SS | 1);
 	frame(0x7f0000001000, USER_CS, 0x302, 0x7fff00000000, USER_SS);
 	went(0x7f0000001000, USER_CS, 0x302, 0x7fff00000000, USER_SS);
 	frame(0x1000, USER_CS32, 0x202, 0x2000, USER_SS);
