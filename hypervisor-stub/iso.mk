@@ -6,8 +6,9 @@ PACKAGES	+= grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 
 ISO		:= $(B)/openvmi.iso
 ISO_FILES	= $(B)/hypervisor-stub.elf $(B)/linux/bzImage \
-		  $(B)/rom/stub.rom $(B)/initramfs.cpio.gz \
-		  $(B)/service.cpio.gz $(B)/conformance.elf
+		  $(B)/rom/stub.rom $(B)/rom/stub64.rom \
+		  $(B)/initramfs.cpio.gz $(B)/service.cpio.gz \
+		  $(B)/conformance.elf
 
 $(ISO): hypervisor-stub/metal/grub.cfg hypervisor-stub/iso.mk $(ISO_FILES) | $(B)/.deps
 	@echo "  ISO     $@"

@@ -32,7 +32,8 @@ def quoted(text):
 def common(args):
     engine = args.engine
     cpus = args.guests[0].cpus if args.native else args.host_cpus
-    wide = CPU_WIDE if any(guest.wide for guest in args.guests) else ""
+    wide = CPU_WIDE if args.makes or any(guest.wide for guest in args.guests) \
+        else ""
     if cpus > 1 and engine == "tcg" and not args.icount:
         # The profiler's counters are for one thread.
         engine += ",thread=" + ("single" if args.profile else "multi")
@@ -137,6 +138,8 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
             module("initrd", guest.initrd)
         size += guest.memory
         overhead += (8 << 20) + (guest.memory << 20) // 16
+    for rom in args.roms:
+        module("rom", rom)
     overhead += (disks + nets) * solo5.BYTES + channels * introspect.BYTES
     if args.control:
         channels += 1

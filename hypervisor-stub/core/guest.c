@@ -7,6 +7,7 @@
 #include <lib.h>
 #include <string.h>
 
+#include "check.h"
 #include "core.h"
 #include "log.h"
 #include "loader.h"
@@ -17,6 +18,9 @@ _Static_assert(GUESTS_MAX * GUEST_VCPUS <= HOST_STACKS, "each has one");
 
 struct guest *guests[GUESTS_MAX];
 uint32_t guest_count;
+
+/* Of 32-bit guests, and of 64-bit ones. */
+static struct guest_image machine_rom[2];
 
 /* ---- errors ------------------------------------------------------------- */
 
@@ -148,17 +152,21 @@ static struct vmi64_ap_state first_state_wide(uint64_t rip)
 	};
 }
 
-/* Its own, or of those that there are the first for its kind. */
+void guest_rom(const struct guest_image *rom)
+{
+	struct guest_image *first = &machine_rom[vmi64_rom_is(rom->data, rom->size)];
+
+	if (!first->data)
+		*first = *rom;
+}
+
+/* Its own, or the machine's for its kind; if there is none the other, which then is
+ * refused. */
 static const struct guest_image *rom_of(const struct guest *g)
 {
-	uint32_t i;
-
-	if (!g->made)
+	if (g->config->rom.data)
 		return &g->config->rom;
-	for (i = 0; i < guest_count; i++)
-		if (guests[i]->config->rom.data && guests[i]->wide == g->wide)
-			return &guests[i]->config->rom;
-	return &g->config->rom;
+	return &machine_rom[machine_rom[g->wide].data ? g->wide : !g->wide];
 }
 
 static bool load_kernel(struct guest *g, char *error)

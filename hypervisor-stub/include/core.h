@@ -132,6 +132,9 @@ struct guest {
 extern struct guest *guests[GUESTS_MAX];
 extern uint32_t guest_count;
 
+/* A ROM that the machine has: guests without one of their own get the first of their
+ * kind. Before the first guest is made. */
+void guest_rom(const struct guest_image *);
 /* A guest, ready to run; no processor has anything of it yet. False: error says
  * why, and nothing is left of it. */
 #define GUEST_ERROR_MAX	256

@@ -148,7 +148,9 @@ static uint32_t find_guests(const struct boot *boot,
 			bad_input("%s: a module before the first kernel",
 				  m.image.name);
 		} else if (starts_with(role, "rom")) {
-			guest[n - 1].rom = m;
+			guest_rom(&m.image);
+			if (!guest[n - 1].rom.image.data)
+				guest[n - 1].rom = m;
 		} else if (starts_with(role, "initrd")) {
 			guest[n - 1].initrd = m;
 		} else {
@@ -378,12 +380,9 @@ void hv_main(uint32_t magic, uint32_t info)
 	if (control && !control_init(control - 1))
 		bad_input("no memory for the hypervisor");
 	log_printf("OpenVMI: TSC %lu Hz\n", host_tsc_hz);
-	for (i = 0; i < count; i++) {
-		if (!modules[i].rom.image.data)
-			modules[i].rom = modules[0].rom;
+	for (i = 0; i < count; i++)
 		configure(&config[i], &modules[i],
 			  count > 1 ? guest_name[i] : "guest");
-	}
 	check_devices(config, count);
 	for (i = 0; i < count; i++) {
 		if (!guest_create(&config[i], error))

@@ -395,6 +395,7 @@ static void make_guest(void)
 	CHECK(f);
 	config.rom.size = fread(rom, 1, sizeof(rom), f);
 	fclose(f);
+	guest_rom(&config.rom);
 	if (!guest_create(&config, error))
 		check_failed(__FILE__, __LINE__, "%s", error);
 	guest = guests[0];

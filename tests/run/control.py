@@ -14,8 +14,8 @@ import socket
 import subprocess
 import time
 
-from harness import (BUILD, HANG, INITRD, KERNEL, ROOT, VMI_RUN, expect, same,
-                     scratch, tail, test_all, write)
+from harness import (BUILD, HANG, INITRD, INITRD_AMD64, KERNEL, KERNEL_AMD64,
+                     ROOT, VMI_RUN, expect, same, scratch, tail, test_all, write)
 
 NEIGHBOUR = os.path.join(BUILD, "tests/neighbour.elf")
 PROMPT = "/ # "
@@ -133,6 +133,22 @@ def life():
         machine.until(1, "Linux version")
         machine.does("destroy", {}, guest=1)
         same("the guests", machine.states(), [("guest", "running")])
+
+
+def other_kinds():
+    """Of both widths, whatever the first guest is."""
+    wide = f"kernel={KERNEL_AMD64},initrd={INITRD_AMD64},memory=64"
+    with scratch() as directory:
+        for first in ([], ["--host-memory", "256", "--guest", wide]):
+            with Machine(directory, *first) as machine:
+                for kernel, initrd, bits in ((KERNEL, INITRD, 32),
+                                             (KERNEL_AMD64, INITRD_AMD64, 64)):
+                    machine.does("start", {"guest": 1}, kernel=kernel,
+                                 initrd=initrd, comm=False, memory=64)
+                    machine.until(1, PROMPT)
+                    same("bits", machine.ask("info", guest=1)["return"]["bits"],
+                         bits)
+                    machine.does("destroy", {}, guest=1)
 
 
 def first_guest():
@@ -281,6 +297,7 @@ def refused(why, path):
 
 test_all([
     ("a life, from outside", life),
+    ("guests of other kinds", other_kinds),
     ("the guest of the boot loader", first_guest),
     ("a guest that hangs", hangs),
     ("mistakes", mistakes),

@@ -38,6 +38,7 @@ void machine_ended(enum end end)
 static int setup(void **state)
 {
 	images_setup(state);
+	guest_rom(&config[0].rom);
 	memset(channel, 0, sizeof(*channel));
 	images_guest(0);
 	sched_guests_changed();

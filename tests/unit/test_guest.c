@@ -525,9 +525,26 @@ static void test_unikernels_refused(void **state)
 	c = config[0];
 	c.devices = 1;
 	refused(&c, "kernel: disks and networks are for unikernels");
-	c.devices = 0;
+}
+
+/* Without a ROM of its own it gets the machine's first of its kind. */
+static void test_machine_rom(void **state)
+{
+	const struct vmi_rom_header wide = { .signature = VMI64_SIGNATURE };
+	const struct guest_image none = { "none", (const uint8_t *)&wide, 1 };
+	struct guest_image rom = { "wide", (const uint8_t *)&wide, sizeof(wide) };
+	struct guest_config c = config[0];
+	char error[GUEST_ERROR_MAX];
+
+	(void)state;
 	c.rom.data = NULL;
 	refused(&c, "no module with role=rom");
+	guest_rom(&rom);
+	refused(&c, "wide: a ROM for 64-bit guests, and the kernel is a 32-bit one");
+	guest_rom(&config[0].rom);
+	guest_rom(&none);
+	assert_true(guest_create(&c, error));
+	assert_int_equal(guests[0]->rom.size, config[0].rom.size);
 }
 
 /* What a tool looked into is gone when its place is another's (N-6). */
@@ -559,6 +576,7 @@ int main(void)
 		T(test_starts_again),
 		T(test_no_memory),
 		T(test_unikernels_refused),
+		T(test_machine_rom),
 		T(test_place_of_one_looked_into),
 		T(test_cannot_start_again),
 		T(test_cannot_start_again_among_others),

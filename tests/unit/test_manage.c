@@ -145,6 +145,7 @@ static const uint64_t list[] = {
 static int setup(void **state)
 {
 	images_setup(state);
+	guest_rom(&config[0].rom);
 	config[0].rights = VMI_RIGHT_MANAGE;
 	images_guest(0);
 	memcpy(memory(IMAGE), &kernel, sizeof(kernel));
