@@ -10,7 +10,7 @@ import time
 
 # As in hypervisor-stub/core/kvmi.c.
 OPEN, CLOSE = 0xffffffff, 0
-GONE = OPEN                         # from there
+GONE, BACK = OPEN, 0xfffffffe       # from there
 RETRY = 1                           # seconds
 CHUNK = 4096
 
@@ -19,7 +19,7 @@ PCI_SLOT = 0xc                      # of its bus: up to eight devices in each
 
 
 class Ended(Exception):
-    """QEMU has, or the guest."""
+    """QEMU has."""
 
 
 class Channel(threading.Thread):
@@ -32,6 +32,7 @@ class Channel(threading.Thread):
         self.machine, theirs = socket.socketpair()
         self.fd = theirs.detach()   # QEMU's end
         self.received = b""
+        self.gone = False           # until somebody starts it again
         self.next_try = 0.0
 
     def say(self, word):
@@ -49,8 +50,10 @@ class Channel(threading.Thread):
         """Those that are left."""
         while len(self.received) >= 4:
             size, = struct.unpack_from("<I", self.received)
-            if size == GONE:
-                raise Ended
+            if size in (GONE, BACK):
+                self.gone = size == GONE
+                self.received = self.received[4:]
+                continue
             if len(self.received) < 4 + size:
                 break
             frame = self.received[4:4 + size]
@@ -58,14 +61,16 @@ class Channel(threading.Thread):
             yield frame if size else None
 
     def wait(self):
-        """Until the tool listens; no more than one try in each second."""
-        # Behind CLOSE there may be that the guest has gone.
+        """Until the tool listens; no more than one try in each second, and none while
+        the guest has gone."""
+        # Behind CLOSE there may be that it has.
         for _ in self.whole():
             pass
         while True:
-            left = self.next_try - time.monotonic()
-            # Nobody is connected: what comes is that the guest has gone.
-            if left > 0 and select.select([self.machine], [], [], left)[0]:
+            left = None if self.gone else self.next_try - time.monotonic()
+            # Nobody is connected: what comes is that it has gone, or is back.
+            if (left is None or left > 0) and \
+               select.select([self.machine], [], [], left)[0]:
                 for _ in self.frames():
                     pass
                 continue
@@ -108,13 +113,20 @@ class Channel(threading.Thread):
                         tool.sendall(frame)
                     except OSError:
                         pass        # forward() finds that out, too
+                if self.gone:
+                    self.shut(tool)
         finally:
-            try:
-                tool.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            self.shut(tool)
             forward.join()
             tool.close()
+
+    @staticmethod
+    def shut(tool):
+        """Its end; forward() finds it, and says CLOSE."""
+        try:
+            tool.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def run(self):
         try:

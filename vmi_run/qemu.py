@@ -134,12 +134,12 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
         # Whoever has none gets that of the first.
         if guest.rom and (n == 1 or guest.rom != args.guests[0].rom):
             module("rom", guest.rom)
+        for rom in args.roms if n == 1 else []:
+            module("rom", rom)
         if guest.initrd:
             module("initrd", guest.initrd)
         size += guest.memory
         overhead += (8 << 20) + (guest.memory << 20) // 16
-    for rom in args.roms:
-        module("rom", rom)
     overhead += (disks + nets) * solo5.BYTES + channels * introspect.BYTES
     if args.control:
         channels += 1

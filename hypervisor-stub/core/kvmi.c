@@ -20,10 +20,11 @@
 
 #define FRAME_OPEN	0xffffffffu
 #define FRAME_CLOSE	0u
-#define FRAME_GONE	0xffffffffu	/* from us: the guest will not start again */
+#define FRAME_GONE	0xffffffffu	/* from us: the guest does not start again, */
+#define FRAME_BACK	0xfffffffeu	/* unless a manager starts it: it has */
 
-/* An answer, an event of each vCPU, and the two words of an end. */
-#define ROOM		(GUEST_VCPUS + 3u)
+/* An answer, an event of each vCPU, the two words of an end, and that it is back. */
+#define ROOM		(GUEST_VCPUS + 4u)
 /* More come when others have had a chance. */
 #define MESSAGES	32u
 
@@ -367,6 +368,9 @@ void kvmi_start(struct guest *g)
 	if (!k)
 		return;
 	k->alive = true;
+	if (k->gone)
+		say(k, FRAME_BACK);
+	k->gone = false;
 	/* Tools tell its lives apart by that, also of one that is short. */
 	now = host_wallclock_ns() / 1000000000;
 	k->start_time = now > k->start_time ? now : k->start_time + 1;
@@ -387,6 +391,10 @@ void kvmi_end(struct guest *g)
 
 void kvmi_gone(struct guest *g)
 {
-	if (g->kvmi)
-		say(g->kvmi, FRAME_GONE);
+	struct kvmi *k = g->kvmi;
+
+	if (!k)
+		return;
+	k->gone = true;
+	say(k, FRAME_GONE);
 }

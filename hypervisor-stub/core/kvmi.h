@@ -64,7 +64,8 @@ struct kvmi {
 	uint32_t	channel;
 	uint8_t		uuid[16];
 	int64_t		start_time;
-	bool		alive;		/* the guest is */
+	bool		alive;		/* the guest is; */
+	bool		gone;		/* it does not start again by itself */
 
 	/* The connection, and frames of its channel (kvmi.c). */
 	enum { KVMI_NONE, KVMI_CONNECTED, KVMI_GREETED, KVMI_OPEN, KVMI_CLOSING }

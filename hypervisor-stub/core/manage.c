@@ -259,6 +259,7 @@ static int64_t again(struct guest *g)
 		return -VMI_ENOMEM;
 	}
 	sched_begin(g);
+	kvmi_start(g);
 	return 0;
 }
 

@@ -235,7 +235,7 @@ bool kvmi_init(struct guest *);	/* as its configuration says; false: no memory *
 void kvmi_free(struct guest *);
 void kvmi_start(struct guest *);	/* it can run */
 void kvmi_end(struct guest *);	/* it has ended, */
-void kvmi_gone(struct guest *);	/* and will not start again */
+void kvmi_gone(struct guest *);	/* and does not start again by itself */
 void kvmi_interrupt(void);	/* a channel has something */
 /* In its processor it does what it was asked. False: it must not go on. */
 bool kvmi_serve(struct vcpu *);

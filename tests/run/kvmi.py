@@ -14,8 +14,8 @@ import subprocess
 import threading
 import time
 
-from harness import (AMD64, INITRD, KERNEL, KERNEL_PAE, VMI_RUN, expect, no_complaint,
-                     same, scratch, tail, test_all, write)
+from harness import (AMD64, BUILD, HANG, INITRD, KERNEL, KERNEL_PAE, VMI_RUN, expect,
+                     no_complaint, same, scratch, tail, test_all, write)
 import kvmi_tool as kvmi
 from kvmi_tool import Closed, Machine, R, RWX, W, X, vcpu
 sys.path.append(os.path.dirname(VMI_RUN))
@@ -629,19 +629,68 @@ def declined(machine):
 
 
 def gone():
-    """That the guest has gone comes in one piece with the end of its connection."""
+    """That the guest has gone comes in one piece with the end of its connection, or
+    when a connection is half made. Nobody is connected until it is back."""
+    ends = {"CLOSE": bytes(4), "GONE": b"\xff\xff\xff\xff",
+            "BACK": b"\xfe\xff\xff\xff"}
     with scratch() as directory, socket.socket(socket.AF_UNIX) as listener:
         path = os.path.join(directory, "tool")
         listener.bind(path)
         listener.listen()
+        listener.settimeout(float(HANG))
         channel = introspect.Channel(path)
         with socket.socket(fileno=channel.fd) as machine:
             channel.start()
+            for words in (["CLOSE", "GONE"], ["GONE"]):
+                with listener.accept()[0] as tool:
+                    same("OPEN", machine.recv(4), b"\xff\xff\xff\xff")
+                    machine.sendall(b"".join(ends[word] for word in words))
+                    same("the tool gets", tool.recv(1), b"")
+                    same("CLOSE", machine.recv(4), bytes(4))
+                listener.settimeout(2)
+                try:
+                    expect(not listener.accept(), "it connects again")
+                except TimeoutError:
+                    listener.settimeout(float(HANG))
+                machine.sendall(ends["BACK"] +
+                                ends["CLOSE"] * ("CLOSE" not in words))
             with listener.accept()[0]:
                 same("OPEN", machine.recv(4), b"\xff\xff\xff\xff")
-                machine.sendall(bytes(4) + b"\xff\xff\xff\xff")
-                channel.join(10)
-            expect(not channel.is_alive(), "it goes on")
+        channel.join(10)
+        expect(not channel.is_alive(), "it goes on")
+
+
+def managed_by(lines, command, guest):
+    """The answer by --control."""
+    lines.write(json.dumps({"command": command, "guest": guest}).encode() + b"\n")
+    lines.flush()
+    return json.loads(lines.readline())
+
+
+def started_by_a_manager():
+    """One that has gone, and that somebody starts again."""
+    with scratch() as directory:
+        kernel = write(directory, "kernel", elf32())
+        control = os.path.join(directory, "control")
+        other = os.path.join(BUILD, "tests/neighbour.elf")
+        with Machine(directory, "--control", control, "--guest",
+                     f"kernel={other},initrd=,memory=16,append=light=900000",
+                     "--guest", f"kernel={kernel},initrd=,append=,memory=64,"
+                     "introspect=on") as machine:
+            tool = machine.tool()
+            tool.reply(tool.pause(), kvmi.CRASH)
+            same("behind it", tool.socket.recv(1), b"")
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(control)
+                lines = client.makefile("rwb")
+                answer = {"error": {"errno": "EBUSY"}}
+                # It is on its way out.
+                while answer.get("error", {}).get("errno") == "EBUSY":
+                    answer = managed_by(lines, "start", 1)
+                same("start", answer, {"return": {"guest": 1}})
+            next_tool = machine.tool()
+            expect(next_tool.start > tool.start, "it has not a later start")
+            runs(next_tool)
 
 
 def again():
@@ -701,12 +750,10 @@ def managed(wide):
                 socket.socket(socket.AF_UNIX) as control:
             tool = machine.tool()
             control.connect(path)
-            answers = control.makefile("r", encoding="ascii")
+            lines = control.makefile("rwb")
 
             def manage(command):
-                control.sendall(json.dumps({"command": command, "guest": 0})
-                                .encode() + b"\n")
-                same(command, json.loads(answers.readline()), {"return": {}})
+                same(command, managed_by(lines, command, 0), {"return": {}})
 
             runs(tool)
             manage("pause")
@@ -922,6 +969,7 @@ def main():
         tests.append((f"a guest that its manager has paused, {bits}", managed,
                       wide))
     tests += [("several guests", several), ("again", again),
+              ("started by a manager", started_by_a_manager),
               ("gone", gone), ("Linux", linux, 1),
               ("Linux, three processors", linux, 3)]
     tests += [(f"Linux that is started, {mode}", watched_boot, mode, *options)
