@@ -272,7 +272,8 @@ static void test_good(void **state)
 	assert_true(regs[1].rip == good.rip && regs[1].rsp == good.rsp);
 	assert_int_equal(regs[1].cs, KERNEL_CS | 1);
 	assert_int_equal(regs[1].ss, KERNEL_DS | 1);
-	assert_int_equal(regs[1].rflags, EFLAGS_IF | EFLAGS_TF | EFLAGS_FIXED);
+	assert_int_equal(regs[1].rflags, EFLAGS_IF | EFLAGS_TF | EFLAGS_NT |
+			 EFLAGS_FIXED);
 	assert_int_equal(v->iopl, EFLAGS_IOPL);
 	assert_int_equal(area[1].flags, STUB_IF);
 	assert_true(v->fs_base == good.fs_base && v->gs_base == good.gs_base &&
