@@ -71,6 +71,13 @@ static void look(struct guest *g)
 	}
 }
 
+uint64_t comm_due(struct guest *g)
+{
+	if (g->comm.message && rdtsc() >= g->comm.deadline)
+		look(g);
+	return g->comm.message ? g->comm.deadline : UINT64_MAX;
+}
+
 int64_t comm_state(struct guest *g)
 {
 	uint32_t state = VMI_STATE_RUNNING;
@@ -120,6 +127,7 @@ static uint64_t deadline(const struct guest *g)
 int64_t comm_send(struct guest *g, uint64_t message)
 {
 	struct comm *c = &g->comm;
+	struct vcpu *v;
 
 	if (message != VMI_MSG_SHUTDOWN && message != VMI_MSG_RECONFIGURED)
 		return -VMI_EINVAL;
@@ -140,6 +148,8 @@ int64_t comm_send(struct guest *g, uint64_t message)
 	c->deadline = deadline(g);
 	STORE(g, reply, VMI_REPLY_NONE);
 	STORE(g, message, message);
+	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++)
+		sched_clocks_changed(v);
 	return VMI_REPLY_NONE;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guests' time: the VMI alarms (VMI-3.7), the virtual PITs and the
- * scheduler share the machine's one timer, which is programmed for whichever
- * is due first.
+ * The guests' time: the VMI alarms (VMI-3.7), the virtual PITs, the end of the time
+ * for a reply (N-5.7) and the scheduler share the machine's one timer, which is
+ * programmed for whichever is due first.
  */
 #include <cpu.h>
 
@@ -63,15 +63,17 @@ void timer_pit_changed(struct guest *g)
 uint64_t timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
-	uint64_t now = rdtsc(), next = UINT64_MAX, lag;
+	uint64_t now = rdtsc(), next, lag;
 	struct alarm *a;
 
 	if (g->unikernel)
 		return solo5_update(g);
+	next = comm_due(g);
 	if (has_pit(v)) {
 		if (pit_tick(&g->pit, now))
 			pulse_irq0(g);
-		next = pit_next(&g->pit, now);
+		if (pit_next(&g->pit, now) < next)
+			next = pit_next(&g->pit, now);
 	}
 	if (apic_timer_runs(v->apic)) {
 		apic_timer_tick(v->apic, now);

@@ -194,6 +194,9 @@ bool personality_vmcall(struct vcpu *, uint32_t length, bool code64);
 
 /* All with the guest's lock. */
 void comm_init(const struct guest *);	/* it is loaded */
+/* By when it is to reply, or UINT64_MAX. When that is over, before it runs on:
+ * then it has failed. */
+uint64_t comm_due(struct guest *);
 /* enum vmi_guest_state, or -VMI_EINVAL: what the guest says is none. */
 int64_t comm_state(struct guest *);
 /* enum vmi_message. Its reply, if that is known at once, or 0. */

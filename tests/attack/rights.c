@@ -382,6 +382,40 @@ static void create_comm_noise(uint32_t arg)
 	ask(VMI_HC_Pause, (uint32_t)id, 0, 0);
 }
 
+/* Its time for a reply is 1 ms, it takes longer, and nobody looks meanwhile. */
+static void create_replies_late(uint32_t arg)
+{
+	static const uint8_t code[] = {
+		/* mov edi, 380000h; wait: cmp dword [edi+0ch], 0; je wait */
+		0xbf, 0, 0, 0x38, 0, 0x83, 0x7f, 0x0c, 0, 0x74, 0xfa,
+		/* rdtsc; mov ebx, eax; more: rdtsc; sub eax, ebx */
+		0x0f, 0x31, 0x89, 0xc3, 0x0f, 0x31, 0x29, 0xd8,
+		/* cmp eax, 4000000h; jb more; mov dword [edi+10h], denied */
+		0x3d, 0, 0, 0, 4, 0x72, 0xf5, 0xc7, 0x47, 0x10,
+		VMI_REPLY_DENIED, 0, 0, 0,
+		/* mov dx, 3f8h; out dx, al; stay: jmp stay */
+		0x66, 0xba, 0xf8, 3, 0xee, 0xeb, 0xfe,
+	};
+	static volatile uint32_t said;
+	uint32_t id;
+
+	(void)arg;
+	good_block();
+	for (uint32_t i = 0; i < sizeof(code); i++)
+		image.code[i] = code[i];
+	block.comm = 0x380000;
+	block.reply_timeout = 1;
+	id = (uint32_t)create();
+	same(ask(VMI_HC_Start, id, 0, 0), 0, "it begins");
+	same(ask(VMI_HC_Send, id, VMI_MSG_SHUTDOWN, 0), 0, "it is asked");
+	while (!ask(VMI_HC_ConsoleRead, id, (uintptr_t)&said, 1))
+		;
+	same(ask(VMI_HC_Reply, id, 0, 0), -VMI_ETIMEDOUT, "what it replies is late");
+	same(ask(VMI_HC_State, id, 0, 0), VMI_STATE_FAILED, "it has failed");
+	ask(VMI_HC_Pause, id, 0, 0);
+	same(ask(VMI_HC_Destroy, id, 0, 0), 0, "it has no vote");
+}
+
 /* The machine ends with us: a guest that stands still does not keep it. */
 static void leaves_paused(uint32_t arg)
 {
@@ -455,6 +489,7 @@ const struct attack right_cases[] = {
 	MANAGER(create_many),
 	MANAGER(create_right),
 	MANAGER(create_comm_noise),
+	MANAGER(create_replies_late),
 	MANAGER(leaves_paused),
 	RACE_MANAGER(race_manage),
 	CASES_END

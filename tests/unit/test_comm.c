@@ -162,12 +162,34 @@ static void test_late(void **state)
 	assert_int_equal(comm_send(g, VMI_MSG_SHUTDOWN), VMI_REPLY_APPROVED);
 }
 
+/* Nobody has looked when its time is over. */
+static void test_late_reply(void **state)
+{
+	const uint64_t due = cpu.tsc + 5 * MS;
+
+	(void)state;
+	assert_int_equal(comm_due(g), UINT64_MAX);
+	assert_int_equal(comm_send(g, VMI_MSG_SHUTDOWN), 0);
+	cpu.tsc = due - 1;
+	assert_int_equal(comm_due(g), due);
+	*word(0x10) = VMI_REPLY_DENIED;
+	cpu.tsc = due;
+	assert_int_equal(comm_due(g), UINT64_MAX);
+	assert_int_equal(comm_reply(g), VMI_REPLY_DENIED);
+	assert_int_equal(comm_send(g, VMI_MSG_SHUTDOWN), 0);
+	cpu.tsc += 5 * MS;
+	assert_int_equal(comm_due(g), UINT64_MAX);
+	*word(0x10) = VMI_REPLY_DENIED;
+	assert_int_equal(comm_reply(g), -VMI_ETIMEDOUT);
+}
+
 static void test_for_ever(void **state)
 {
 	(void)state;
 	config.reply_timeout = 0;
 	assert_int_equal(comm_send(g, VMI_MSG_SHUTDOWN), 0);
 	cpu.tsc = UINT64_MAX - 1;
+	assert_int_equal(comm_due(g), UINT64_MAX);
 	assert_int_equal(comm_reply(g), 0);
 	assert_int_equal(comm_state(g), VMI_STATE_RUNNING);
 }
@@ -247,6 +269,7 @@ int main(void)
 		TEST(test_page),
 		TEST(test_message),
 		TEST(test_late),
+		TEST(test_late_reply),
 		TEST(test_for_ever),
 		TEST(test_states),
 		TEST(test_end),

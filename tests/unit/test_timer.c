@@ -6,6 +6,7 @@
 #include "unit.h"
 #include "core.h"
 #include "machine.h"
+#include "vmi_hypercall.h"
 
 #define US		1000ull
 #define MS		1000000ull
@@ -86,6 +87,18 @@ static void test_short_periods(void **state)
 		assert_in_range(v->alarm[REAL].period, least,
 				least + asked[i] - 1);
 	}
+}
+
+/* The time for a reply (N-5.7) ends though nothing else is due. */
+static void test_reply(void **state)
+{
+	(void)state;
+	sched_clocks_changed(v);
+	assert_int_equal(machine_timer, NEVER);
+	guest[0].comm.message = VMI_MSG_SHUTDOWN;
+	guest[0].comm.deadline = cpu.tsc + MS;
+	sched_clocks_changed(v);
+	assert_int_equal(machine_timer, guest[0].comm.deadline);
 }
 
 /* What wakes it is the first that reaches the processor. */
@@ -243,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(test_short_periods),
+		T(test_reply),
 		T(test_wake),
 		T(test_wake_busy),
 		T(test_wake_available),
