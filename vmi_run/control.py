@@ -24,7 +24,6 @@ BYTES = 1 << 20                     # what the hypervisor needs for itself
 LIST, INFO, STATE, SEND, REPLY, CREATE, START, PAUSE, RESUME, RESET, DESTROY, \
     STATISTICS, CONSOLE_READ, CONSOLE_WRITE = range(16, 30)
 STATES = ("running", "locked", "shut down", "failed", "ABI mismatch")
-SHUT_DOWN = 2
 RIGHTS = {"manage": 1, "introspect": 2}
 SHUTDOWN, DENIED, APPROVED = 1, 2, 3
 COMM_ANY = 1
@@ -144,13 +143,13 @@ def rights_text(rights):
 
 def info_of(channel, guest):
     _, data = channel.must({}, INFO, guest, 0, wanted=INFO_OF.size)
-    number, state, cpus, bits, rights, starts, paused, _, memory, exits, name = \
+    number, state, cpus, bits, rights, starts, paused, ended, memory, exits, name = \
         INFO_OF.unpack(data)
     return {"guest": number, "name": name.split(b"\0")[0].decode("latin-1"),
             "state": STATES[state] if state < len(STATES) else "unknown",
             "cpus": cpus, "memory": memory >> 20, "bits": bits,
             "rights": rights_text(rights), "starts": starts, "exits": exits,
-            "paused": bool(paused)}
+            "paused": bool(paused), "ended": bool(ended)}
 
 
 def do_info(channel, command):
@@ -297,7 +296,7 @@ def do_shutdown(channel, command):
                       "denied" if said == DENIED else
                       f"it has not replied in {seconds} s" if not said else
                       "it does not know what that is")
-    while channel.must({}, STATE, guest)[0] < SHUT_DOWN:
+    while not info_of(channel, guest)["ended"]:
         if time.monotonic() >= until:
             raise Refusal(errno.ETIMEDOUT, "it may be ended, but has not in "
                           f"{seconds} s")

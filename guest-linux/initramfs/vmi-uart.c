@@ -62,9 +62,9 @@ static void access_port(volatile struct vmi_io_request *r)
 /* Its end comes with no upcall. */
 static bool is_there(int device, uint32_t guest)
 {
-	int state = ioctl(device, VMI_STATE, guest);
+	struct vmi_guest_info info = { .id = guest };
 
-	return state == VMI_STATE_RUNNING || state == VMI_STATE_LOCKED;
+	return !ioctl(device, VMI_INFO, &info) && !info.ended;
 }
 
 static void serve(int device, uint32_t guest,

@@ -377,18 +377,20 @@ static void give_input(uint32_t guest)
 
 static bool is_over(uint32_t guest)
 {
-	return ioctl(device, VMI_STATE, guest) >= VMI_STATE_SHUT_DOWN;
+	struct vmi_guest_info info;
+
+	return !get_info(guest, &info) || info.ended;
 }
 
 /* Until it has ended and said all, or the user leaves. */
 static void do_console(uint32_t guest)
 {
 	struct pollfd in = { .fd = 0, .events = POLLIN };
-	bool over, more;
+	bool over = is_over(guest), more;
 
 	terminal_raw();
 	do {
-		in.fd = typed.bytes || typed.at_end ? -1 : 0;
+		in.fd = typed.bytes || typed.at_end || over ? -1 : 0;
 		if (poll(&in, 1, LOOK_MS) > 0)
 			read_input();
 		if (typed.bytes)

@@ -143,6 +143,7 @@ static int64_t info(struct vcpu *v, const uint64_t *a)
 		.rights = g->config->rights,
 		.starts = g->starts,
 		.paused = g->paused && !g->ended,
+		.ended = g->ended || g->gone,
 		.memory = g->config->memory << 20,
 	};
 	const char *named;

@@ -114,7 +114,7 @@ struct vmi_guest_info {
 	uint32_t	rights;
 	uint32_t	starts;		/* so far */
 	uint32_t	paused;		/* 1: it stands still, until Resume */
-	uint32_t	reserved;	/* 0 */
+	uint32_t	ended;		/* 1: or it has not begun */
 	uint64_t	memory;		/* bytes */
 	uint64_t	exits;		/* of all its vCPUs */
 	char		name[VMI_GUEST_NAME];	/* ends with a zero byte */
@@ -128,6 +128,7 @@ VMI_OFFSET(vmi_guest_info, bits, 0x0c);
 VMI_OFFSET(vmi_guest_info, rights, 0x10);
 VMI_OFFSET(vmi_guest_info, starts, 0x14);
 VMI_OFFSET(vmi_guest_info, paused, 0x18);
+VMI_OFFSET(vmi_guest_info, ended, 0x1c);
 VMI_OFFSET(vmi_guest_info, memory, 0x20);
 VMI_OFFSET(vmi_guest_info, exits, 0x28);
 VMI_OFFSET(vmi_guest_info, name, 0x30);

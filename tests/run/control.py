@@ -101,7 +101,7 @@ def life():
         same("info", info, {
             "guest": 1, "name": "second", "state": "running", "cpus": 1,
             "memory": 64, "bits": 32, "rights": "", "starts": 1,
-            "paused": False})
+            "paused": False, "ended": False})
         expect(machine.ask("stats", guest=1)["return"]["hypercalls"] > 1000,
                "stats has no hypercalls")
         machine.does("pause", {}, guest=1)
@@ -191,6 +191,11 @@ def hangs():
             pass
         same("the guests", machine.states(),
              [("guest", "running"), ("bzImage", "failed")])
+        # It has no vote, but it has not ended.
+        machine.fails("shutdown", "ETIMEDOUT", "may be ended, but has not",
+                      guest=1, timeout=0)
+        same("ended", machine.ask("info", guest=1)["return"]["ended"], False)
+        machine.does("resume", {}, guest=1)
         machine.does("destroy", {}, guest=1)
 
 

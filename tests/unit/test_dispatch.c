@@ -311,7 +311,7 @@ static void test_knowledge(void **state)
 	assert_int_equal(info.rights, VMI_RIGHT_INTROSPECT);
 	assert_int_equal(info.starts, 3);
 	assert_int_equal(info.paused, 1);
-	assert_int_equal(info.reserved, 0);
+	assert_int_equal(info.ended, 0);
 	assert_int_equal(info.memory, 1 << 20);
 	assert_int_equal(info.exits, 9);
 	assert_string_equal(info.name, "a name of more bytes than there");
