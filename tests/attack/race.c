@@ -11,6 +11,7 @@ volatile uint32_t race_wrong, race_fault;
 static uint64_t end;
 static volatile bool over;
 static bool may_die;
+bool (*race_awaits)(void);
 static step *volatile other_step;
 
 /* ---- what faults ------------------------------------------------------------ */
@@ -112,6 +113,12 @@ static void steps(uint32_t arg)
 		other_step(i);
 }
 
+static void time_begins(void)
+{
+	end = vmi_cycles() + (uint32_t)cycles_per_second() / 1000 *
+	      (uint64_t)option_number("ms");
+}
+
 void race_set_up(bool quiet)
 {
 	static const uint8_t vectors[] = {
@@ -126,8 +133,7 @@ void race_set_up(bool quiet)
 	pages[U_CODE][0] = 0xcd;
 	pages[U_CODE][1] = VEC_SYSCALL;
 	processors_find();
-	end = vmi_cycles() + (uint32_t)cycles_per_second() / 1000 *
-	      (uint64_t)option_number("ms");
+	time_begins();
 }
 
 void race_begin(step *theirs, bool own_gdt)
@@ -140,6 +146,7 @@ void race_begin(step *theirs, bool own_gdt)
 	}
 	processor_start(OTHER, &race_state);
 	begin_on(OTHER, steps, 0);
+	time_begins();
 }
 
 void race_begin_more(void)
@@ -155,7 +162,10 @@ void race_begin_more(void)
 
 bool race_on(void)
 {
-	return vmi_cycles() < end;
+	const uint64_t now = vmi_cycles();
+
+	return now < end || (race_awaits && !race_awaits() &&
+			     now < end + RACE_LOST * cycles_per_second());
 }
 
 void race_until_over(step *mine)

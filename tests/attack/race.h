@@ -43,6 +43,10 @@ void race_set_up(bool quiet);
 void race_begin(step *theirs, bool own_gdt);
 void race_begin_more(void);		/* all that there are besides, too */
 bool race_on(void);			/* is there time left? */
+/* The machine may leave one of them no time: until this holds there is time left, but
+ * for no more than so many seconds. */
+extern bool (*race_awaits)(void);
+#define RACE_LOST	60u
 /* Mine until there is none, then the other stops. */
 void race_until_over(step *mine);
 void race(step *mine, step *theirs);

@@ -389,14 +389,19 @@ static void user_calls(uint32_t i)
 	race_wrong += last_trap.vector != VEC_SYSCALL;
 }
 
+static bool zapped(void)
+{
+	return counter_read(counter_find("shadow_zaps")) > 0;
+}
+
 static void race_exhaust(uint32_t arg)
 {
 	(void)arg;
 	race_set_up(false);
 	make_tables();
+	race_awaits = zapped;
 	race(touch_tables, touch_others);
-	ok(counter_read(counter_find("shadow_zaps")) > 0,
-	   "there were more tables than shadows");
+	ok(zapped(), "there were more tables than shadows");
 }
 
 static void race_exhaust_four(uint32_t arg)
