@@ -40,7 +40,7 @@ enum insn_op {
 	INSN_MOV_IMM,			/* imm to rm or memory */
 	INSN_MOVZX, INSN_MOVSX,		/* reg from rm or memory of fewer bytes */
 	INSN_MOVS, INSN_STOS, INSN_LODS, /* memory operand set; of MOVS what is read */
-	INSN_CPUID, INSN_VMCALL, INSN_VMMCALL,
+	INSN_CPUID, INSN_VMCALL, INSN_VMMCALL, INSN_SYSCALL,
 	/* These in 64-bit code alone. */
 	INSN_SWAPGS, INSN_SYSRET,
 	INSN_XSETBV, INSN_STAC, INSN_CLAC,

@@ -235,6 +235,7 @@ static const struct form one_byte[256] = {
 
 /* Behind 0F. */
 static const struct form two_byte[256] = {
+	[0x05] = { INSN_SYSCALL, 0, 0 },
 	[0x06] = { INSN_CLTS, 0, 0 },
 	[0x07] = { INSN_SYSRET, ONLY_64, 0 },
 	[0x08] = { INSN_INVD, 0, 0 },

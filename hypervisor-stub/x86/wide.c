@@ -6,6 +6,7 @@
 #include <cpu.h>
 #include <string.h>
 
+#include "emulate.h"
 #include "wide.h"
 #include "x86.h"
 
@@ -173,20 +174,20 @@ void wide_step(struct vcpu *v, bool is)
 		efer_apply(v);
 }
 
-/* As the trampoline does it (SDM Vol. 2, SYSCALL). */
+/* As the trampoline does it (SDM Vol. 2, SYSCALL), and a #UD where it would be one
+ * without that step (efer_apply()). This one has set RF. */
 bool wide_emulate_syscall(struct vcpu *v)
 {
 	const struct tramp_constants *c = &v->window->constants.c;
 	bool code64 = desc_lookup(v, v->regs->cs) & DESC_L;
 	struct regs *r = v->regs;
-	uint64_t flags = r->rflags;
-	uint8_t text[2];
+	uint64_t flags = r->rflags & ~(uint64_t)EFLAGS_RF;
+	struct insn in;
 
-	if (!(v->efer & EFER_SCE) ||
-	    !guest_read(&v->mmu, text, r->rip, sizeof(text)) ||
-	    text[0] != 0x0f || text[1] != 0x05)
+	if (!(v->efer & EFER_SCE) || !v->lstar || !insn_fetch(v, &in) ||
+	    in.op != INSN_SYSCALL)
 		return false;
-	r->gpr[ECX] = r->rip + 2;
+	r->gpr[ECX] = r->rip + in.length;
 	r->gpr[R11] = flags;
 	r->rip = code64 ? c->lstar : c->cstar;
 	r->cs = c->syscall_cs;

@@ -294,6 +294,39 @@ def step(here, tool, event):
     runs(tool)
 
 
+SYSCALLS = b"\x0f\x05", b"\x66\x0f\x05", b"\x48\x0f\x05", b"\xf3\x2e\x0f\x05"
+
+
+def step_syscall(here, tool, event):
+    """It has an exit of its own then, and is the same with any prefix."""
+    code = b"".join(b"\xb9" + struct.pack("<I", msr)       # mov ecx, msr
+                    + b"\xba" + struct.pack("<I", high)    # mov edx, high
+                    + b"\xb8" + struct.pack("<I", low)     # mov eax, low
+                    + b"\x0f\x30"                          # wrmsr
+                    for msr, high, low in (
+                        (0xc0000080, 0, 0x501),     # EFER.SCE, too
+                        (0xc0000081, tool.registers()["cs"]["selector"], 0),
+                        (0xc0000082, 0, BASE)))     # LSTAR
+    there = AT["jump"] + 2
+    tool.write(there, code + b"".join(SYSCALLS))
+    regs = dict(event.regs, rip=there)
+    same("setting RIP", tool.set_registers(regs), 0)
+    same("stepping", tool.step(), 0)
+    there += len(code)
+    while event.regs["rip"] != there:
+        tool.reply(event)
+        event = tool.wait_for(kvmi.EV_STEP)
+    for text in SYSCALLS:
+        regs = dict(event.regs, rip=there, rflags=0xad7)
+        there += len(text)
+        same("setting RIP", tool.set_registers(regs), 0)
+        tool.reply(event)
+        event = tool.wait_for(kvmi.EV_STEP)
+        same(text.hex(), [event.regs[name] for name in ("rip", "rcx", "r11")],
+             [BASE, there, 0xad7])
+    same("the status", here.machine.process.poll(), None)
+
+
 def registers(here, tool, event):
     regs = dict(event.regs, rax=0x12345677, rip=AT["add"])
     same("setting them", tool.set_registers(regs), 0)
@@ -968,6 +1001,7 @@ def main():
                       "--cpus", "2"))
         tests.append((f"a guest that its manager has paused, {bits}", managed,
                       wide))
+    tests.append(("step, SYSCALL", paused, True, "read", step_syscall))
     tests += [("several guests", several), ("again", again),
               ("started by a manager", started_by_a_manager),
               ("gone", gone), ("Linux", linux, 1),

@@ -85,6 +85,7 @@ static void test_every_operation(void **state)
 		{ INSN_CPUID, 2, { 0x0f, 0xa2 } },
 		{ INSN_VMCALL, 3, { 0x0f, 0x01, 0xc1 } },
 		{ INSN_VMMCALL, 3, { 0x0f, 0x01, 0xd9 } },
+		{ INSN_SYSCALL, 2, { 0x0f, 0x05 } },
 		{ INSN_SWAPGS, 3, { 0x0f, 0x01, 0xf8 } },
 		{ INSN_SYSRET, 2, { 0x0f, 0x07 } },
 		{ INSN_XSETBV, 3, { 0x0f, 0x01, 0xd1 } },
@@ -213,7 +214,7 @@ static void test_refused_64(void **state)
 	assert_int_equal(FAILS64("\x44\x0f\x22\xc8"), DECODE_INVALID); /* cr9 */
 	assert_int_equal(FAILS64("\x44\x0f\x23\xc0"), DECODE_INVALID); /* dr8 */
 	assert_int_equal(FAILS64("\xff\x28"), DECODE_INVALID);	/* jmp far */
-	assert_int_equal(FAILS64("\x0f\x05"), DECODE_INVALID);	/* syscall */
+	assert_int_equal(FAILS64("\xf0\x0f\x05"), DECODE_INVALID); /* lock syscall */
 	assert_int_equal(FAILS64("\x0f\x01\xd0"), DECODE_INVALID);	/* xgetbv */
 	assert_int_equal(FAILS64("\xf3\x0f\xae\xc0"), DECODE_INVALID); /* rdfsbase */
 	assert_int_equal(FAILS64("\x0f\x38\x82\x00"), DECODE_INVALID); /* no 66 */

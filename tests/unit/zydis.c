@@ -114,6 +114,7 @@ static uint8_t name_of(const ZydisDecodedInstruction *z,
 	case ZYDIS_MNEMONIC_IRETQ: return INSN_IRET;
 	case ZYDIS_MNEMONIC_INT: return INSN_INT;
 	case ZYDIS_MNEMONIC_SYSENTER: return INSN_SYSENTER;
+	case ZYDIS_MNEMONIC_SYSCALL: return INSN_SYSCALL;
 	case ZYDIS_MNEMONIC_SYSEXIT: return INSN_SYSEXIT;
 	case ZYDIS_MNEMONIC_MOV: return mov_of(z);
 	case ZYDIS_MNEMONIC_MOVZX: return INSN_MOVZX;
