@@ -69,6 +69,7 @@ struct tramp_constants {
 					 * used from there */
 	uint64_t	fault_cs;
 	uint64_t	pte_addr;	/* PTE_ADDR */
+	uint64_t	pte_beyond;	/* its bits that have to be 0 */
 };
 
 #endif

@@ -87,6 +87,8 @@ void offsets(void)
 	       offsetof(struct tramp_constants, fault_rip));
 	DEFINE(CONSTANTS_FAULT_CS, offsetof(struct tramp_constants, fault_cs));
 	DEFINE(CONSTANTS_PTE_ADDR, offsetof(struct tramp_constants, pte_addr));
+	DEFINE(CONSTANTS_PTE_BEYOND,
+	       offsetof(struct tramp_constants, pte_beyond));
 	DEFINE(SHARED64_RSP0, offsetof(struct stub64_shared, rsp0));
 	DEFINE(SHARED64_LAZY_MODE, offsetof(struct stub64_shared, lazy_mode));
 	DEFINE(SHARED64_TAIL, offsetof(struct stub64_shared, tail));

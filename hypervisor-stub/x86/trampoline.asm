@@ -190,6 +190,8 @@ page_fault_walk:				; what faults ends at .not_here
 	jnz	page_fault.not_here
 	test	dl, PF_W
 	jz	page_fault.not_here
+	test	rax, [CONSTANT(PTE_BEYOND)]
+	jnz	page_fault.not_here
 	and	edx, PF_W | PF_U | PF_I
 	or	edx, PF_P
 	jmp	.deliver

@@ -150,6 +150,7 @@ bool wide_init(struct vcpu *v)
 	map_view(v, &w->view[1], &w->host_entry, PTE_W);
 	tss_fill(&w->constants.c);
 	w->constants.c.pte_addr = PTE_ADDR;
+	w->constants.c.pte_beyond = v->mmu.mm->fmt.beyond;
 	memcpy(w->pml4, host_va(host_tables()), PAGE_SIZE);
 	w->pml4[LONG_SLOT] = host_pa(w->view[1].pdpt) | PTE_A | PTE_W | PTE_P;
 	w->constants.c.host_cr3 = host_pa(w->pml4);

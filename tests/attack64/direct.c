@@ -148,6 +148,37 @@ static void direct_otherwise(uint32_t arg)
 	is_well();
 }
 
+/* Of what is there and not to be written it says if a bit is set that must not be. */
+static uint32_t error_of_write(uint64_t entry)
+{
+	uint64_t *const tables[] = { boot_pml4, boot_pdpt, play_pd, play_pt };
+	struct user u = user_start;
+	uint32_t i;
+
+	user_load("\x88\x07\xcd\x80", 4);	/* mov [rdi], al */
+	u.r.rdi = PLAY + 3 * PAGE;
+	play_set(3, entry);
+	flush();
+	vmi1(SetLazyMode, VMI_LAZY_MMU);
+	vmi1(FlushTLB, VMI_FLUSH_TLB);
+	vmi1(SetLazyMode, VMI_LAZY_NONE);	/* nothing is queued then */
+	for (i = 0; i < 4; i++)
+		(void)*(volatile uint64_t *)direct(pa(tables[i]));
+	return user_try(&u) == VEC_PF ? last.error : 0;
+}
+
+static void direct_reserved(uint32_t arg)
+{
+	const uint64_t entry = (play_pt[0] & ~(uint64_t)PTE_W) | PTE_U;
+
+	(void)arg;
+	short_way();
+	same64(error_of_write(entry), 7, "there");
+	same64(error_of_write(entry | 1ull << 51), 0xf,
+	       "and a bit that has to be 0");
+	is_well();
+}
+
 #define STACK(name, n)							\
 	CASE_ARG("direct_stack_" name, direct_stack, n, .end = NO_STACK)
 
@@ -163,5 +194,6 @@ const struct attack direct_cases[] = {
 	CASE_ARG("direct_gate_edge", direct_gate, 1, .end_checked = NOWHERE),
 	CASE(direct_frame),
 	CASE(direct_otherwise),
+	CASE(direct_reserved),
 	CASES_END
 };
