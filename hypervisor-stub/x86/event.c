@@ -301,7 +301,8 @@ void event_iret(struct vcpu *v, gva32_t at, bool from_rom)
 {
 	struct regs *r = v->regs;
 	uint32_t frame[5], cs, ss = r->ss, esp = at + 12, error;
-	const uint32_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM;
+	const uint32_t keep = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM | EFLAGS_VIF |
+			      EFLAGS_VIP;
 	int vector;
 
 	if (from_rom)

@@ -59,8 +59,37 @@ static void hc_iret_selectors(uint32_t of_ss)
 	same(wrong, 0, "each other selector is refused");
 }
 
+/* Of the flags it takes what the ROM's IRET does: not IOPL, VIF and VIP, which
+ * ring 1 cannot load. */
+static void hc_iret_flags(uint32_t arg)
+{
+	const uint32_t own = 0x244202;		/* ID, AC, NT, IF */
+	uint32_t *frame = stack + 512 - 6;
+
+	(void)arg;
+	vmi2(UpdateKernelStack, KERNEL_DS, (uintptr_t)(spare_table + 1024));
+	pages[U_CODE][0] = 0xcd;
+	pages[U_CODE][1] = VEC_SYSCALL;
+	for (uint32_t i = 0; i < 2; i++) {
+		frame[1] = play(U_CODE);
+		frame[2] = USER_CS;
+		frame[3] = own | 0x183000;
+		frame[4] = play(U_STACK) + PAGE;
+		frame[5] = USER_DS;
+		vmi0(DisableInterrupts);
+		if (i)
+			iret_from((uintptr_t)frame, (uintptr_t)hc_iret);
+		else
+			iret_from((uintptr_t)(frame + 1),
+				  vmi_entry[VMI_CALL_IRET]);
+		fixup = 0;
+		same(last_trap.eflags, own, i ? "the hypervisor" : "the ROM");
+	}
+}
+
 const struct attack return_cases[] = {
 	CASE_ARG("hc_iret_cs", hc_iret_selectors, 0),
 	CASE_ARG("hc_iret_ss", hc_iret_selectors, 1),
+	CASE(hc_iret_flags),
 	CASES_END
 };

@@ -37,7 +37,7 @@ CHOSEN = re.compile(
     r"user_area|emulated_stores|call_stores|iret_middle|user_tables|"
     r"pae_(write|table.*|directory.*|reserved|recursive|roles|hole|straddle)|"
     r"guess_(write|cr3|table)|fpu|(pae_)?straddle_.*|"
-    r"ends|hc_iret_[cs]s")
+    r"ends|hc_iret_.*")
 
 ENTRY = """menuentry "{key}" --hotkey={key} {{
 \tmultiboot /boot/hypervisor-stub.elf
