@@ -350,12 +350,14 @@ static void report_vcpu(struct vcpu *v)
 	print_calls(v);
 }
 
+/* Between one vCPU and the next both are loaded (switch_to). */
 static const char *where(const struct vcpu *v)
 {
 	return !v->on ? "waits for STARTUP" :
 	       v->halted ? (v->g->unikernel ? "waits in a call" :
 			    "halted, waiting for an interrupt") :
-	       !v->loaded ? "ready, another has the processor" :
+	       !v->loaded || cpus[v->home].vcpu != v ?
+			    "ready, another has the processor" :
 	       regs_ring(v->regs) == 3 ? "runs in user mode" :
 	       in_rom(v, v->regs->rip) ? "runs in the ROM" :
 					 "runs in its kernel";

@@ -561,6 +561,24 @@ static void test_place_of_one_looked_into(void **state)
 	assert_null(g->kvmi);
 }
 
+/* While a processor goes from one vCPU to the next both are loaded there. */
+static void test_report_between_two(void **state)
+{
+	struct guest *g;
+	struct vcpu *other;
+
+	(void)state;
+	config[0].cpus = 2;
+	g = images_guest(0);
+	config[0].cpus = 1;
+	other = &g->vcpu[1];
+	images_begin(&g->vcpu[0]);
+	other->on = other->loaded = true;
+	report(&g->vcpu[0]);
+	assert_ptr_equal(strstr(machine_line, "vCPU 1: ready, another has the "
+				"processor, eip "), machine_line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,6 +596,7 @@ int main(void)
 		T(test_unikernels_refused),
 		T(test_machine_rom),
 		T(test_place_of_one_looked_into),
+		T(test_report_between_two),
 		T(test_cannot_start_again),
 		T(test_cannot_start_again_among_others),
 	};
