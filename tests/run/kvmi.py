@@ -855,9 +855,10 @@ BASES = (0xc0000100, 0xc0000101)        # FS and GS
 XSAVE_X87 = 576                         # bytes that XCR0 = 1 takes
 
 
-def off(tool):
+def off(tool, first):
     """What another vCPU has loaded is not of the one that is off."""
     same("the switch", tool.switch(kvmi.EV_XSETBV), 0)
+    tool.reply(first)
     event = tool.event()
     tool.reply(event)
     event = tool.event()            # a second one, of all that it has found
@@ -879,14 +880,18 @@ def watched_boot(mode, *options):
             "console=ttyS0 panic=-1", stdin=subprocess.PIPE,
             qemu="-cpu max") as machine:
         tool = machine.tool()
+        # It boots meanwhile, and is to come no further than it is.
+        first = tool.pause()
         tool.libvmi_init()
-        if mode == "IA-32e":
-            off(tool)
         for event in (kvmi.EV_CPUID, kvmi.EV_DESC, kvmi.EV_XSETBV):
             same("the switch", tool.switch(event, nr=1), 0)
         entries = [0xc0000082, 0xc0000083]
         for msr in entries:
             same("the switch", tool.control_msr(msr, nr=1), 0)
+        if mode == "IA-32e":
+            off(tool, first)
+        else:
+            tool.reply(first)
         want = {("table", n) for n in (1, 2, 4)} | {"CPUID"}
         told = {}
         if mode == "IA-32e":
