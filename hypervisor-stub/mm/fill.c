@@ -148,7 +148,7 @@ enum fault fill_view(struct mmu *m, gva32_t va, uint32_t *error, gpa_t *bus,
 static __attribute__((noinline))
 enum fault fault_in_reserved(struct mmu *m, gva32_t va, uint32_t *error)
 {
-	*error &= PF_U | PF_W | PF_P;
+	*error &= m->error_bits | PF_P;
 	if (m->root->pd[m->slot[va >> 30]])
 		return FAULT_GUEST;
 	make_room(m);

@@ -14,6 +14,18 @@ static bool top_is_mapped(void)
 	       pd->table[TOP >> 21 & 511];
 }
 
+/* A user's fetch from the hypervisor's part, where the ROM is mapped. */
+static uint32_t error_of_reserved_fetch(void)
+{
+	uint32_t error = 0;
+	gpa_t bus;
+
+	mmu_fault(mmu, TOP, &error, &bus);
+	error = PF_P | PF_I | PF_U;
+	assert_int_equal(mmu_fault(mmu, TOP, &error, &bus), FAULT_GUEST);
+	return error;
+}
+
 static void test_no_execute(void **state)
 {
 	uint64_t nx = 1ull << 63;
@@ -41,8 +53,10 @@ static void test_no_execute(void **state)
 	error = PF_I | PF_U;
 	assert_int_equal(mmu_fault(mmu, 0x402000, &error, &bus), FAULT_GUEST);
 	assert_int_equal(error, PF_U | PF_I);
-	/* Without EFER.NXE the bit is reserved. */
+	assert_int_equal(error_of_reserved_fetch(), PF_P | PF_U | PF_I);
+	/* Without EFER.NXE the bit is reserved, and fetches have none. */
 	set_mode(v->cr0, v->cr4, 0);
+	assert_int_equal(error_of_reserved_fetch(), PF_P | PF_U);
 	error = PF_U;
 	assert_int_equal(mmu_fault(mmu, 0x400000, &error, &bus), FAULT_GUEST);
 	assert_int_equal(error, PF_P | PF_U | PF_RSVD);
