@@ -141,7 +141,7 @@ static int64_t info(struct vcpu *v, const uint64_t *a)
 		.vcpus = g->config->cpus,
 		.bits = g->wide ? 64 : 32,
 		.rights = g->config->rights,
-		.starts = g->starts,
+		.starts = g->starts - g->waits,
 		.paused = g->paused && !g->ended,
 		.ended = g->ended || g->gone,
 		.memory = g->config->memory << 20,

@@ -93,6 +93,7 @@ def life():
                      name="second", memory=64)
         same("the guests", machine.states(),
              [("guest", "running"), ("second", "shut down")])
+        same("starts", machine.ask("info", guest=1)["return"]["starts"], 0)
         machine.fails("pause", "EBUSY", "does not run", guest=1)
         machine.does("start", {"guest": 1}, guest=1)
         machine.until(1, PROMPT)

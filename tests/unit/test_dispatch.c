@@ -315,6 +315,12 @@ static void test_knowledge(void **state)
 	assert_int_equal(info.memory, 1 << 20);
 	assert_int_equal(info.exits, 9);
 	assert_string_equal(info.name, "a name of more bytes than there");
+	/* One that was made and waits has begun once less than it was built. */
+	guest[OTHER].waits = true;
+	assert_int_equal(call(VMI_HC_Info, OTHER, 0x300), 0);
+	memcpy(&info, memory + 0x300, sizeof(info));
+	assert_int_equal(info.starts, 2);
+	guest[OTHER].waits = false;
 	assert_int_equal(call(VMI_HC_Info, OTHER, RAM - sizeof(info) + 1),
 			 -VMI_EFAULT);
 
