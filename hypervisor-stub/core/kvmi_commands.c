@@ -198,7 +198,7 @@ static int pause_vcpu(struct kvmi_command *c)
 {
 	if (c->body[0] > 1 || !zeros(c, 1, 7))
 		return -KVMI_EINVAL;
-	if (c->kv->pauses > KVMI_PAUSES_MAX)
+	if (c->kv->pauses >= KVMI_PAUSES_MAX)
 		return -KVMI_EBUSY;
 	c->kv->pauses++;
 	if (!c->v->on)

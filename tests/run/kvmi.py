@@ -255,6 +255,14 @@ def batches(machine):
         same("a pause", tool.ask(kvmi.PAUSE, vcpu(0) + bytes(8))[0], 0)
     for _ in range(3):
         tool.reply(tool.wait_for(kvmi.EV_PAUSE))
+    # While one is told.
+    event = tool.pause()
+    errors = [tool.ask(kvmi.PAUSE, vcpu(0) + bytes(8))[0] for _ in range(1002)]
+    same("those that wait", errors, 1001 * [0] + [kvmi.EBUSY])
+    for _ in range(1001):
+        tool.reply(event)
+        event = tool.wait_for(kvmi.EV_PAUSE)
+    tool.reply(event)
     runs(tool)
 
 
