@@ -212,7 +212,8 @@ static void attack(const struct attack *a)
 		    WEXITSTATUS(status));
 	printf("hostile: %s: %s\n", a->name, shared->line);
 	if (a->gets && strcmp(a->gets, shared->line)) {
-		printf("hostile: FAILED %s: not %s\n", a->name, a->gets);
+		printf("hostile: FAILED %s: %s, not %s\n", a->name, shared->line,
+		       a->gets);
 		failures++;
 	}
 }
