@@ -24,18 +24,22 @@ BLOCK, NET = 1, 2
 
 # ---- what kind of kernel it is ----------------------------------------------
 
+def fields(form, data, at):
+    """struct.unpack_from() has another error where no file can be."""
+    return struct.unpack(form, data[at:at + struct.calcsize(form)])
+
+
 def notes(data):
     """(owner, type, contents) of each note of an ELF64 file."""
     if data[:6] != b"\x7fELF\x02\x01":
         return
-    phoff, = struct.unpack_from("<Q", data, 32)
-    count, = struct.unpack_from("<H", data, 56)
+    phoff, = fields("<Q", data, 32)
+    count, = fields("<H", data, 56)
     for i in range(count):
-        kind, _, at, _, _, size = struct.unpack_from("<IIQQQQ", data,
-                                                     phoff + i * 56)
+        kind, _, at, _, _, size = fields("<IIQQQQ", data, phoff + i * 56)
         end = at + size
         while kind == PT_NOTE and at + 12 <= end:
-            owner, contents, note = struct.unpack_from("<III", data, at)
+            owner, contents, note = fields("<III", data, at)
             name = data[at + 12:at + 12 + owner].rstrip(b"\0")
             at += 12 + (owner + 3 & ~3)
             yield name, note, data[at:at + contents]

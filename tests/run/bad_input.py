@@ -70,6 +70,8 @@ def cases(directory):
     yield case("64-bit ELF without a PVH entry natively", "--kernel",
                guest64.replace(b"\x12\0\0\0Xen\0", b"\x12\0\0\0Yen\0"),
                "natively QEMU starts a 64-bit ELF by its PVH entry, .*", "--native")
+    yield case("ELF headers beyond what a file can have", "--kernel",
+               patched(guest64, 39, 0xff), "truncated: .*")
     yield ("64-bit kernel with a ROM for others", refused,
            ("--kernel", wide, "--rom", ROM),
            re.escape(ROM) + ": not a VMI-64 ROM .*")
