@@ -287,6 +287,10 @@ def do_shutdown(channel, command):
     until = time.monotonic() + seconds
     said, _ = channel.must({errno.EBUSY: "it has not replied to the last "
                             "message"}, SEND, guest, SHUTDOWN)
+    # At once, so nobody has asked it.
+    if said == APPROVED and not info_of(channel, guest)["ended"]:
+        raise Refusal(errno.EPERM, "it has no vote, and is not asked: destroy "
+                      "ends it")
     while not said and time.monotonic() < until:
         time.sleep(POLL)
         said, _ = channel.must({}, REPLY, guest)

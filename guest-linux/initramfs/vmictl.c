@@ -591,6 +591,9 @@ static void do_shutdown(int argc, char **argv)
 	send.guest = find(argv[optind]);
 	until = seconds_now() + wait;
 	said = reply(send.guest, ioctl(device, VMI_SEND, &send));
+	if (said == VMI_REPLY_APPROVED && !is_over(send.guest))
+		fail("guest %u: it has no vote, and is not asked (vmictl destroy)",
+		     send.guest);
 	while (!said && seconds_now() < until) {
 		nanosleep(&tick, NULL);
 		said = reply(send.guest, ioctl(device, VMI_REPLY, send.guest));

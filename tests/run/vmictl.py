@@ -191,7 +191,7 @@ def mistakes():
         guest.does(create + " --rights manage --no-comm --cpus 2", "guest 1")
         said, _ = guest.run("vmictl info 1")
         expect("name: bzImage\nstate: shut down\ncpus: 2\nmemory: 64 MB\n"
-               "bits: 32\nrights: manage\nstarts: 1\nexits: 0" in said,
+               "bits: 32\nrights: manage\nstarts: 0\nexits: 0" in said,
                f"info says {said!r}")
         said, _ = guest.run("vmictl stats 1")
         expect("exits: 0\n" in said and re.search(r"memory_left: \d{8}", said),
@@ -201,6 +201,8 @@ def mistakes():
         first, last = re.findall(r"\n0 +guest +running +(\S+) +\S+ +(\S+)", said)
         expect(first == ("0.0", "0") and float(last[0]) > 0 and
                int(last[1]) > 0 and not status, f"top says {said!r}")
+        guest.does("vmictl start 1 && vmictl pause 1")
+        guest.fails("vmictl shutdown 1", "it has no vote")
         guest.does("vmictl destroy bzImage")
         # A RAM disk that is in one piece nowhere; and the device is root's.
         guest.does("dd if=/dev/zero of=/big bs=1M count=30 2>/dev/null")
