@@ -415,8 +415,8 @@ static void map(const char *path, uint64_t *address, uint64_t *bytes)
 
 	if (fd < 0 || fstat(fd, &s))
 		fail("%s: %m", path);
-	if (!s.st_size)
-		fail("%s: empty", path);
+	if (!S_ISREG(s.st_mode) || !s.st_size)
+		fail("%s: %s", path, S_ISREG(s.st_mode) ? "empty" : "no file");
 	at = mmap(NULL, s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (at == MAP_FAILED)
 		fail("%s: %m", path);

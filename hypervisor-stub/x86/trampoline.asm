@@ -176,12 +176,14 @@ page_fault_walk:				; what faults ends at .not_here
 	shr	rdx, 55
 	add	rax, [SHARED(DIRECT_VA)]
 	mov	rax, [rax + rdx * 8]
+  %if level > 1
+	xor	al, PTE_P
+	test	al, PTE_P | PTE_PS
+	jnz	.ends
+	shl	rcx, 9
+  %else
 	test	al, PTE_P
 	jz	.absent
-  %if level > 1
-	test	al, PTE_PS
-	jnz	page_fault.not_here
-	shl	rcx, 9
   %endif
   %assign level level - 1
 %endrep
@@ -195,6 +197,8 @@ page_fault_walk:				; what faults ends at .not_here
 	and	edx, PF_W | PF_U | PF_I
 	or	edx, PF_P
 	jmp	.deliver
+.ends:	test	al, PTE_P			; turned over
+	jz	page_fault.not_here
 .absent:
 	mov	edx, [rsp + 24]
 	and	edx, PF_W | PF_U | PF_I

@@ -166,6 +166,7 @@ def mistakes():
     create = "vmictl create /boot/bzImage"
     with Service(32, "rights=manage,memory=96") as guest:
         guest.fails("vmictl start /boot/none", "/boot/none: No such file")
+        guest.fails("vmictl start /boot", "/boot: no file")
         guest.fails("vmictl create /etc/passwd", "No such file")
         guest.fails("vmictl create /init", "refused")
         guest.fails(create + " --memory 3", "refused")
