@@ -119,6 +119,8 @@ $(I_TESTS:%=$(I64)/%): $(I64)/%: guest-linux/initramfs/%.c | $(B)/.deps
 
 $(I)/smoke $(I64)/smoke: guest-linux/initramfs/smoke_ring.c \
 			 guest-linux/initramfs/smoke.h
+$(I)/vmictl $(I64)/vmictl: guest-linux/initramfs/vmictl_console.c \
+			   guest-linux/initramfs/vmictl.h
 
 $(foreach p,vmictl vmi-uart vmi-errors,$(I)/$p $(I64)/$p): guest-linux/src/include/uapi/linux/vmi.h \
 			   spec/include/vmi_hypercall.h

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,15 +15,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
-#include <linux/vmi.h>
-
-#define ESCAPE		0x1d		/* Ctrl-] */
-#define LOOK_MS		20		/* nobody tells us of output */
+#include "vmictl.h"
 
 static const char help[] =
 	"vmictl COMMAND ...: other guests of this machine\n"
@@ -64,10 +59,9 @@ static const char help[] =
 	"\n"
 	"status: 0 done; 1 it could not be done, or was denied; 2 usage\n";
 
-static int device;
+int device;
 
-static void __attribute__((noreturn, format(printf, 2, 3)))
-end(int status, const char *fmt, ...)
+void end(int status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -77,9 +71,6 @@ end(int status, const char *fmt, ...)
 	fputc('\n', stderr);
 	exit(status);
 }
-
-#define fail(...)	end(1, __VA_ARGS__)
-#define usage(...)	end(2, __VA_ARGS__)
 
 static void open_device(void)
 {
@@ -137,10 +128,17 @@ static uint32_t list(struct vmi_list *l)
 	return n < VMI_LIST_MAX ? n : VMI_LIST_MAX;
 }
 
-static bool get_info(uint32_t guest, struct vmi_guest_info *info)
+bool get_info(uint32_t guest, struct vmi_guest_info *info)
 {
 	info->id = guest;
 	return !ioctl(device, VMI_INFO, info);
+}
+
+bool is_over(uint32_t guest)
+{
+	struct vmi_guest_info info;
+
+	return !get_info(guest, &info) || info.ended;
 }
 
 static uint32_t find(const char *text)
@@ -302,104 +300,6 @@ static void do_top(int argc, char **argv)
 	}
 }
 
-/* ---- the console ----------------------------------------------------------- */
-
-static struct termios terminal;
-
-static void terminal_back(void)
-{
-	tcsetattr(0, TCSADRAIN, &terminal);
-}
-
-static void terminal_raw(void)
-{
-	struct termios raw;
-
-	if (tcgetattr(0, &terminal))
-		return;			/* no terminal */
-	atexit(terminal_back);
-	raw = terminal;
-	cfmakeraw(&raw);
-	tcsetattr(0, TCSADRAIN, &raw);
-	fprintf(stderr, "vmictl: Ctrl-] leaves the console\r\n");
-}
-
-static int transfer(unsigned long how, uint32_t guest, void *data, uint32_t bytes)
-{
-	struct vmi_console c = {
-		.guest = guest, .bytes = bytes, .data = (uintptr_t)data,
-	};
-
-	return ioctl(device, how, &c);
-}
-
-/* All that it has said; false: there is nothing. */
-static bool show_output(uint32_t guest)
-{
-	char data[VMI_CONSOLE_MAX];
-	int n = transfer(VMI_CONSOLE_READ, guest, data, sizeof(data));
-
-	if (n < 0)
-		fail("guest %u: %s\r", guest, errno == EINVAL ?
-		     "its console is elsewhere, or it was destroyed" :
-		     strerror(errno));
-	if (n && write(1, data, n) != n)
-		fail("standard output: %m\r");
-	return n;
-}
-
-/* From standard input: what of it the guest has not taken stays. */
-static struct {
-	char	data[256];
-	int	bytes;
-	bool	at_end, leaves;
-} typed;
-
-static void read_input(void)
-{
-	int n = read(0, typed.data, sizeof(typed.data));
-	char *escape = n > 0 ? memchr(typed.data, ESCAPE, n) : NULL;
-
-	typed.at_end = n <= 0;
-	typed.leaves = escape;
-	typed.bytes = escape ? escape - typed.data : n > 0 ? n : 0;
-}
-
-static void give_input(uint32_t guest)
-{
-	int n = transfer(VMI_CONSOLE_WRITE, guest, typed.data, typed.bytes);
-
-	if (n > 0) {
-		typed.bytes -= n;
-		memmove(typed.data, typed.data + n, typed.bytes);
-	}
-}
-
-static bool is_over(uint32_t guest)
-{
-	struct vmi_guest_info info;
-
-	return !get_info(guest, &info) || info.ended;
-}
-
-/* Until it has ended and said all, or the user leaves. */
-static void do_console(uint32_t guest)
-{
-	struct pollfd in = { .fd = 0, .events = POLLIN };
-	bool over = is_over(guest), more;
-
-	terminal_raw();
-	do {
-		in.fd = typed.bytes || typed.at_end || over ? -1 : 0;
-		if (poll(&in, 1, LOOK_MS) > 0)
-			read_input();
-		if (typed.bytes)
-			give_input(guest);
-		over = is_over(guest);
-		more = show_output(guest);
-	} while ((more || !over) && !(typed.leaves && !typed.bytes));
-}
-
 /* ---- the making ------------------------------------------------------------ */
 
 static struct vmi_guest_create wanted = {
@@ -540,7 +440,7 @@ static void do_create(int argc, char **argv, bool starts)
 	printf("guest %d\n", guest);
 	fflush(stdout);
 	if (talk)
-		do_console(guest);
+		console(guest);
 }
 
 static void do_start(int argc, char **argv)
@@ -621,7 +521,7 @@ static const struct {
 	{ "destroy", VMI_DESTROY, "busy" },
 };
 
-static void (*const shows[])(uint32_t) = { do_info, do_stats, do_console };
+static void (*const shows[])(uint32_t) = { do_info, do_stats, console };
 static const char *const show_name[] = { "info", "stats", "console" };
 
 /* Those with a GUEST and nothing else. */
