@@ -192,16 +192,15 @@ bool personality_vmcall(struct vcpu *v, uint32_t length, bool code64)
 			c.arg[i] = gpr[regs->arg[i]] & mask;
 	if (f && f->fit)
 		f->fit(v, c.arg);
-	v->regs->rip += length;
 	verdict = dispatch(v, &c);
 	if (verdict == CALL_DONE)
 		gpr[EAX] = (uint64_t)c.result & mask;
 	if (verdict == CALL_DONE || verdict == CALL_LATE) {
+		v->regs->rip += length;
 		if (c.poisons)
 			poison(gpr, code64);
 		return true;
 	}
-	v->regs->rip -= length;
 	if (verdict == CALL_UD)
 		return false;
 	event_exception_error(v, VEC_GP, 0);

@@ -335,6 +335,27 @@ def step_syscall(here, tool, event):
     same("the status", here.machine.process.poll(), None)
 
 
+def request(here, tool, event):
+    """It is told at the instruction; the answer leads behind it."""
+    there = AT["jump"] + 2
+    tool.write(there, b"\x0f\x01\xc1\xeb\xfe")     # vmcall; jmp $
+    args = ("rdi", "rsi") if tool.registers()["mode"] == 8 else ("rbx", "rcx")
+    same("switching it on", tool.switch(kvmi.EV_HYPERCALL), 0)
+    for action in (kvmi.CONTINUE, kvmi.RETRY):
+        regs = dict(event.regs, rip=there, rax=34, **dict(zip(args, (24, 0))))
+        same("setting the call", tool.set_registers(regs), 0)
+        tool.reply(event)
+        event = tool.wait_for(kvmi.EV_HYPERCALL)
+        same("told", [event.regs[name] for name in ("rip", "rax") + args],
+             [there, 34, 24, 0])
+        same("until the answer", tool.registers()["rip"], there)
+        tool.reply(event, action)
+        event = tool.pause()
+        same("behind it", [event.regs[name] for name in ("rip", "rax", "rdx")],
+             [there + 3, 0, 0xdeadbeef])
+    same("the status", here.machine.process.poll(), None)
+
+
 def registers(here, tool, event):
     regs = dict(event.regs, rax=0x12345677, rip=AT["add"])
     same("setting them", tool.set_registers(regs), 0)
@@ -1007,7 +1028,7 @@ def main():
                           function))
         for function in (step, registers, page_write, page_read, page_execute,
                          many_pages, breakpoint_, cr3_event, msr_event,
-                         descriptor, inject, crash):
+                         descriptor, inject, request, crash):
             tests.append((f"{function.__name__.strip('_')}, {bits}", paused,
                           wide, "read", function))
         tests.append((f"not started, {bits}", with_loop, wide, not_started,
