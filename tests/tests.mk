@@ -158,7 +158,8 @@ $(eval $(call unit_test,race_exits,$(RACE_EXITS_OBJ) $(addprefix $(B)/fuzz/obj/,
 $(B)/tests/unit/race_exits $(B)/coverage/unit/race_exits: | $(B)/rom/stub.rom
 
 RUN_TESTS	:= guest_memory.py iso.py linux.py linux_pae.py linux_amd64.py vmi_uart.py smp.py native_rom.py rom_tool bad_input.py \
-		   shell.py kvmi.py ends.py again.py machine.py trace.py abi.py make.py releases.py kit.py example.py fuzz \
+		   shell.py kvmi.py kvmi_connections.py kvmi_linux.py ends.py again.py \
+		   machine.py trace.py abi.py make.py releases.py kit.py example.py fuzz \
 		   service.py hypercalls.py vmictl.py control.py
 
 PACKAGES	+= bochs bochsbios vgabios ovmf

@@ -58,6 +58,11 @@ def sregs_of(data, at):
     return found
 
 
+def pf_of(event):
+    """Of a PF: where, linear and physical, and what access."""
+    return struct.unpack_from("<QQB", event.data)
+
+
 class Tool:
     """One connection of a guest."""
 
