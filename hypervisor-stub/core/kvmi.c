@@ -269,9 +269,11 @@ static void ask_somebody(struct kvmi *k)
 		kvmi_ask(k, &g->vcpu[i]);
 }
 
+/* Until the lock is ours its place may be another's (kvmi_init()). */
 void kvmi_interrupt(void)
 {
 	struct guest *g;
+	struct kvmi *k;
 	uint32_t i;
 
 	for (i = 0; i < guest_count; i++) {
@@ -279,8 +281,9 @@ void kvmi_interrupt(void)
 		if (!g->kvmi)
 			continue;
 		spin_lock(&g->lock);
-		if (g->kvmi->alive && host_channel_waits(g->kvmi->channel))
-			ask_somebody(g->kvmi);
+		k = g->kvmi;
+		if (k && k->alive && host_channel_waits(k->channel))
+			ask_somebody(k);
 		spin_unlock(&g->lock);
 	}
 }

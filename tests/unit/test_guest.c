@@ -4,10 +4,12 @@
  * ROM, sched_run() with all that it calls, on the machine of tests/host. What
  * a guest does is a list of steps, each of which ends in an exit, or in none.
  */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "images.h"
 #include "kernel.h"
+#include "kvmi.h"
 #include "machine.h"
 #include "processor.h"
 #include "solo5_images.h"
@@ -561,6 +563,34 @@ static void test_place_of_one_looked_into(void **state)
 	assert_null(g->kvmi);
 }
 
+static void *looks(void *arg)
+{
+	kvmi_interrupt();
+	return arg;
+}
+
+/* Meanwhile another processor looks whether its tool says something: it waits for the
+ * lock of the one that has gone, and has that of the next. */
+static void test_place_of_one_looked_at(void **state)
+{
+	static struct kvmi of_last;
+	struct guest *g = images_guest(0);
+	volatile uint32_t *drawn = &g->lock.next;
+	pthread_t other;
+	uint32_t ours;
+
+	(void)state;
+	g->kvmi = &of_last;
+	spin_lock(&g->lock);
+	ours = *drawn;
+	assert_int_equal(pthread_create(&other, NULL, looks, NULL), 0);
+	while (*drawn == ours)
+		;
+	g->kvmi = NULL;		/* kvmi_init() */
+	spin_unlock(&g->lock);
+	assert_int_equal(pthread_join(other, NULL), 0);
+}
+
 /* While a processor goes from one vCPU to the next both are loaded there. */
 static void test_report_between_two(void **state)
 {
@@ -596,6 +626,7 @@ int main(void)
 		T(test_unikernels_refused),
 		T(test_machine_rom),
 		T(test_place_of_one_looked_into),
+		T(test_place_of_one_looked_at),
 		T(test_report_between_two),
 		T(test_cannot_start_again),
 		T(test_cannot_start_again_among_others),
