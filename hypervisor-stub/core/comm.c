@@ -127,7 +127,7 @@ static uint64_t deadline(const struct guest *g)
 int64_t comm_send(struct guest *g, uint64_t message)
 {
 	struct comm *c = &g->comm;
-	struct vcpu *v;
+	struct vcpu *v = g->vcpu;
 
 	if (message != VMI_MSG_SHUTDOWN && message != VMI_MSG_RECONFIGURED)
 		return -VMI_EINVAL;
@@ -148,7 +148,7 @@ int64_t comm_send(struct guest *g, uint64_t message)
 	c->deadline = deadline(g);
 	STORE(g, reply, VMI_REPLY_NONE);
 	STORE(g, message, message);
-	for (v = g->vcpu; v < g->vcpu + g->vcpus; v++)
+	for (; c->deadline != UINT64_MAX && v < g->vcpu + g->vcpus; v++)
 		sched_clocks_changed(v);
 	return VMI_REPLY_NONE;
 }

@@ -169,7 +169,10 @@ static void test_late_reply(void **state)
 
 	(void)state;
 	assert_int_equal(comm_due(g), UINT64_MAX);
+	g->vcpu[0].loaded = true;
+	machine_kicks = 0;
 	assert_int_equal(comm_send(g, VMI_MSG_SHUTDOWN), 0);
+	assert_int_equal(machine_kicks, 1);
 	cpu.tsc = due - 1;
 	assert_int_equal(comm_due(g), due);
 	*word(0x10) = VMI_REPLY_DENIED;
@@ -187,7 +190,10 @@ static void test_for_ever(void **state)
 {
 	(void)state;
 	config.reply_timeout = 0;
+	g->vcpu[0].loaded = true;
+	machine_kicks = 0;
 	assert_int_equal(comm_send(g, VMI_MSG_SHUTDOWN), 0);
+	assert_int_equal(machine_kicks, 0);	/* for nothing */
 	cpu.tsc = UINT64_MAX - 1;
 	assert_int_equal(comm_due(g), UINT64_MAX);
 	assert_int_equal(comm_reply(g), 0);
