@@ -7,10 +7,9 @@ import re
 import struct
 import subprocess
 
-from vmi_run import VMI_ROM, Refused
+from vmi_run import VMI_ROM, Refused, solo5
 
-PT_NOTE = 4
-PVH_NOTE = struct.pack("<I4s", 18, b"Xen")
+PVH_NOTE = b"Xen", 18               # XEN_ELFNOTE_PHYS32_ENTRY
 
 
 # ---- checks -----------------------------------------------------------------
@@ -38,22 +37,13 @@ def check_kernel(path):
 
 
 def has_pvh_note(path):
-    """XEN_ELFNOTE_PHYS32_ENTRY, which is entered in 32-bit mode."""
+    """It is entered in 32-bit mode then."""
     with open(path, "rb") as f:
-        head = f.read(64)
-        if len(head) < 64:
-            return False
-        at, = struct.unpack_from("<Q", head, 32)
-        size, count = struct.unpack_from("<HH", head, 54)
-        f.seek(at)
-        table = f.read(size * count)
-        for n in range(len(table) // size if size >= 56 else 0):
-            kind, offset, length = struct.unpack_from("<I4xQ16xQ", table,
-                                                      n * size)
-            f.seek(offset)
-            if kind == PT_NOTE and PVH_NOTE in f.read(min(length, 1 << 16)):
-                return True
-    return False
+        data = f.read()
+    try:
+        return any((owner, note) == PVH_NOTE for owner, note, _ in solo5.notes(data))
+    except struct.error:
+        return False
 
 
 def check_rom(path):

@@ -72,6 +72,8 @@ def cases(directory):
                "natively QEMU starts a 64-bit ELF by its PVH entry, .*", "--native")
     yield case("ELF headers beyond what a file can have", "--kernel",
                patched(guest64, 39, 0xff), "truncated: .*")
+    yield case("the same natively", "--kernel", patched(guest64, 39, 0xff),
+               "natively QEMU starts a 64-bit ELF by its PVH entry, .*", "--native")
     yield ("64-bit kernel with a ROM for others", refused,
            ("--kernel", wide, "--rom", ROM),
            re.escape(ROM) + ": not a VMI-64 ROM .*")
