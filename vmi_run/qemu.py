@@ -131,7 +131,7 @@ def under_hypervisor(args, links, log, trace=None, memory=None):
         disks += len(guest.disk)
         nets += len(guest.net)
         module("kernel", guest.kernel, options, f" -- {quoted(guest.append)}")
-        # Whoever has none gets that of the first.
+        # Whoever has none gets the first of its kind.
         if guest.rom and (n == 1 or guest.rom != args.guests[0].rom):
             module("rom", guest.rom)
         for rom in args.roms if n == 1 else []:

@@ -9,7 +9,7 @@
  *	FILE role=initrd name=NAME
  *
  * NAME is what error messages call it. A guest without a ROM gets the first
- * guest's. OPTIONs: nobatch, verify, trace (vmi-run --help), starts=N: it is
+ * one there is for its kind. OPTIONs: nobatch, verify, trace (vmi-run --help), starts=N: it is
  * started that many times, each time when it has ended; shares=N: its vCPUs have
  * N hundredths of another's time, if there is not enough for all; pin=N: they run
  * on the processors whose bits are set in N alone; and console=N: the
