@@ -281,14 +281,22 @@ def change(number, busy):
     return do
 
 
+def has_ended(info, starts):
+    """Since this start."""
+    return info["ended"] or info["starts"] != starts
+
+
 def do_shutdown(channel, command):
     seconds = whole(command, "timeout", 60)
     guest = guest_of(command)
     until = time.monotonic() + seconds
+    starts = info_of(channel, guest)["starts"]
     said, _ = channel.must({errno.EBUSY: "it has not replied to the last "
                             "message"}, SEND, guest, SHUTDOWN)
-    # At once, so nobody has asked it.
-    if said == APPROVED and not info_of(channel, guest)["ended"]:
+    # At once, so nobody has asked it; but it may be on its way.
+    info = info_of(channel, guest)
+    if said == APPROVED and not has_ended(info, starts) and \
+       info["state"] != "shut down":
         raise Refusal(errno.EPERM, "it has no vote, and is not asked: destroy "
                       "ends it")
     while not said and time.monotonic() < until:
@@ -300,7 +308,7 @@ def do_shutdown(channel, command):
                       "denied" if said == DENIED else
                       f"it has not replied in {seconds} s" if not said else
                       "it does not know what that is")
-    while not info_of(channel, guest)["ended"]:
+    while not has_ended(info_of(channel, guest), starts):
         if time.monotonic() >= until:
             raise Refusal(errno.ETIMEDOUT, "it may be ended, but has not in "
                           f"{seconds} s")

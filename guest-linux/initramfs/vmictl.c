@@ -473,8 +473,18 @@ static int reply(uint32_t guest, int n)
 	     errno == EINVAL ? "it is this one, or gone" : strerror(errno));
 }
 
+/* Since this start. */
+static bool has_ended(const struct vmi_guest_info *before)
+{
+	struct vmi_guest_info info;
+
+	return !get_info(before->id, &info) || info.ended ||
+	       info.starts != before->starts;
+}
+
 static void do_shutdown(int argc, char **argv)
 {
+	struct vmi_guest_info before;
 	struct vmi_send send = { .message = VMI_MSG_SHUTDOWN };
 	const struct timespec tick = { .tv_nsec = 50000000 };
 	uint32_t wait = 60;
@@ -489,9 +499,13 @@ static void do_shutdown(int argc, char **argv)
 	if (optind != argc - 1)
 		usage("shutdown: one GUEST is needed");
 	send.guest = find(argv[optind]);
+	if (!get_info(send.guest, &before))
+		fail("guest %u: %m", send.guest);
 	until = seconds_now() + wait;
 	said = reply(send.guest, ioctl(device, VMI_SEND, &send));
-	if (said == VMI_REPLY_APPROVED && !is_over(send.guest))
+	/* At once, so nobody has asked it; but it may be on its way. */
+	if (said == VMI_REPLY_APPROVED && !has_ended(&before) &&
+	    ioctl(device, VMI_STATE, send.guest) != VMI_STATE_SHUT_DOWN)
 		fail("guest %u: it has no vote, and is not asked (vmictl destroy)",
 		     send.guest);
 	while (!said && seconds_now() < until) {
@@ -503,9 +517,9 @@ static void do_shutdown(int argc, char **argv)
 	if (said != VMI_REPLY_APPROVED)
 		fail("guest %u: %s", send.guest, said == VMI_REPLY_DENIED ?
 		     "denied" : "it does not know what that is");
-	while (!is_over(send.guest) && seconds_now() < until)
+	while (!has_ended(&before) && seconds_now() < until)
 		nanosleep(&tick, NULL);
-	if (!is_over(send.guest))
+	if (!has_ended(&before))
 		fail("guest %u: it may be ended, but has not in %u s (vmictl destroy)",
 		     send.guest, wait);
 }

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import socket
+import struct
 import subprocess
 import time
 
@@ -198,6 +199,22 @@ def hangs():
         machine.does("destroy", {}, guest=1)
 
 
+def about_to_end():
+    """One that says it is shut down has no vote, but is on its way."""
+    code = b"\xc7\x05\x08\0\x30\0\x02\0\0\0\xeb\xfe"   # its state; jmp $
+    at = 0x100000
+    elf = struct.pack("<4s5B7xHHIIIIIHHHHHH8I", b"\x7fELF", 1, 1, 1, 0, 0, 2, 3, 1,
+                      at, 52, 0, 0, 52, 32, 1, 0, 0, 0,
+                      1, 84, at, at, len(code), len(code), 7, 4) + code
+    with scratch() as directory, Machine(
+            directory, "--guest", f"kernel={write(directory, 'kernel', elf)},"
+            "memory=16,comm=0x300000") as machine:
+        while machine.states() != [("guest", "shut down")]:
+            pass
+        machine.fails("shutdown", "ETIMEDOUT", "has not in 0 s", guest=0,
+                      timeout=0)
+
+
 def mistakes():
     with scratch() as directory, Machine(directory) as machine:
         empty = write(directory, "empty", b"")
@@ -304,6 +321,7 @@ test_all([
     ("guests of other kinds", other_kinds),
     ("the guest of the boot loader", first_guest),
     ("a guest that hangs", hangs),
+    ("a guest that is about to end", about_to_end),
     ("mistakes", mistakes),
     ("many clients", many),
     ("a socket in no directory", refused, "No such file", "none/socket"),
