@@ -38,7 +38,9 @@ def notes(data):
     for i in range(count):
         kind, _, at, _, _, size = fields("<IIQQQQ", data, phoff + i * 56)
         end = at + size
-        while kind == PT_NOTE and at + 12 <= end:
+        if kind != PT_NOTE or end > len(data):
+            continue
+        while at + 12 <= end:
             owner, contents, note = fields("<III", data, at)
             name = data[at + 12:at + 12 + owner].rstrip(b"\0")
             at += 12 + (owner + 3 & ~3)

@@ -154,10 +154,10 @@ static struct vmi64_ap_state first_state_wide(uint64_t rip)
 
 void guest_rom(const struct guest_image *rom)
 {
-	struct guest_image *first = &machine_rom[vmi64_rom_is(rom->data, rom->size)];
+	bool wide = vmi64_rom_is(rom->data, rom->size);
 
-	if (!first->data)
-		*first = *rom;
+	if (!machine_rom[wide].data)
+		machine_rom[wide] = *rom;
 }
 
 /* Its own, or the machine's for its kind; if there is none the other, which then is
