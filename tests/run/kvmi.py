@@ -13,6 +13,7 @@ from kvmi_loop import (AROUND, AT, BASE, CODE, DATA, SYSENTER_CS, counter, many_
                        paused, runs, test_some, with_loop)
 from kvmi_tool import Closed, R, RWX, W, X, pf_of, vcpu
 
+
 # ---- commands ---------------------------------------------------------------
 
 def init(machine):
