@@ -8,8 +8,8 @@ sys.dont_write_bytecode = True
 import struct
 import subprocess
 
-from harness import (AMD64, INITRD, KERNEL, KERNEL_PAE, expect, no_complaint, same,
-                     scratch)
+from harness import (AMD64, INITRD, KERNEL, KERNEL_PAE, NO_STALLS, expect,
+                     no_complaint, same, scratch)
 import kvmi_tool as kvmi
 from kvmi_loop import test_some
 from kvmi_tool import Machine, R, RWX, W, pf_of, vcpu
@@ -140,7 +140,8 @@ def linux(cpus):
     pages where they all run."""
     with scratch() as directory, Machine(
             directory, "--kernel", KERNEL, "--initrd", INITRD, "--cpus",
-            str(cpus), "--host-cpus", "2", "--append", "console=ttyS0 panic=-1",
+            str(cpus), "--host-cpus", "2", "--append",
+            "console=ttyS0 panic=-1 " + NO_STALLS,
             stdin=subprocess.PIPE) as machine:
         tool = machine.tool()
         tool.libvmi_init()
