@@ -140,9 +140,7 @@ static void long_page_drop(struct mmu *m, struct spage *p)
 		p->role = SP_ORPHAN;
 		return;
 	}
-	p->table[511] = 0;
-	if (p->role == SP_PML4)
-		p->table[LONG_SLOT] = 0;
+	/* By what is left siblings that still walk it come to us (pool_take()). */
 	p->clean = true;
 	pool_give(mm, p);
 }

@@ -35,6 +35,8 @@ struct spage *pool_take(struct mm *mm, int role, uint32_t gfn)
 	mm->free_count--;
 	if (!p->clean)
 		memset(p->table, 0, PAGE_SIZE);
+	else
+		p->table[511] = p->table[LONG_SLOT] = 0;
 	p->clean = false;
 	p->role = role;
 	p->gfn = gfn;

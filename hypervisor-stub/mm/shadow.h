@@ -24,7 +24,8 @@ struct spage {
 	uint8_t		reserved;	/* SP_PD: the reserved top is in it, of
 					 * this vCPU, counted from 1. Wide guests:
 					 * SP_PDPT, too; SP_PML4: whose it is */
-	bool		clean;		/* all entries are 0 already, when it is free */
+	bool		clean;		/* when it is free: all entries are 0 already,
+					 * but what leads to us */
 	uint32_t	list;		/* the next in gframe.pd */
 	uint64_t	filled;		/* wide guests, level 2 to 4: bit n: entries
 					 * from 8 * n on, maybe of the guest's */
