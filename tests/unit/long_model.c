@@ -373,11 +373,13 @@ void check_pool(void)
 /*
  * Another that is in the guest may walk what it could when it went in, and may
  * have the translations of that moment: those pages are nothing else meanwhile,
- * and if one of these has gone, it flushes before it goes in again.
+ * those on the way to the reserved top lead there, and if one of these has gone, it
+ * flushes before it goes in again.
  */
 static struct seen {
 	uint8_t		role[POOL];	/* of what it can walk; 0: it cannot */
 	uint32_t	gfn[POOL];
+	bool		way[POOL];	/* to the reserved top */
 	uint64_t	pa[ADDRESSES], rights[ADDRESSES];	/* P, too: it is mapped */
 } seen[VCPUS];
 
@@ -390,6 +392,7 @@ static void see(struct seen *s, uint64_t table, int level)
 		return;
 	s->role[i] = mm.pages[i].role;
 	s->gfn[i] = mm.pages[i].gfn;
+	s->way[i] = level > 1 && mm.pages[i].reserved && (t[511] & P);
 	for (j = 0; j < 512 && level > 1; j++)
 		if ((t[j] & SE_LINK) && (t[j] & P))
 			see(s, t[j], level - 1);
@@ -421,6 +424,7 @@ static void check_pages(const struct seen *s)
 		for (q = mm.quarantine; q && q != i;)
 			q = mm.pages[q].next;
 		CHECK(q);
+		CHECK(!s->way[i] || (p->table[511] & P));
 	}
 }
 
