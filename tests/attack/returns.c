@@ -11,18 +11,26 @@ _Static_assert(STUB_HC_IRET == 4, "as in enter.asm");
 
 static uint32_t stack[512];
 
-/* Refused as it should be? */
-static bool refused(uint32_t cs, uint32_t ss, uint32_t bad)
+/* A frame to user mode, below which is EAX, as hc_iret has it. */
+static uint32_t *frame_to(uint32_t cs, uint32_t eflags, uint32_t ss)
 {
 	uint32_t *frame = stack + 512 - 6;
-	int vector;
 
 	frame[0] = 0;
 	frame[1] = play(U_CODE);
 	frame[2] = cs;
-	frame[3] = EFLAGS_IF | 2;
+	frame[3] = eflags;
 	frame[4] = play(U_STACK) + PAGE;
 	frame[5] = ss;
+	return frame;
+}
+
+/* Refused as it should be? */
+static bool refused(uint32_t cs, uint32_t ss, uint32_t bad)
+{
+	uint32_t *frame = frame_to(cs, EFLAGS_IF | 2, ss);
+	int vector;
+
 	vmi0(DisableInterrupts);
 	vector = iret_from((uintptr_t)frame, (uintptr_t)hc_iret);
 	fixup = 0;
@@ -64,18 +72,14 @@ static void hc_iret_selectors(uint32_t of_ss)
 static void hc_iret_flags(uint32_t arg)
 {
 	const uint32_t own = 0x244202;		/* ID, AC, NT, IF */
-	uint32_t *frame = stack + 512 - 6;
+	uint32_t *frame;
 
 	(void)arg;
 	vmi2(UpdateKernelStack, KERNEL_DS, (uintptr_t)(spare_table + 1024));
 	pages[U_CODE][0] = 0xcd;
 	pages[U_CODE][1] = VEC_SYSCALL;
 	for (uint32_t i = 0; i < 2; i++) {
-		frame[1] = play(U_CODE);
-		frame[2] = USER_CS;
-		frame[3] = own | 0x183000;
-		frame[4] = play(U_STACK) + PAGE;
-		frame[5] = USER_DS;
+		frame = frame_to(USER_CS, own | 0x183000, USER_DS);
 		vmi0(DisableInterrupts);
 		if (i)
 			iret_from((uintptr_t)frame, (uintptr_t)hc_iret);

@@ -346,6 +346,16 @@ static void create_right(uint32_t arg)
 	same(wrong, 0, "nobody gives what it has not");
 }
 
+/* It has shared variables, at 380000h, and 1 ms for a reply. */
+static void good_block_of(const uint8_t *code, uint32_t bytes)
+{
+	good_block();
+	for (uint32_t i = 0; i < bytes; i++)
+		image.code[i] = code[i];
+	block.comm = 0x380000;
+	block.reply_timeout = 1;
+}
+
 /* With shared variables full of noise, while it is asked. */
 static void create_comm_noise(uint32_t arg)
 {
@@ -361,11 +371,7 @@ static void create_comm_noise(uint32_t arg)
 	int32_t id;
 
 	(void)arg;
-	good_block();
-	for (uint32_t i = 0; i < sizeof(code); i++)
-		image.code[i] = code[i];
-	block.comm = 0x380000;
-	block.reply_timeout = 1;
+	good_block_of(code, sizeof(code));
 	id = create();
 	ok(id > 0, "it is made");
 	ask(VMI_HC_Start, (uint32_t)id, 0, 0);
@@ -400,11 +406,7 @@ static void create_replies_late(uint32_t arg)
 	uint32_t id;
 
 	(void)arg;
-	good_block();
-	for (uint32_t i = 0; i < sizeof(code); i++)
-		image.code[i] = code[i];
-	block.comm = 0x380000;
-	block.reply_timeout = 1;
+	good_block_of(code, sizeof(code));
 	id = (uint32_t)create();
 	same(ask(VMI_HC_Start, id, 0, 0), 0, "it begins");
 	same(ask(VMI_HC_Send, id, VMI_MSG_SHUTDOWN, 0), 0, "it is asked");
