@@ -294,9 +294,8 @@ def do_shutdown(channel, command):
     said, _ = channel.must({errno.EBUSY: "it has not replied to the last "
                             "message"}, SEND, guest, SHUTDOWN)
     # At once, so nobody has asked it; but it may be on its way.
-    info = info_of(channel, guest)
-    if said == APPROVED and not has_ended(info, starts) and \
-       info["state"] != "shut down":
+    info = said == APPROVED and info_of(channel, guest)
+    if info and not has_ended(info, starts) and info["state"] != "shut down":
         raise Refusal(errno.EPERM, "it has no vote, and is not asked: destroy "
                       "ends it")
     while not said and time.monotonic() < until:

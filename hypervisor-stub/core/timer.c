@@ -63,7 +63,7 @@ void timer_pit_changed(struct guest *g)
 uint64_t timer_update(struct vcpu *v)
 {
 	struct guest *g = v->g;
-	uint64_t now = rdtsc(), next, lag;
+	uint64_t now = rdtsc(), next, at, lag;
 	struct alarm *a;
 
 	if (g->unikernel)
@@ -72,8 +72,9 @@ uint64_t timer_update(struct vcpu *v)
 	if (has_pit(v)) {
 		if (pit_tick(&g->pit, now))
 			pulse_irq0(g);
-		if (pit_next(&g->pit, now) < next)
-			next = pit_next(&g->pit, now);
+		at = pit_next(&g->pit, now);
+		if (at < next)
+			next = at;
 	}
 	if (apic_timer_runs(v->apic)) {
 		apic_timer_tick(v->apic, now);
